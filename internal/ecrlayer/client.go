@@ -1,0 +1,115 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Repository names a repository in a registry.
+type Repository struct {
+	// Name is the repository's name, such as "team/app".
+	Name string
+	// RegistryID is the AWS account that owns the registry: 12 digits, or empty
+	// for the account of the caller.
+	RegistryID string
+	// Region is where the registry is, or empty for the client's region.
+	Region string
+}
+
+// Client asks ECR. It is safe for concurrent use: every call shares one
+// connection pool, one credentials cache and one retry policy.
+type Client struct {
+	ecr     *ecr.Client
+	region  string
+	observe func(context.Context, Call)
+}
+
+// NewClient returns a Client that signs, retries and connects as cfg says.
+// observe, if not nil, is told of every finished call.
+func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...func(*ecr.Options)) *Client {
+	if observe == nil {
+		observe = func(context.Context, Call) {}
+	}
+	client := ecr.NewFromConfig(cfg, optFns...)
+	return &Client{ecr: client, region: client.Options().Region, observe: observe}
+}
+
+// Region returns the region that is asked where a Repository names none.
+func (c *Client) Region() string {
+	return c.region
+}
+
+// Call describes one finished API call, its retries included.
+type Call struct {
+	// Operation is the name of the API operation, such as "GetDownloadUrlForLayer".
+	Operation string
+	// Repository is what was asked; its Region is always set.
+	Repository Repository
+	// Subject is what was asked for in the repository: a digest or a tag.
+	Subject string
+	// Endpoint is the scheme and host of the last request, or empty if none was made.
+	Endpoint string
+	// Attempts is how many requests were made, 0 if the call failed before the first.
+	Attempts int
+	// Elapsed is the time from the start of the call to its end.
+	Elapsed time.Duration
+	// StatusCode is the HTTP status of the last answer, 0 if there was none.
+	StatusCode int
+	// RequestID is ECR's id of the last request, empty if it gave none.
+	RequestID string
+	// Err is how the call failed, nil if it did not.
+	Err error
+}
+
+// do runs one API call. It returns a *CallError if send fails, and tells the
+// observer in any case.
+func (c *Client) do(ctx context.Context, operation string, repo Repository, subject string, send func(context.Context, func(*ecr.Options)) error) error {
+	if repo.Region == "" {
+		repo.Region = c.region
+	}
+	call := Call{Operation: operation, Repository: repo, Subject: subject}
+	start := time.Now()
+	err := send(ctx, func(o *ecr.Options) {
+		o.Region = repo.Region
+		o.APIOptions = append(o.APIOptions, call.record)
+	})
+	call.Elapsed = time.Since(start)
+	if err == nil {
+		c.observe(ctx, call)
+		return nil
+	}
+	call.Err = err
+	failure := &CallError{Call: call, cause: context.Cause(ctx)}
+	c.observe(ctx, call)
+	return failure
+}
+
+// record adds a step to the SDK's stack that notes each attempt. The SDK tells
+// how many attempts a call took only when the call succeeds.
+func (call *Call) record(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Record",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			call.Attempts++
+			call.StatusCode, call.RequestID = 0, ""
+			if request, ok := in.Request.(*smithyhttp.Request); ok {
+				call.Endpoint = request.URL.Scheme + "://" + request.URL.Host
+			}
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
+				call.StatusCode = response.StatusCode
+			}
+			if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
+				call.RequestID = id
+			}
+			return out, metadata, err
+		}), middleware.Before)
+}

@@ -1,0 +1,111 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestURLExpiryIsSigningTimePlusLifetime(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		url  string
+		want string // empty: not told
+	}{
+		"an hour":                        {"https://b.s3.us-east-1.amazonaws.com/k?X-Amz-Date=20261125T103000Z&X-Amz-Expires=3600", "2026-11-25T11:30:00Z"},
+		"over midnight":                  {"https://b/k?X-Amz-Expires=86400&X-Amz-Date=20261231T235959Z", "2027-01-01T23:59:59Z"},
+		"the longest lifetime":           {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=604800", "2026-12-02T00:00:00Z"},
+		"longer than the longest":        {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=604801", ""},
+		"no lifetime":                    {"https://b/k?X-Amz-Date=20261125T000000Z", ""},
+		"no date":                        {"https://b/k?X-Amz-Expires=3600", ""},
+		"lifetime zero":                  {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=0", ""},
+		"negative lifetime":              {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=-1", ""},
+		"lifetime that is no number":     {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=1h", ""},
+		"date of another form":           {"https://b/k?X-Amz-Date=2026-11-25T00:00:00Z&X-Amz-Expires=3600", ""},
+		"a CloudFront URL":               {"https://d1.cloudfront.net/k?Expires=1795600000&Signature=abc&Key-Pair-Id=K1", ""},
+		"not a URL":                      {"https://b/%zz?X-Amz-Date=20261125T000000Z&X-Amz-Expires=3600", ""},
+		"empty":                          {"", ""},
+		"percent-encoded parameter":      {"https://b/k?X-Amz-Date=20261125T00%30000Z&X-Amz-Expires=%33600", "2026-11-25T01:00:00Z"},
+		"lifetime that overflows 32 bit": {"https://b/k?X-Amz-Date=20261125T000000Z&X-Amz-Expires=4294967296", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, ok := URLExpiry(test.url)
+			if ok != (test.want != "") {
+				t.Fatalf("URLExpiry told: %t (%s), want %q", ok, got, test.want)
+			}
+			if ok && got.Format(time.RFC3339) != test.want {
+				t.Errorf("URLExpiry = %s, want %s", got.Format(time.RFC3339), test.want)
+			}
+			if ok && got.Location() != time.UTC {
+				t.Errorf("URLExpiry is in %s, want UTC", got.Location())
+			}
+		})
+	}
+}
+
+func FuzzURLExpiryNeverPanics(f *testing.F) {
+	f.Add("https://b.s3.amazonaws.com/k?X-Amz-Date=20261125T103000Z&X-Amz-Expires=3600")
+	f.Add("://?X-Amz-Date=&X-Amz-Expires=")
+	f.Fuzz(func(t *testing.T, url string) {
+		if expiry, ok := URLExpiry(url); ok == expiry.IsZero() {
+			t.Errorf("URLExpiry(%q) = %s, %t", url, expiry, ok)
+		}
+	})
+}
+
+func TestRedactRemovesEverySecretOfAPresignedURL(t *testing.T) {
+	t.Parallel()
+	const (
+		signature  = "0123456789abcdef"
+		credential = "ASIAEXAMPLE%2F20261125%2Fus-east-1%2Fs3%2Faws4_request"
+		token      = "IQoJb3JpZ2luX2VjEJv%2F%2F%2F%3D"
+	)
+	url := "https://prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com/1/2?X-Amz-Security-Token=" + token +
+		"&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261125T103000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=3600&X-Amz-Credential=" + credential +
+		"&X-Amz-Signature=" + signature
+	tests := map[string]string{
+		"plain":                 url,
+		"in a Go error":         `Get "` + url + `": connection reset by peer`,
+		"in JSON":               `{"downloadUrl":"` + strings.ReplaceAll(url, "&", `\u0026`) + `"}`,
+		"in lower case":         strings.ReplaceAll(url, "X-Amz", "x-amz"),
+		"at the end of a line":  url + "\nnext line",
+		"as a parameter itself": "https://proxy/?to=" + strings.NewReplacer("=", "%3D", "&", "%26").Replace(url),
+		"twice":                 url + " " + url,
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := Redact(text)
+			for _, secret := range []string{signature, "ASIAEXAMPLE", "IQoJb3JpZ2luX2Vj"} {
+				if strings.Contains(got, secret) {
+					t.Errorf("%q is left in %s", secret, got)
+				}
+			}
+			if !strings.Contains(got, "starport-layer-bucket") {
+				t.Errorf("what is no secret is gone too: %s", got)
+			}
+		})
+	}
+	if text := "operation error ECR: GetDownloadUrlForLayer, exceeded maximum number of attempts"; Redact(text) != text {
+		t.Errorf("a text without a URL is changed: %s", Redact(text))
+	}
+}
+
+func TestAnAnswerWithoutAnHTTPURLIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key"} {
+		var answer *AnswerError
+		if err := checkURL(url); !errors.As(err, &answer) {
+			t.Errorf("checkURL(%q) = %v, want an AnswerError", url, err)
+		}
+	}
+	if err := checkURL("https://host/path?query"); err != nil {
+		t.Errorf("checkURL of a good URL = %v", err)
+	}
+}

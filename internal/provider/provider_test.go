@@ -1,0 +1,122 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
+)
+
+// TestMain keeps the user's AWS environment from the tests: what they ask must
+// be what the configuration says.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "AWS_ACCEPTANCE_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	os.Exit(m.Run())
+}
+
+const (
+	account    = "123456789012"
+	region     = "us-east-1"
+	repository = "team/app"
+	tag        = "1.0"
+)
+
+// factories serve the provider in this process.
+var factories = map[string]func() (tfprotov6.ProviderServer, error){
+	"ecrlayer": providerserver.NewProtocol6WithError(provider.New("test")()),
+}
+
+// world is a local ECR with an image in repository, whose layers anyone with
+// user's credentials may read.
+type world struct {
+	*ecrtest.Endpoint
+	server *httptest.Server
+	user   ecrtest.Credentials
+	image  v1.Image
+	layers []string // digests
+	config string   // digest
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	endpoint := ecrtest.New()
+	server := httptest.NewServer(endpoint)
+	t.Cleanup(server.Close)
+	w := &world{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
+
+	image, err := random.Image(1024, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.image = image
+	w.push(t, account, region, repository, tag, image)
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.config = manifest.Config.Digest.String()
+	for _, layer := range manifest.Layers {
+		w.layers = append(w.layers, layer.Digest.String())
+	}
+	return w
+}
+
+// push puts an image into a repository.
+func (w *world) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
+	t.Helper()
+	host := strings.TrimPrefix(w.server.URL, "http://")
+	ref, err := name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, image, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// provider returns a provider block that reaches the endpoint as user, with
+// more arguments.
+func (w *world) provider(arguments ...string) string {
+	return fmt.Sprintf(`
+provider "ecrlayer" {
+  region     = %q
+  access_key = %q
+  secret_key = %q
+  endpoints {
+    ecr = %[4]q
+    sts = %[4]q
+  }
+  %[5]s
+}
+`, region, w.user.AccessKeyID, w.user.SecretAccessKey, w.server.URL, strings.Join(arguments, "\n  "))
+}
+
+// calls returns the operations that were asked for, one word each.
+func (w *world) operations() []string {
+	var operations []string
+	for _, call := range w.Calls() {
+		operations = append(operations, call.Service+":"+call.Operation)
+	}
+	return operations
+}
