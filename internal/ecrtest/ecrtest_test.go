@@ -1,0 +1,211 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"go.uber.org/goleak"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	account = "111122223333"
+	other   = "444455556666"
+	region  = "eu-west-1"
+	repo    = "team/app"
+)
+
+// env is an endpoint with a user that is served over HTTP.
+type env struct {
+	*ecrtest.Endpoint
+	server *httptest.Server
+	user   ecrtest.Credentials
+}
+
+func start(t *testing.T) *env {
+	t.Helper()
+	e := ecrtest.New()
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	return &env{Endpoint: e, server: server, user: e.AddUser(account)}
+}
+
+func (e *env) host() string { return strings.TrimPrefix(e.server.URL, "http://") }
+
+func (e *env) config(c ecrtest.Credentials) aws.Config {
+	return aws.Config{
+		Region:       region,
+		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
+		BaseEndpoint: aws.String(e.server.URL),
+		HTTPClient:   e.server.Client(),
+		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
+	}
+}
+
+func (e *env) ecr(c ecrtest.Credentials, options ...func(*ecr.Options)) *ecr.Client {
+	return ecr.NewFromConfig(e.config(c), options...)
+}
+
+func (e *env) sts(c ecrtest.Credentials, options ...func(*sts.Options)) *sts.Client {
+	return sts.NewFromConfig(e.config(c), options...)
+}
+
+// push pushes an image and returns it with the digest of its first layer.
+func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
+	t.Helper()
+	image, err := random.Image(4096, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.write(t, reference, image)
+	return image, layerOf(t, image)
+}
+
+func layerOf(t *testing.T, image v1.Image) string {
+	t.Helper()
+	layers, err := image.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest.String()
+}
+
+func (e *env) write(t *testing.T, reference string, image v1.Image) {
+	t.Helper()
+	if err := remote.Write(e.reference(t, reference), image, e.remote(t)...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reference parses "repository:tag" in the account and region of the tests.
+func (e *env) reference(t *testing.T, reference string) name.Reference {
+	t.Helper()
+	ref, err := name.ParseReference(e.Reference(e.host(), account, region, reference))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func (e *env) remote(t *testing.T) []remote.Option {
+	t.Helper()
+	return []remote.Option{remote.WithTransport(e.server.Client().Transport), remote.WithContext(t.Context())}
+}
+
+// url returns the URL of a layer, got by the user.
+func (e *env) url(t *testing.T, digest string) string {
+	t.Helper()
+	out, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(digest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := aws.ToString(out.LayerDigest); got != digest {
+		t.Errorf("layerDigest = %q, want %q", got, digest)
+	}
+	return aws.ToString(out.DownloadUrl)
+}
+
+func layerInput(digest string) *ecr.GetDownloadUrlForLayerInput {
+	return &ecr.GetDownloadUrlForLayerInput{RepositoryName: aws.String(repo), LayerDigest: aws.String(digest)}
+}
+
+// anyDigest is well-formed and belongs to nothing.
+var anyDigest = "sha256:" + strings.Repeat("0", 64)
+
+// reply is an HTTP answer whose body has been read.
+type reply struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
+// get sends a request without a body and returns the answer with its body.
+func (e *env) get(t *testing.T, method, url string, header ...string) (reply, string) {
+	t.Helper()
+	return e.do(t, e.request(t, method, url, "", header...))
+}
+
+func (e *env) request(t *testing.T, method, url, body string, header ...string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return r
+}
+
+func (e *env) do(t *testing.T, r *http.Request) (reply, string) {
+	t.Helper()
+	resp, err := e.server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{resp.Status, resp.StatusCode, resp.Header}, string(body)
+}
+
+// wantError checks that err is AWS's error with a code, a status and a text in
+// its message, and that it came with a request id.
+func wantError(t *testing.T, err error, status int, code, text string) {
+	t.Helper()
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		t.Fatalf("error = %v, want %s", err, code)
+	}
+	if api.ErrorCode() != code || !strings.Contains(api.ErrorMessage(), text) {
+		t.Errorf("error = %s: %s, want %s: …%s…", api.ErrorCode(), api.ErrorMessage(), code, text)
+	}
+	var response interface {
+		HTTPStatusCode() int
+		ServiceRequestID() string
+	}
+	if !errors.As(err, &response) {
+		t.Fatalf("error without a response: %v", err)
+	}
+	if response.HTTPStatusCode() != status || len(response.ServiceRequestID()) != 36 {
+		t.Errorf("status %d, request id %q; want %d and a UUID", response.HTTPStatusCode(), response.ServiceRequestID(), status)
+	}
+}
+
+// clientFunc is an HTTP client of the SDK.
+type clientFunc func(*http.Request) (*http.Response, error)
+
+func (f clientFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// tampering returns a client that changes requests after they are signed.
+func (e *env) tampering(change func(*http.Request)) clientFunc {
+	return func(r *http.Request) (*http.Response, error) {
+		change(r)
+		return e.server.Client().Do(r)
+	}
+}

@@ -1,0 +1,163 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+// Package ecrtest is a local stand-in of Amazon ECR, AWS STS and the Amazon S3
+// bucket that ECR keeps its layers in, for tests and for the demo.
+//
+// It is meant to be at least as strict as AWS, so that what it accepts is
+// accepted there: it verifies the signature of every API request and of every
+// pre-signed URL, checks the input by the API models, knows accounts, regions
+// and repository policies, and answers with AWS's error codes, shapes and
+// request ids. Where AWS's documentation leaves a choice, the doc comment of
+// the function concerned names the one taken.
+//
+// Everything is served by one [Endpoint], which is an [http.Handler]:
+//
+//   - POST / is Amazon ECR (JSON 1.1) or AWS STS (query protocol);
+//   - GET and HEAD /prod-<region>-starport-layer-bucket/… is the layer bucket;
+//   - /v2/ is a registry to push to, see [Endpoint.Reference].
+package ecrtest
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Endpoint serves Amazon ECR, AWS STS, the layer bucket and a registry to push
+// to, for any number of accounts and regions. It is safe for concurrent use.
+type Endpoint struct {
+	registry http.Handler
+
+	mu           sync.Mutex
+	skew         time.Duration
+	advance      time.Duration
+	layerHost    string
+	principals   map[string]principal // by access key id
+	roles        map[string]Role      // by ARN
+	denied       map[denial]bool
+	repositories map[repositoryKey]*repository
+	signing      map[string]urlSigner     // by session token
+	objects      map[objectKey]objectBlob // what the keys in the layer bucket stand for
+	calls        []*Call
+
+	// faultMu is not mu, so that Fault.Match may look at the calls made so far.
+	faultMu sync.Mutex
+	faults  []*Fault
+}
+
+// New returns an Endpoint without accounts, repositories or faults.
+func New() *Endpoint {
+	e := &Endpoint{
+		principals:   map[string]principal{},
+		roles:        map[string]Role{},
+		denied:       map[denial]bool{},
+		repositories: map[repositoryKey]*repository{},
+		signing:      map[string]urlSigner{},
+		objects:      map[objectKey]objectBlob{},
+	}
+	e.registry = newRegistry(e)
+	return e
+}
+
+// Advance moves the clock of pre-signed URLs on by d: those handed out until
+// now are d older, new ones are valid again. The clock that the age of a
+// request's signature is measured with stays as it is.
+func (e *Endpoint) Advance(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance += d
+}
+
+// Skew sets how far AWS's clock is ahead of this machine's. It shows in the
+// Date header of every answer, in the check of a signature's age, in the
+// expiry of credentials and in pre-signed URLs.
+func (e *Endpoint) Skew(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.skew = d
+}
+
+// SetLayerHost makes pre-signed URLs point to host ("name:port") instead of
+// the host that the request for them was sent to. Signatures stay valid for
+// that host only.
+func (e *Endpoint) SetLayerHost(host string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.layerHost = host
+}
+
+// now returns the time by the API's clock.
+func (e *Endpoint) now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.Now().UTC().Add(e.skew)
+}
+
+// urlNow returns the time by the clock that pre-signed URLs live by.
+func (e *Endpoint) urlNow() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return time.Now().UTC().Add(e.skew + e.advance)
+}
+
+// ServeHTTP answers a request as the service it is meant for does.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
+		e.serveRegistry(w, r)
+		return
+	}
+
+	req := e.read(r)
+	call := e.record(req.call)
+
+	fault := e.takeFault(req.call, beforeAuthentication)
+	e.delay(r, req.call)
+	fault.interrupt(w, r)
+
+	reply := e.authenticate(req)
+	if reply != nil {
+		fault = nil
+	} else {
+		if fault == nil {
+			fault = e.takeFault(req.call, afterAuthentication)
+			fault.interrupt(w, r)
+		}
+		if reply = fault.answer(req.call.Service); reply == nil {
+			reply = e.serve(req)
+		}
+	}
+	e.send(w, r, call, reply, fault)
+}
+
+// authenticate returns the error that answers a request whose caller is not
+// known for sure, or nil after it has set the caller.
+func (e *Endpoint) authenticate(req *request) *answer {
+	switch {
+	case req.reject != nil:
+		return req.reject
+	case req.call.Service == serviceS3:
+		return e.authenticateObject(req)
+	case req.call.Service == serviceSTS && req.call.Operation == opAssumeRoleWithWebIdentity:
+		return nil
+	}
+	caller, failed := e.verify(req)
+	if failed != nil {
+		return failed.answer(req.call.Service)
+	}
+	req.caller = caller
+	return nil
+}
+
+// serve returns the answer to a request whose caller is known.
+func (e *Endpoint) serve(req *request) *answer {
+	switch req.call.Service {
+	case serviceS3:
+		return e.serveObject(req)
+	case serviceSTS:
+		return e.serveSTS(req)
+	default:
+		return e.serveECR(req)
+	}
+}

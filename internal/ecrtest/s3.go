@@ -1,0 +1,263 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	unsignedPayload = "UNSIGNED-PAYLOAD"
+
+	// ECR's URLs are valid for one hour.
+	urlLifetime = time.Hour
+	// S3 takes none that is valid for longer than a week.
+	maxURLLifetime = 7 * 24 * time.Hour
+)
+
+// objectKey is a key in a layer bucket.
+type objectKey struct{ bucket, key string }
+
+// objectBlob is the blob that a key in a layer bucket stands for.
+type objectBlob struct {
+	repository repositoryKey
+	digest     digest.Digest
+}
+
+// urlSigner is the credentials that a pre-signed URL is signed with.
+type urlSigner struct {
+	aws.Credentials
+	region string
+}
+
+func layerBucket(region string) string { return "prod-" + region + "-starport-layer-bucket" }
+
+// presign returns a URL to download a blob from, at the host that the request
+// was sent to. It is signed with the service's own temporary credentials,
+// which are others each time, so that no URL is like another. The order of the
+// parameters is that of ECR's own URLs.
+func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (string, error) {
+	object := objectKey{layerBucket(k.region), layerKey(k, d)}
+	signer := urlSigner{
+		Credentials: aws.Credentials{
+			AccessKeyID:     randomID("ASIA"),
+			SecretAccessKey: randomBase64(30),
+			SessionToken:    randomBase64(300),
+		},
+		region: k.region,
+	}
+	e.mu.Lock()
+	e.objects[object] = objectBlob{k, d}
+	e.signing[signer.SessionToken] = signer
+	host := req.Host
+	if e.layerHost != "" {
+		host = e.layerHost
+	}
+	e.mu.Unlock()
+
+	u := url.URL{Scheme: scheme(req.Request), Host: host, Path: "/" + object.bucket + "/" + object.key}
+	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(urlLifetime / time.Second))}}.Encode()
+	signed, err := presignAgain(req.Request, signer, http.MethodGet, u, e.urlNow())
+	if err != nil {
+		return "", err
+	}
+	return inECROrder(signed), nil
+}
+
+// presignAgain returns a URL with its signature. Host is the only header that
+// is signed. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func presignAgain(r *http.Request, s urlSigner, method string, u url.URL, at time.Time) (string, error) {
+	unsigned := &http.Request{Method: method, URL: &u, Host: u.Host, Header: http.Header{}}
+	signed, _, err := v4.NewSigner().PresignHTTP(r.Context(), s.Credentials, unsigned, unsignedPayload, serviceS3, s.region, at,
+		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	return signed, err
+}
+
+func inECROrder(signed string) string {
+	base, query, _ := strings.Cut(signed, "?")
+	order := []string{"X-Amz-Security-Token", "X-Amz-Algorithm", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Credential", "X-Amz-Signature"}
+	parameters := strings.Split(query, "&")
+	slices.SortStableFunc(parameters, func(a, b string) int {
+		nameA, _, _ := strings.Cut(a, "=")
+		nameB, _, _ := strings.Cut(b, "=")
+		return slices.Index(order, nameA) - slices.Index(order, nameB)
+	})
+	return base + "?" + strings.Join(parameters, "&")
+}
+
+// layerKey returns the key of a blob, which looks like
+// 1a2b-111122223333-<uuid of the registry>/<uuid of the blob>.
+func layerKey(k repositoryKey, d digest.Digest) string {
+	registry := sha256.Sum256([]byte(k.account + "/" + k.region))
+	layer := sha256.Sum256([]byte(k.name + "@" + d.String()))
+	return hex.EncodeToString(registry[:2]) + "-" + k.account + "-" + formatUUID(registry[2:18]) + "/" + formatUUID(layer[:16])
+}
+
+// readS3 reads a request for an object.
+func (e *Endpoint) readS3(req *request) {
+	c := &req.call
+	c.Service = serviceS3
+	switch req.Method {
+	case http.MethodGet:
+		c.Operation = "GetObject"
+	case http.MethodHead:
+		c.Operation = "HeadObject"
+	default:
+		req.reject = s3Error(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.", newElement("Method", req.Method))
+		req.reject.header.Set("Allow", "GET, HEAD")
+	}
+	req.bucket, req.key, _ = strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+
+	query := req.URL.Query()
+	if scope := strings.Split(query.Get("X-Amz-Credential"), "/"); len(scope) == 5 {
+		c.AccessKeyID, c.Region = scope[0], scope[2]
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if o, ok := e.objects[objectKey{req.bucket, req.key}]; ok {
+		c.RegistryID, c.RepositoryName = o.repository.account, o.repository.name
+		c.References = []string{o.digest.String()}
+	}
+}
+
+// authenticateObject returns the error that answers a request for an object
+// whose URL is not, or no longer, signed by ECR, and nil for others.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func (e *Endpoint) authenticateObject(req *request) *answer {
+	query, err := url.ParseQuery(req.URL.RawQuery)
+	if err != nil {
+		return s3Error(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	}
+	if !query.Has("X-Amz-Algorithm") && !query.Has("X-Amz-Signature") && !query.Has("X-Amz-Credential") {
+		return s3Error(http.StatusForbidden, "AccessDenied", "Access Denied")
+	}
+	if req.Header.Get("Authorization") != "" {
+		return s3Error(http.StatusBadRequest, "InvalidArgument",
+			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
+			newElement("ArgumentName", "Authorization"), newElement("ArgumentValue", "[redacted]"))
+	}
+	signed, lifetime, failed := checkParameters(query)
+	if failed != nil {
+		return failed
+	}
+
+	e.mu.Lock()
+	signer, known := e.signing[query.Get("X-Amz-Security-Token")]
+	e.mu.Unlock()
+	scope := strings.Split(query.Get("X-Amz-Credential"), "/")
+	switch {
+	case !known:
+		return s3Error(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+	case scope[0] != signer.AccessKeyID:
+		return s3Error(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", newElement("AWSAccessKeyId", scope[0]))
+	}
+
+	now := e.urlNow()
+	if expires := signed.Add(lifetime); now.After(expires) {
+		return s3Error(http.StatusForbidden, "AccessDenied", "Request has expired",
+			newElement("X-Amz-Expires", query.Get("X-Amz-Expires")),
+			newElement("Expires", expires.Format(time.RFC3339)),
+			newElement("ServerTime", now.Format(time.RFC3339)))
+	}
+	if signed.After(now.Add(15 * time.Minute)) {
+		return s3Error(http.StatusForbidden, "AccessDenied", "Request is not valid yet")
+	}
+
+	rest := url.Values{}
+	for name, values := range query {
+		if name != "X-Amz-Signature" {
+			rest[name] = values
+		}
+	}
+	u := url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: rest.Encode()}
+	again, err := presignAgain(req.Request, signer, req.Method, u, signed)
+	if err != nil || !sameParameters(again, query) {
+		return s3Error(http.StatusForbidden, "SignatureDoesNotMatch",
+			"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+			newElement("AWSAccessKeyId", signer.AccessKeyID), newElement("SignatureProvided", query.Get("X-Amz-Signature")))
+	}
+	return nil
+}
+
+// checkParameters returns when a URL was signed and for how long it is valid,
+// or the error for a URL whose parameters are not those of a signed one.
+func checkParameters(query url.Values) (time.Time, time.Duration, *answer) {
+	bad := func(message string) (time.Time, time.Duration, *answer) {
+		return time.Time{}, 0, s3Error(http.StatusBadRequest, "AuthorizationQueryParametersError", message)
+	}
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
+		if len(query[name]) != 1 || query.Get(name) == "" {
+			return bad("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		}
+	}
+	if query.Get("X-Amz-Algorithm") != signingAlgorithm {
+		return bad(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
+	}
+	scope := strings.Split(query.Get("X-Amz-Credential"), "/")
+	if len(scope) != 5 {
+		return bad(`Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+	}
+	signed, err := time.Parse(signingTimeFormat, query.Get("X-Amz-Date"))
+	if err != nil {
+		return bad(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
+	}
+	seconds, err := strconv.Atoi(query.Get("X-Amz-Expires"))
+	lifetime := time.Duration(seconds) * time.Second
+	switch {
+	case err != nil:
+		return bad("X-Amz-Expires should be a number")
+	case seconds < 0:
+		return bad("X-Amz-Expires must be non-negative")
+	case lifetime > maxURLLifetime:
+		return bad("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	return signed, lifetime, nil
+}
+
+// sameParameters tells whether a URL that was signed again has the parameters
+// of the one received, its signature included.
+func sameParameters(again string, query url.Values) bool {
+	u, err := url.Parse(again)
+	if err != nil {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(u.Query().Encode()), []byte(query.Encode())) == 1
+}
+
+// serveObject returns the layer that a signed request is for.
+func (e *Endpoint) serveObject(req *request) *answer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o, ok := e.objects[objectKey{req.bucket, req.key}]
+	var b *blob
+	if ok {
+		b = e.repositories[o.repository].blobs[o.digest]
+	}
+	if b == nil {
+		return s3Error(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.", newElement("Key", req.key))
+	}
+	a := newAnswer(http.StatusOK, "binary/octet-stream", nil)
+	a.header.Set("Etag", b.etag)
+	a.header.Set("Accept-Ranges", "bytes")
+	a.blob = b
+	return a
+}
+
+func base64SHA256(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

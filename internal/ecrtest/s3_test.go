@@ -1,0 +1,252 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+func TestURLLooksLikeECRs(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	pattern := regexp.MustCompile(`^http://127\.0\.0\.1:\d+/prod-eu-west-1-starport-layer-bucket/[0-9a-f]{4}-` + account +
+		`-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
+		`\?X-Amz-Security-Token=[A-Za-z0-9%]+&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=\d{8}T\d{6}Z&X-Amz-SignedHeaders=host&X-Amz-Expires=3600` +
+		`&X-Amz-Credential=ASIA[A-Z0-9]{16}%2F\d{8}%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Signature=[0-9a-f]{64}$`)
+	seen := map[string]bool{}
+	for range 3 {
+		u := e.url(t, layer)
+		if !pattern.MatchString(u) {
+			t.Errorf("URL: %s", u)
+		}
+		seen[u] = true
+		if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s", resp.Status)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d different URLs of 3", len(seen))
+	}
+}
+
+func TestLayerIsServed(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+	resp, body := e.get(t, http.MethodGet, u)
+	if resp.StatusCode != http.StatusOK || digest.FromString(body).String() != layer {
+		t.Fatalf("%s, %d bytes", resp.Status, len(body))
+	}
+	for _, name := range []string{"X-Amz-Request-Id", "X-Amz-Id-2", "Etag", "Last-Modified", "Content-Type"} {
+		if resp.Header.Get(name) == "" {
+			t.Errorf("no %s", name)
+		}
+	}
+	etag := resp.Header.Get("Etag")
+
+	for _, test := range []struct {
+		name, header, value, want string
+		status                    int
+	}{
+		{"first bytes", "Range", "bytes=0-9", body[:10], http.StatusPartialContent},
+		{"from", "Range", "bytes=10-", body[10:], http.StatusPartialContent},
+		{"last bytes", "Range", "bytes=-5", body[len(body)-5:], http.StatusPartialContent},
+		{"several", "Range", "bytes=0-1,3-4", body, http.StatusOK},
+		{"beyond", "Range", "bytes=999999-", "invalid range", http.StatusRequestedRangeNotSatisfiable},
+		{"unchanged", "If-None-Match", etag, "", http.StatusNotModified},
+		{"changed", "If-Match", `"other"`, "", http.StatusPreconditionFailed},
+	} {
+		resp, got := e.get(t, http.MethodGet, u, test.header, test.value)
+		if resp.StatusCode != test.status || !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %s, %d bytes", test.name, resp.Status, len(got))
+		}
+	}
+	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 8 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
+		calls[1].References[0] != layer || calls[1].RepositoryName != repo || calls[1].RegistryID != account {
+		t.Errorf("calls: %+v", calls)
+	}
+}
+
+func TestURLThatWasChangedIsRejected(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	_, second := e.push(t, repo+":v2")
+	signed := e.url(t, layer)
+	elsewhere := e.url(t, second)
+
+	const mismatch, parameters = "SignatureDoesNotMatch", "AuthorizationQueryParametersError"
+	set := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) {
+			q := r.URL.Query()
+			q.Set(name, value)
+			r.URL.RawQuery = q.Encode()
+		}
+	}
+	drop := func(name string) func(*http.Request) {
+		return func(r *http.Request) {
+			q := r.URL.Query()
+			q.Del(name)
+			r.URL.RawQuery = q.Encode()
+		}
+	}
+	query := func(name string) string {
+		u, err := url.Parse(elsewhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Query().Get(name)
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*http.Request)
+		status int
+		code   string
+	}{
+		{"nothing but the order", func(r *http.Request) { r.URL.RawQuery = r.URL.Query().Encode() }, http.StatusOK, ""},
+		{"longer validity", set("X-Amz-Expires", "7200"), http.StatusForbidden, mismatch},
+		{"later date", set("X-Amz-Date", time.Now().UTC().Add(time.Minute).Format("20060102T150405Z")), http.StatusForbidden, mismatch},
+		{"signature", set("X-Amz-Signature", strings.Repeat("0", 64)), http.StatusForbidden, mismatch},
+		{"signature of another URL", set("X-Amz-Signature", query("X-Amz-Signature")), http.StatusForbidden, mismatch},
+		{"signed headers", set("X-Amz-SignedHeaders", "host;range"), http.StatusForbidden, mismatch},
+		{"parameter added", set("response-content-type", "text/plain"), http.StatusForbidden, mismatch},
+		{"path", func(r *http.Request) {
+			u, _ := url.Parse(elsewhere)
+			r.URL.Path = u.Path
+		}, http.StatusForbidden, mismatch},
+		{"host", func(r *http.Request) { r.Host = "elsewhere.example.com" }, http.StatusForbidden, mismatch},
+		{"method HEAD", func(r *http.Request) { r.Method = http.MethodHead }, http.StatusForbidden, ""},
+		{"method PUT", func(r *http.Request) { r.Method = http.MethodPut }, http.StatusMethodNotAllowed, "MethodNotAllowed"},
+		{"method DELETE", func(r *http.Request) { r.Method = http.MethodDelete }, http.StatusMethodNotAllowed, "MethodNotAllowed"},
+		{"region of credential", func(r *http.Request) {
+			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "%2Feu-west-1%2F", "%2Feu-west-2%2F", 1)
+		}, http.StatusForbidden, mismatch},
+		{"access key", func(r *http.Request) {
+			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "Credential=ASIA", "Credential=AKIA", 1)
+		}, http.StatusForbidden, "InvalidAccessKeyId"},
+		{"token", set("X-Amz-Security-Token", "guess"), http.StatusBadRequest, "InvalidToken"},
+		{"token of another URL", set("X-Amz-Security-Token", query("X-Amz-Security-Token")), http.StatusForbidden, "InvalidAccessKeyId"},
+		{"no token", drop("X-Amz-Security-Token"), http.StatusBadRequest, "InvalidToken"},
+		{"no query", func(r *http.Request) { r.URL.RawQuery = "" }, http.StatusForbidden, "AccessDenied"},
+		{"no signature", drop("X-Amz-Signature"), http.StatusBadRequest, parameters},
+		{"no expiry", drop("X-Amz-Expires"), http.StatusBadRequest, parameters},
+		{"twice", func(r *http.Request) { r.URL.RawQuery += "&X-Amz-Date=20200101T000000Z" }, http.StatusBadRequest, parameters},
+		{"algorithm", set("X-Amz-Algorithm", "none"), http.StatusBadRequest, parameters},
+		{"malformed credential", set("X-Amz-Credential", "key"), http.StatusBadRequest, parameters},
+		{"malformed date", set("X-Amz-Date", "today"), http.StatusBadRequest, parameters},
+		{"malformed expiry", set("X-Amz-Expires", "soon"), http.StatusBadRequest, parameters},
+		{"negative expiry", set("X-Amz-Expires", "-1"), http.StatusBadRequest, parameters},
+		{"more than a week", set("X-Amz-Expires", "604801"), http.StatusBadRequest, parameters},
+		{"malformed query", func(r *http.Request) { r.URL.RawQuery += "&a=%zz" }, http.StatusBadRequest, "InvalidURI"},
+		{"credentials sent along", func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }, http.StatusBadRequest, "InvalidArgument"},
+		{"not yet valid", set("X-Amz-Date", time.Now().UTC().Add(time.Hour).Format("20060102T150405Z")), http.StatusForbidden, "AccessDenied"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := e.request(t, http.MethodGet, signed, "")
+			test.change(r)
+			resp, body := e.do(t, r)
+			if resp.StatusCode != test.status || test.code != "" && !strings.Contains(body, "<Code>"+test.code+"</Code>") {
+				t.Errorf("%s: %s", resp.Status, body)
+			}
+			if id := resp.Header.Get("X-Amz-Request-Id"); id == "" || test.code != "" && !strings.Contains(body, "<RequestId>"+id+"</RequestId>") {
+				t.Errorf("request id %q: %s", id, body)
+			}
+			if strings.Contains(body, "secret") {
+				t.Errorf("the header is repeated: %s", body)
+			}
+		})
+	}
+}
+
+func TestURLExpires(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+	e.Advance(59 * time.Minute)
+	if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK {
+		t.Errorf("after 59 minutes: %s", resp.Status)
+	}
+	e.Advance(2 * time.Minute)
+	resp, body := e.get(t, http.MethodGet, u)
+	for _, want := range []string{"<Code>AccessDenied</Code>", "<Message>Request has expired</Message>", "<X-Amz-Expires>3600</X-Amz-Expires>", "<Expires>", "<ServerTime>"} {
+		if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, want) {
+			t.Errorf("after 61 minutes: %s: %.300q", resp.Status, body)
+		}
+	}
+	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
+		t.Errorf("a new URL: %s", resp.Status)
+	}
+	date, err := time.Parse("20060102T150405Z", mustQuery(t, e.url(t, layer)).Get("X-Amz-Date"))
+	if err != nil || time.Until(date) < 60*time.Minute {
+		t.Errorf("date of a new URL: %s, %v", date, err)
+	}
+}
+
+func mustQuery(t *testing.T, raw string) url.Values {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query()
+}
+
+func TestURLsOfASkewedServer(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	e.Skew(4 * time.Minute)
+	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
+		t.Errorf("%s", resp.Status)
+	}
+}
+
+func TestNoSuchKey(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	if resp, body := e.get(t, http.MethodGet, e.server.URL+"/prod-eu-west-1-starport-layer-bucket/key"); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "<Code>AccessDenied</Code>") {
+		t.Errorf("anonymous: %s: %s", resp.Status, body)
+	}
+
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+	if resp, body := e.get(t, http.MethodDelete, e.server.URL+"/v2/"+account+"/"+region+"/"+repo+"/blobs/"+layer); resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("deleting the layer: %s: %s", resp.Status, body)
+	}
+	if resp, body := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "<Code>NoSuchKey</Code>") {
+		t.Errorf("deleted: %s: %s", resp.Status, body)
+	}
+	_, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(layer))
+	wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", layer)
+}
+
+func TestLayerHost(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	e.SetLayerHost("layers.example.com:8443")
+	u := e.url(t, layer)
+	if !strings.HasPrefix(u, "http://layers.example.com:8443/prod-") {
+		t.Errorf("URL: %s", u)
+	}
+	r := e.request(t, http.MethodGet, strings.Replace(u, "layers.example.com:8443", e.host(), 1), "")
+	if resp, _ := e.do(t, r); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("at another host: %s", resp.Status)
+	}
+	r.Host = "layers.example.com:8443"
+	if resp, body := e.do(t, r); resp.StatusCode != http.StatusOK {
+		t.Errorf("at its host: %s: %s", resp.Status, body)
+	}
+}

@@ -1,0 +1,252 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const signatureMismatch = "The request signature we calculated does not match the signature you provided."
+
+func TestSignatureOfChangedRequestIsRejected(t *testing.T) {
+	t.Parallel()
+	replace := func(name, old, with string) func(*http.Request) {
+		return func(r *http.Request) {
+			value := r.Header.Get(name)
+			if !strings.Contains(value, old) {
+				panic(name + " has no " + old + ": " + value)
+			}
+			r.Header.Set(name, strings.Replace(value, old, with, 1))
+		}
+	}
+	for _, test := range []struct {
+		name, code, text string
+		change           func(*http.Request)
+	}{
+		{"signature", "InvalidSignatureException", signatureMismatch, func(r *http.Request) {
+			value := r.Header.Get("Authorization")
+			last := "0"
+			if strings.HasSuffix(value, last) {
+				last = "1"
+			}
+			r.Header.Set("Authorization", value[:len(value)-1]+last)
+		}},
+		{"body", "InvalidSignatureException", signatureMismatch, func(r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(strings.NewReader(strings.Replace(string(body), repo, "evil/app", 1)))
+			r.ContentLength = int64(len(body))
+		}},
+		{"operation", "InvalidSignatureException", signatureMismatch, replace("X-Amz-Target", "GetDownloadUrlForLayer", "BatchGetImage")},
+		{"content type", "InvalidSignatureException", "'Content-Type' must be a 'SignedHeader'", replace("Authorization", "content-type;", "")},
+		{"target not signed", "InvalidSignatureException", "'X-Amz-Target' must be a 'SignedHeader'", replace("Authorization", ";x-amz-target", "")},
+		{"date not signed", "InvalidSignatureException", "'X-Amz-Date' must be a 'SignedHeader'", replace("Authorization", "x-amz-date;", "")},
+		{"host not signed", "InvalidSignatureException", "'Host' or ':authority' must be a 'SignedHeader'", replace("Authorization", "host;", "")},
+		{"signed header taken away", "InvalidSignatureException", signatureMismatch, func(r *http.Request) { r.Header.Del("Amz-Sdk-Request") }},
+		{"AWS header added", "InvalidSignatureException", "'X-Amz-Extra' must be a 'SignedHeader'", func(r *http.Request) { r.Header.Set("X-Amz-Extra", "1") }},
+		{"host", "InvalidSignatureException", signatureMismatch, func(r *http.Request) { r.Host = "elsewhere.example.com" }},
+		{"query", "InvalidSignatureException", signatureMismatch, func(r *http.Request) { r.URL.RawQuery = "a=b" }},
+		{"region", "InvalidSignatureException", signatureMismatch, replace("Authorization", "/"+region+"/", "/eu-west-2/")},
+		{"service", "InvalidSignatureException", "Credential should be scoped to correct service: 'ecr'.", replace("Authorization", "/ecr/", "/s3/")},
+		{"day", "InvalidSignatureException", "Date in Credential scope does not match", replace("Authorization", "/20", "/19")},
+		{"terminator", "InvalidSignatureException", "valid terminator: 'aws4_request'", replace("Authorization", "/aws4_request", "/aws5_request")},
+		{"no signature", "IncompleteSignatureException", "requires 'Signature' parameter", replace("Authorization", "Signature=", "Nothing=")},
+		{"short credential", "IncompleteSignatureException", "exactly 5 slash-delimited elements", replace("Authorization", "/ecr/", "/")},
+		{"no date", "IncompleteSignatureException", "requires existence of either a 'X-Amz-Date'", func(r *http.Request) { r.Header.Del("X-Amz-Date") }},
+		{"malformed date", "IncompleteSignatureException", "Got 'today'", func(r *http.Request) { r.Header.Set("X-Amz-Date", "today") }},
+		{"another scheme", "IncompleteSignatureException", "requires 'Credential' parameter", func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }},
+		{"no authorization", "MissingAuthenticationTokenException", "Missing Authentication Token", func(r *http.Request) { r.Header.Del("Authorization") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t)
+			client := e.ecr(e.user, func(o *ecr.Options) { o.HTTPClient = e.tampering(test.change) })
+			_, err := client.GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+			wantError(t, err, http.StatusBadRequest, test.code, test.text)
+			if strings.Contains(err.Error(), "Bearer secret") {
+				t.Errorf("the header is repeated: %v", err)
+			}
+		})
+	}
+}
+
+func TestCredentialsAreChecked(t *testing.T) {
+	t.Parallel()
+	session := ecrtest.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", AccountID: account}
+	with := func(change func(*ecrtest.Credentials)) ecrtest.Credentials {
+		c := session
+		change(&c)
+		return c
+	}
+	for _, test := range []struct {
+		name        string
+		known, used ecrtest.Credentials
+		code        string // none: the request passes
+		stsCode     string
+		text        string
+	}{
+		{name: "user", known: with(func(c *ecrtest.Credentials) { c.SessionToken = "" }), used: with(func(c *ecrtest.Credentials) { c.SessionToken = "" })},
+		{name: "session", known: session, used: session},
+		{
+			name: "wrong secret", known: session, used: with(func(c *ecrtest.Credentials) { c.SecretAccessKey = "guess" }),
+			code: "InvalidSignatureException", stsCode: "SignatureDoesNotMatch", text: signatureMismatch,
+		},
+		{
+			name: "unknown access key", known: session, used: with(func(c *ecrtest.Credentials) { c.AccessKeyID = "ASIANOBODY" }),
+			code: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", text: "The security token included in the request is invalid.",
+		},
+		{
+			name: "no token", known: session, used: with(func(c *ecrtest.Credentials) { c.SessionToken = "" }),
+			code: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", text: "The security token included in the request is invalid.",
+		},
+		{
+			name: "another token", known: session, used: with(func(c *ecrtest.Credentials) { c.SessionToken = "guess" }),
+			code: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", text: "The security token included in the request is invalid.",
+		},
+		{name: "not expired", known: with(func(c *ecrtest.Credentials) { c.Expires = time.Now().Add(time.Minute) }), used: session},
+		{
+			name: "expired", known: with(func(c *ecrtest.Credentials) { c.Expires = time.Now().Add(-time.Second) }), used: session,
+			code: "ExpiredTokenException", stsCode: "ExpiredToken", text: "The security token included in the request is expired",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t)
+			e.CreateRepository(account, region, repo)
+			// The first secret of an access key must not outlive the second.
+			e.AddCredentials(with(func(c *ecrtest.Credentials) { c.SecretAccessKey = "guess" }))
+			_, _ = e.ecr(with(func(c *ecrtest.Credentials) { c.SecretAccessKey = "guess" })).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+			e.AddCredentials(test.known)
+
+			_, err := e.ecr(test.used).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+			out, stsErr := e.sts(test.used).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+			if test.code != "" {
+				wantError(t, err, http.StatusBadRequest, test.code, test.text)
+				wantError(t, stsErr, http.StatusForbidden, test.stsCode, test.text)
+				return
+			}
+			wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", anyDigest)
+			if stsErr != nil || aws.ToString(out.Account) != account {
+				t.Errorf("GetCallerIdentity = %+v, %v", out, stsErr)
+			}
+		})
+	}
+}
+
+func TestSTSWithoutSignature(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	client := e.sts(e.user, func(o *sts.Options) {
+		o.HTTPClient = e.tampering(func(r *http.Request) { r.Header.Del("Authorization") })
+	})
+	_, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	wantError(t, err, http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
+}
+
+func TestAgeOfSignature(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		skew time.Duration
+		text string // none: the request passes
+	}{
+		{"in time", 0, ""},
+		{"4 minutes old", 4 * time.Minute, ""},
+		{"4 minutes early", -4 * time.Minute, ""},
+		{"6 minutes old", 6 * time.Minute, "Signature expired: "},
+		{"6 minutes early", -6 * time.Minute, "Signature not yet current: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t)
+			e.CreateRepository(account, region, repo)
+			e.Skew(test.skew)
+			_, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+			_, stsErr := e.sts(e.user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+			if test.text == "" {
+				wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", "")
+				if stsErr != nil {
+					t.Error(stsErr)
+				}
+				return
+			}
+			wantError(t, err, http.StatusBadRequest, "InvalidSignatureException", test.text)
+			wantError(t, stsErr, http.StatusForbidden, "SignatureDoesNotMatch", test.text)
+		})
+	}
+}
+
+func TestSDKCorrectsItsClock(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	e.Skew(-2 * time.Hour)
+	client := e.ecr(e.user, func(o *ecr.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 3; o.MaxBackoff = time.Millisecond })
+	})
+	if _, err := client.GetDownloadUrlForLayer(t.Context(), layerInput(layer)); err != nil {
+		t.Fatal(err)
+	}
+	calls := e.Calls()
+	if len(calls) != 2 || calls[0].ErrorCode != "InvalidSignatureException" || calls[1].Status != http.StatusOK {
+		t.Errorf("calls: %+v", calls)
+	}
+}
+
+// TestRegionOfHost sends requests to AWS's own host names.
+func TestRegionOfHost(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ host, scope, text string }{
+		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-1", ""},
+		{"ecr.eu-west-1.amazonaws.com", "eu-west-1", ""},
+		{"ecr.eu-west-1.api.aws", "eu-west-1", ""},
+		{"ecr-fips.us-east-1.amazonaws.com", "us-east-1", ""},
+		{"ecr-fips.us-gov-west-1.api.aws", "us-gov-west-1", ""},
+		{"api.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", ""},
+		{"ecr.cn-north-1.api.amazonwebservices.com.cn", "cn-north-1", ""},
+		{"vpce-0123456789-abcdefgh.api.ecr.eu-west-1.vpce.amazonaws.com", "eu-west-2", ""},
+		{"proxy.example.com", "ap-south-1", ""},
+		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-2", "Credential should be scoped to a valid region."},
+		{"ecr-fips.us-east-1.amazonaws.com", "us-east-2", "Credential should be scoped to a valid region."},
+		{"sts.us-east-1.amazonaws.com", "us-east-1", "Credential should be scoped to correct service"},
+	} {
+		t.Run(test.host+" "+test.scope, func(t *testing.T) {
+			t.Parallel()
+			e := start(t)
+			client := e.server.Client()
+			transport := http.DefaultTransport.(*http.Transport).Clone()
+			transport.Proxy = nil
+			transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, e.host())
+			}
+			client.Transport = transport
+			t.Cleanup(transport.CloseIdleConnections)
+
+			_, err := e.ecr(e.user, func(o *ecr.Options) {
+				o.BaseEndpoint = aws.String("http://" + test.host)
+				o.Region = test.scope
+			}).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+			if test.text != "" {
+				wantError(t, err, http.StatusBadRequest, "InvalidSignatureException", test.text)
+				return
+			}
+			wantError(t, err, http.StatusBadRequest, "RepositoryNotFoundException", repo)
+			if c := e.Calls()[0]; c.Region != test.scope || c.Host != test.host {
+				t.Errorf("region %q, host %q", c.Region, c.Host)
+			}
+		})
+	}
+}

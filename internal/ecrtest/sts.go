@@ -1,0 +1,305 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	opGetCallerIdentity         = "GetCallerIdentity"
+	opAssumeRole                = "AssumeRole"
+	opAssumeRoleWithWebIdentity = "AssumeRoleWithWebIdentity"
+
+	stsVersion = "2011-06-15"
+
+	defaultSession = time.Hour
+	maxSession     = 12 * time.Hour
+	minSession     = 15 * time.Minute
+	// A session of a role that another role has assumed is no longer than one
+	// hour. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	maxChainedSession = time.Hour
+)
+
+// serveSTS returns the answer of STS to a request of a known caller.
+func (e *Endpoint) serveSTS(req *request) *answer {
+	form := req.call.Form
+	if form.Get("Version") != stsVersion {
+		return stsError(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), form.Get("Version")))
+	}
+	switch req.call.Operation {
+	case opGetCallerIdentity:
+		return stsAnswer(struct {
+			XMLName          xml.Name         `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
+			Arn              string           `xml:"GetCallerIdentityResult>Arn"`
+			UserID           string           `xml:"GetCallerIdentityResult>UserId"`
+			Account          string           `xml:"GetCallerIdentityResult>Account"`
+			ResponseMetadata responseMetadata `xml:"ResponseMetadata"`
+		}{Arn: req.caller.ARN, UserID: req.caller.userID, Account: req.caller.AccountID, ResponseMetadata: metadata})
+	case opAssumeRole:
+		return e.assumeRole(req)
+	case opAssumeRoleWithWebIdentity:
+		return e.assumeRoleWithWebIdentity(req)
+	default:
+		return stsError(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), stsVersion))
+	}
+}
+
+type responseMetadata struct {
+	RequestID string `xml:"RequestId"`
+}
+
+var metadata = responseMetadata{requestIDPlaceholder}
+
+func stsAnswer(v any) *answer {
+	body, _ := xml.MarshalIndent(v, "", "  ")
+	return newAnswer(http.StatusOK, "text/xml", append(body, '\n'))
+}
+
+// assumeRole answers as described in
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func (e *Endpoint) assumeRole(req *request) *answer {
+	form := req.call.Form
+	role, known := e.role(form.Get("RoleArn"))
+	session, failed := readSession(req)
+	if failed != nil {
+		return failed
+	}
+	if !known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
+		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") ||
+		e.denies(req.caller, "sts:AssumeRole") {
+		return stsError(http.StatusForbidden, "AccessDenied",
+			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
+	}
+	if failed := session.tooLong(role, req.caller.assumedRole()); failed != nil {
+		return failed
+	}
+	credentials, user := e.newSession(role, session)
+	return stsAnswer(struct {
+		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
+		User             assumedRoleUser    `xml:"AssumeRoleResult>AssumedRoleUser"`
+		Credentials      sessionCredentials `xml:"AssumeRoleResult>Credentials"`
+		SourceIdentity   string             `xml:"AssumeRoleResult>SourceIdentity,omitempty"`
+		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
+	}{User: user, Credentials: credentials, SourceIdentity: form.Get("SourceIdentity"), ResponseMetadata: metadata})
+}
+
+// assumeRoleWithWebIdentity answers as described in
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *answer {
+	form := req.call.Form
+	role, known := e.role(form.Get("RoleArn"))
+	token := form.Get("WebIdentityToken")
+	if n := utf8.RuneCountInString(token); n < 4 || n > 20000 {
+		return validation("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
+	}
+	session, failed := readSession(req)
+	if failed != nil {
+		return failed
+	}
+	switch {
+	case !known || len(role.WebIdentityTokens) == 0:
+		return stsError(http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	case !slices.Contains(role.WebIdentityTokens, token):
+		return stsError(http.StatusBadRequest, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements")
+	}
+	if failed := session.tooLong(role, false); failed != nil {
+		return failed
+	}
+	credentials, user := e.newSession(role, session)
+	return stsAnswer(struct {
+		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
+		Subject          string             `xml:"AssumeRoleWithWebIdentityResult>SubjectFromWebIdentityToken"`
+		Audience         string             `xml:"AssumeRoleWithWebIdentityResult>Audience"`
+		User             assumedRoleUser    `xml:"AssumeRoleWithWebIdentityResult>AssumedRoleUser"`
+		Credentials      sessionCredentials `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
+		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
+	}{Subject: "subject", Audience: "sts.amazonaws.com", User: user, Credentials: credentials, ResponseMetadata: metadata})
+}
+
+// session is what a role is assumed with.
+type session struct {
+	name     string
+	duration time.Duration
+}
+
+// From the API model sts-2011-06-15.
+var (
+	sessionName = newPattern(`[\w+=,.@-]*`)
+	externalID  = newPattern(`[\w+=,.@:\/-]*`)
+	tagKey      = newPattern(`[\p{L}\p{Z}\p{N}_.:/=+\-@]+`)
+	tagValue    = newPattern(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`)
+)
+
+const (
+	maxSessionTags = 50
+	maxPolicyARNs  = 10
+)
+
+// stsParameter is a text parameter of the operations that assume a role.
+type stsParameter struct {
+	member, parameter string
+	least, most       int
+	pattern           pattern
+	required          bool
+}
+
+var stsParameters = []stsParameter{
+	{"roleArn", "RoleArn", 20, 2048, newPattern(`(?s).*`), true},
+	{"roleSessionName", "RoleSessionName", 2, 64, sessionName, true},
+	{"externalId", "ExternalId", 2, 1224, externalID, false},
+	{"sourceIdentity", "SourceIdentity", 2, 64, sessionName, false},
+}
+
+// value returns the parameter as an error message has it.
+func (p stsParameter) value(form url.Values) string {
+	if !form.Has(p.parameter) {
+		return "null"
+	}
+	return quote(form.Get(p.parameter))
+}
+
+// invalid returns the constraint that the parameter does not satisfy.
+func (p stsParameter) invalid(form url.Values) string {
+	value := form.Get(p.parameter)
+	length := utf8.RuneCountInString(value)
+	switch {
+	case !form.Has(p.parameter):
+		return "Member must not be null"
+	case length < p.least:
+		return fmt.Sprintf("Member must have length greater than or equal to %d", p.least)
+	case length > p.most:
+		return fmt.Sprintf("Member must have length less than or equal to %d", p.most)
+	case !p.pattern.full.MatchString(value):
+		return "Member must satisfy regular expression pattern: " + p.pattern.text
+	}
+	return ""
+}
+
+// readSession returns the session that a request asks for, or the error for
+// input that does not fit the API model.
+func readSession(req *request) (session, *answer) {
+	form := req.call.Form
+	for _, p := range stsParameters {
+		if !p.required && !form.Has(p.parameter) {
+			continue
+		}
+		if message := p.invalid(form); message != "" {
+			return session{}, validation(p.value(form), p.member, message)
+		}
+	}
+	if policy := form.Get("Policy"); form.Has("Policy") && !isObject(policy) {
+		return session{}, stsError(http.StatusBadRequest, "MalformedPolicyDocument", "This policy contains invalid Json")
+	}
+	if failed := checkTags(req.call); failed != nil {
+		return session{}, failed
+	}
+
+	s := session{name: form.Get("RoleSessionName"), duration: defaultSession}
+	if form.Has("DurationSeconds") {
+		seconds, err := strconv.Atoi(form.Get("DurationSeconds"))
+		s.duration = time.Duration(seconds) * time.Second
+		switch {
+		case err != nil:
+			return s, stsError(http.StatusBadRequest, "MalformedInput", "Invalid Argument")
+		case s.duration < minSession:
+			return s, validation(quote(form.Get("DurationSeconds")), "durationSeconds", "Member must have value greater than or equal to 900")
+		case s.duration > maxSession:
+			return s, validation(quote(form.Get("DurationSeconds")), "durationSeconds", "Member must have value less than or equal to 43200")
+		}
+	}
+	return s, nil
+}
+
+func isObject(document string) bool {
+	var object map[string]any
+	return json.Unmarshal([]byte(document), &object) == nil
+}
+
+// checkTags returns the error for session tags, or managed policies, that do
+// not fit the API model.
+func checkTags(c Call) *answer {
+	keys, values := c.Members("Tags", "Key"), c.Members("Tags", "Value")
+	switch arns := c.Members("PolicyArns", "arn"); {
+	case len(keys) > maxSessionTags:
+		return validation("'[...]'", "tags", fmt.Sprintf("Member must have length less than or equal to %d", maxSessionTags))
+	case len(values) != len(keys):
+		return validation("null", "tags.1.member.value", "Member must not be null")
+	case len(arns) > maxPolicyARNs:
+		return validation("'[...]'", "policyArns", fmt.Sprintf("Member must have length less than or equal to %d", maxPolicyARNs))
+	}
+	for i, key := range keys {
+		if utf8.RuneCountInString(key) > 128 || !tagKey.full.MatchString(key) {
+			return validation(quote(key), fmt.Sprintf("tags.%d.member.key", i+1), "Member must satisfy regular expression pattern: "+tagKey.text)
+		}
+		if utf8.RuneCountInString(values[i]) > 256 || !tagValue.full.MatchString(values[i]) {
+			return validation(quote(values[i]), fmt.Sprintf("tags.%d.member.value", i+1), "Member must satisfy regular expression pattern: "+tagValue.text)
+		}
+	}
+	return nil
+}
+
+// validation returns the error for a parameter that does not fit the API model.
+func validation(value, member, text string) *answer {
+	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
+}
+
+func quote(value string) string { return "'" + value + "'" }
+
+// tooLong returns the error for a session that is longer than the role allows.
+func (s session) tooLong(role Role, chained bool) *answer {
+	most := role.MaxSession
+	if most == 0 {
+		most = defaultSession
+	}
+	switch {
+	case chained && s.duration > maxChainedSession:
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	case s.duration > most:
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return nil
+}
+
+type assumedRoleUser struct {
+	ID  string `xml:"AssumedRoleId"`
+	Arn string
+}
+
+type sessionCredentials struct {
+	AccessKeyID     string `xml:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      string
+}
+
+// newSession makes the credentials of a role's session.
+func (e *Endpoint) newSession(role Role, s session) (sessionCredentials, assumedRoleUser) {
+	p := principal{
+		Credentials: Credentials{
+			AccessKeyID:     randomID("ASIA"),
+			SecretAccessKey: randomBase64(30),
+			SessionToken:    randomBase64(300),
+			AccountID:       arnAccount(role.ARN),
+			ARN:             sessionARN(role.ARN, s.name),
+			Expires:         e.now().Add(s.duration).Truncate(time.Second),
+		},
+		userID: randomID("AROA") + ":" + s.name,
+	}
+	e.addPrincipal(p)
+	return sessionCredentials{
+		AccessKeyID:     p.AccessKeyID,
+		SecretAccessKey: p.SecretAccessKey,
+		SessionToken:    p.SessionToken,
+		Expiration:      p.Expires.Format(time.RFC3339),
+	}, assumedRoleUser{ID: p.userID, Arn: p.ARN}
+}

@@ -1,0 +1,239 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest_test
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const (
+	roleARN  = "arn:aws:iam::" + other + ":role/ci/puller"
+	chainARN = "arn:aws:iam::" + account + ":role/chained"
+)
+
+func (e *env) addRoles() {
+	e.AddRole(ecrtest.Role{ARN: roleARN, TrustedAccounts: []string{account}, ExternalID: "external", MaxSession: 2 * time.Hour})
+	e.AddRole(ecrtest.Role{ARN: chainARN, TrustedAccounts: []string{other}, MaxSession: 12 * time.Hour})
+}
+
+func assume(change func(*sts.AssumeRoleInput)) *sts.AssumeRoleInput {
+	input := &sts.AssumeRoleInput{
+		RoleArn:         aws.String(roleARN),
+		RoleSessionName: aws.String("session"),
+		ExternalId:      aws.String("external"),
+	}
+	if change != nil {
+		change(input)
+	}
+	return input
+}
+
+func sessionOf(c *types.Credentials) ecrtest.Credentials {
+	return ecrtest.Credentials{
+		AccessKeyID:     aws.ToString(c.AccessKeyId),
+		SecretAccessKey: aws.ToString(c.SecretAccessKey),
+		SessionToken:    aws.ToString(c.SessionToken),
+	}
+}
+
+func TestGetCallerIdentity(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	out, err := e.sts(e.user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if aws.ToString(out.Account) != account || aws.ToString(out.Arn) != e.user.ARN || !strings.HasPrefix(aws.ToString(out.UserId), "AIDA") {
+		t.Errorf("%s %s %s", aws.ToString(out.Account), aws.ToString(out.Arn), aws.ToString(out.UserId))
+	}
+}
+
+func TestAssumedRoleCallsECR(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.addRoles()
+	e.CreateRepository(other, region, repo)
+	out, err := e.sts(e.user).AssumeRole(t.Context(), assume(func(in *sts.AssumeRoleInput) {
+		in.DurationSeconds = aws.Int32(7200)
+		in.SourceIdentity = aws.String("someone")
+		in.Tags = []types.Tag{{Key: aws.String("team"), Value: aws.String("a b")}, {Key: aws.String("stage"), Value: aws.String("")}}
+		in.TransitiveTagKeys = []string{"team"}
+		in.Policy = aws.String(`{"Version":"2012-10-17","Statement":[]}`)
+		in.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")}}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantARN := "arn:aws:sts::" + other + ":assumed-role/puller/session"
+	if aws.ToString(out.AssumedRoleUser.Arn) != wantARN || !strings.HasSuffix(aws.ToString(out.AssumedRoleUser.AssumedRoleId), ":session") ||
+		aws.ToString(out.SourceIdentity) != "someone" || time.Until(*out.Credentials.Expiration).Round(time.Minute) != 2*time.Hour {
+		t.Errorf("%+v %+v", out.AssumedRoleUser, out.Credentials.Expiration)
+	}
+	call := e.CallsTo("sts", "AssumeRole")[0]
+	if !maps.Equal(call.SessionTags(), map[string]string{"team": "a b", "stage": ""}) ||
+		!slices.Equal(call.Members("TransitiveTagKeys", ""), []string{"team"}) ||
+		!slices.Equal(call.Members("PolicyArns", "arn"), []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}) ||
+		call.Form.Get("Policy") == "" || call.Form.Get("SourceIdentity") != "someone" || call.AccountID != account || call.Region != region {
+		t.Errorf("call: %+v", call)
+	}
+
+	session := sessionOf(out.Credentials)
+	identity, err := e.sts(session).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || aws.ToString(identity.Arn) != wantARN || aws.ToString(identity.Account) != other {
+		t.Errorf("%+v, %v", identity, err)
+	}
+	_, err = e.ecr(session).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+	wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", "registry with id '"+other+"'")
+
+	e.Deny(roleARN, "ecr:GetDownloadUrlForLayer")
+	_, err = e.ecr(session).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+	wantError(t, err, http.StatusBadRequest, "AccessDeniedException", "User: "+wantARN)
+
+	e.Skew(3 * time.Hour)
+	_, err = e.ecr(session).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
+	wantError(t, err, http.StatusBadRequest, "ExpiredTokenException", "expired")
+}
+
+func TestAssumeRoleIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*sts.AssumeRoleInput)
+		denied bool
+		status int
+		code   string
+		text   string
+	}{
+		{"no external id", func(in *sts.AssumeRoleInput) { in.ExternalId = nil }, false, http.StatusForbidden, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: " + roleARN},
+		{"another external id", func(in *sts.AssumeRoleInput) { in.ExternalId = aws.String("guess") }, false, http.StatusForbidden, "AccessDenied", roleARN},
+		{"no such role", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(roleARN + "x") }, false, http.StatusForbidden, "AccessDenied", roleARN + "x"},
+		{"account not trusted", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(chainARN) }, false, http.StatusForbidden, "AccessDenied", chainARN},
+		{"denied", nil, true, http.StatusForbidden, "AccessDenied", roleARN},
+		{"short ARN", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn") }, false, http.StatusBadRequest, "ValidationError", "Value 'arn' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20"},
+		{"session name", func(in *sts.AssumeRoleInput) { in.RoleSessionName = aws.String("a b") }, false, http.StatusBadRequest, "ValidationError", `Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*`},
+		{"long session name", func(in *sts.AssumeRoleInput) { in.RoleSessionName = aws.String(strings.Repeat("a", 65)) }, false, http.StatusBadRequest, "ValidationError", "less than or equal to 64"},
+		{"short external id", func(in *sts.AssumeRoleInput) { in.ExternalId = aws.String("a") }, false, http.StatusBadRequest, "ValidationError", "externalId"},
+		{"short duration", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(899) }, false, http.StatusBadRequest, "ValidationError", "durationSeconds"},
+		{"long duration", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(43201) }, false, http.StatusBadRequest, "ValidationError", "durationSeconds"},
+		{"longer than the role allows", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7201) }, false, http.StatusBadRequest, "ValidationError", "exceeds the MaxSessionDuration set for this role"},
+		{"malformed policy", func(in *sts.AssumeRoleInput) { in.Policy = aws.String("nothing") }, false, http.StatusBadRequest, "MalformedPolicyDocument", ""},
+		{"malformed tag", func(in *sts.AssumeRoleInput) {
+			in.Tags = []types.Tag{{Key: aws.String("a"), Value: aws.String("ok")}, {Key: aws.String("b"), Value: aws.String("<>")}}
+		}, false, http.StatusBadRequest, "ValidationError", "'tags.2.member.value'"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t)
+			e.addRoles()
+			if test.denied {
+				e.Deny(e.user.ARN, "sts:AssumeRole")
+			}
+			_, err := e.sts(e.user).AssumeRole(t.Context(), assume(test.change))
+			wantError(t, err, test.status, test.code, test.text)
+		})
+	}
+}
+
+func TestChainedRoles(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.addRoles()
+	first, err := e.sts(e.user).AssumeRole(t.Context(), assume(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := e.sts(sessionOf(first.Credentials))
+	long := assume(func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(chainARN); in.DurationSeconds = aws.Int32(3601) })
+	_, err = session.AssumeRole(t.Context(), long)
+	wantError(t, err, http.StatusBadRequest, "ValidationError", "1 hour session limit for roles assumed by role chaining")
+
+	second, err := session.AssumeRole(t.Context(), assume(func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(chainARN) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := e.sts(sessionOf(second.Credentials)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || aws.ToString(identity.Account) != account {
+		t.Errorf("%+v, %v", identity, err)
+	}
+}
+
+func TestWebIdentity(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.addRoles()
+	const webARN = "arn:aws:iam::" + account + ":role/web"
+	e.AddRole(ecrtest.Role{ARN: webARN, WebIdentityTokens: []string{"good token"}})
+	anonymous := e.sts(ecrtest.Credentials{}, func(o *sts.Options) { o.Credentials = aws.AnonymousCredentials{} })
+	input := func(role, token string) *sts.AssumeRoleWithWebIdentityInput {
+		return &sts.AssumeRoleWithWebIdentityInput{RoleArn: aws.String(role), RoleSessionName: aws.String("web"), WebIdentityToken: aws.String(token)}
+	}
+
+	out, err := anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "good token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := e.sts(sessionOf(out.Credentials)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || aws.ToString(identity.Arn) != "arn:aws:sts::"+account+":assumed-role/web/web" {
+		t.Errorf("%+v, %v", identity, err)
+	}
+
+	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "bad token"))
+	wantError(t, err, http.StatusBadRequest, "InvalidIdentityToken", "")
+	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(roleARN, "good token"))
+	wantError(t, err, http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "x"))
+	wantError(t, err, http.StatusBadRequest, "ValidationError", "webIdentityToken")
+	long := input(webARN, "good token")
+	long.DurationSeconds = aws.Int32(3601)
+	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), long)
+	wantError(t, err, http.StatusBadRequest, "ValidationError", "MaxSessionDuration")
+}
+
+func TestSTSRequestsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	const form = "application/x-www-form-urlencoded"
+	for _, test := range []struct {
+		name, body, code string
+		status           int
+	}{
+		{"unknown operation", "Action=GetSessionToken&Version=2011-06-15", "InvalidAction", http.StatusBadRequest},
+		{"unknown version", "Action=GetCallerIdentity&Version=2020-01-01", "InvalidAction", http.StatusBadRequest},
+		{"no operation", "Version=2011-06-15", "InvalidAction", http.StatusBadRequest},
+		{"malformed form", "Action=%zz", "MalformedQueryString", http.StatusBadRequest},
+		{"no session name", "Action=AssumeRole&Version=2011-06-15&RoleArn=" + url.QueryEscape(roleARN), "ValidationError", http.StatusBadRequest},
+		{"malformed duration", "Action=AssumeRole&Version=2011-06-15&RoleSessionName=session&DurationSeconds=long&RoleArn=" + url.QueryEscape(roleARN), "MalformedInput", http.StatusBadRequest},
+	} {
+		r, err := e.signed(t.Context(), "sts", test.body, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, body := e.do(t, r)
+		if resp.StatusCode != test.status || !strings.Contains(body, "<Code>"+test.code+"</Code>") || !strings.Contains(body, "<RequestId>"+resp.Header.Get("X-Amzn-Requestid")+"</RequestId>") {
+			t.Errorf("%s: %s: %s", test.name, resp.Status, body)
+		}
+	}
+	r, err := e.signed(t.Context(), "ecr", "Action=GetCallerIdentity&Version=2011-06-15", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := e.do(t, r); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "scoped to correct service: &#39;sts&#39;") {
+		t.Errorf("signed for ECR: %s: %s", resp.Status, body)
+	}
+	if resp, body := e.do(t, e.request(t, http.MethodGet, e.server.URL+"/", "", "Authorization", "AWS4-HMAC-SHA256 Credential=a/b/c/sts/d")); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("GET: %s: %s", resp.Status, body)
+	}
+}
