@@ -5,13 +5,19 @@ package ecrlayer
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/semaphore"
 )
 
 // Repository names a repository in a registry.
@@ -31,6 +37,7 @@ type Client struct {
 	ecr     *ecr.Client
 	region  string
 	observe func(context.Context, Call)
+	slots   *semaphore.Weighted // of the batches
 }
 
 // NewClient returns a Client that signs, retries and connects as cfg says.
@@ -39,8 +46,35 @@ func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...fu
 	if observe == nil {
 		observe = func(context.Context, Call) {}
 	}
-	client := ecr.NewFromConfig(cfg, optFns...)
-	return &Client{ecr: client, region: client.Options().Region, observe: observe}
+	cfg.HTTPClient = keepingConnections(cfg.HTTPClient)
+	client := ecr.NewFromConfig(cfg, append(optFns, retryMore)...)
+	return &Client{ecr: client, region: client.Options().Region, observe: observe, slots: semaphore.NewWeighted(maxConcurrentCalls)}
+}
+
+// keepingConnections returns client with room for as many idle connections to
+// one host as to all hosts: a Client asks a single one. Of the 50 connections of
+// a batch, the SDK would keep 10 and open the others anew for nearly every call.
+func keepingConnections(client aws.HTTPClient) aws.HTTPClient {
+	buildable, ok := client.(*awshttp.BuildableClient)
+	if client != nil && !ok {
+		return client // Someone else's; it is as they want it.
+	}
+	if buildable == nil {
+		buildable = awshttp.NewBuildableClient()
+	}
+	return buildable.WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, t.MaxIdleConns, maxConcurrentCalls)
+		t.OnProxyConnectResponse = proxyRefusal
+	})
+}
+
+// proxyRefusal returns an error that can be told from others, which the one of
+// net/http cannot, if a proxy does not connect.
+func proxyRefusal(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: errors.New("the proxy answered " + answer.Status)}
 }
 
 // Region returns the region that is asked where a Repository names none.

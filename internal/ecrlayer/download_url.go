@@ -13,6 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
+const operationDownloadURL = "GetDownloadUrlForLayer"
+
 // DownloadURL is a pre-signed URL of one layer.
 type DownloadURL struct {
 	// URL is what ECR answered, byte for byte. Whoever has it can download the
@@ -40,7 +42,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 	}
 
 	var result DownloadURL
-	err := c.do(ctx, "GetDownloadUrlForLayer", repo, layer.String(), func(ctx context.Context, options func(*ecr.Options)) error {
+	err := c.do(ctx, operationDownloadURL, repo, layer.String(), func(ctx context.Context, options func(*ecr.Options)) error {
 		output, err := c.ecr.GetDownloadUrlForLayer(ctx, input, options)
 		if err != nil {
 			return err

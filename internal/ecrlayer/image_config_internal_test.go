@@ -1,0 +1,156 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// layered returns an image with so many layers.
+func layered(layers int) *Image {
+	image := &Image{Config: Descriptor{Digest: digest.FromString("config")}}
+	for n := range layers {
+		image.Layers = append(image.Layers, Descriptor{Digest: digest.FromString(fmt.Sprint("layer ", n))})
+	}
+	return image
+}
+
+func TestParseConfig(t *testing.T) {
+	t.Parallel()
+	first, second := digest.FromString("diff 0"), digest.FromString("diff 1")
+	tests := map[string]struct {
+		layers  int
+		content string
+		want    ImageConfig
+	}{
+		"everything": {
+			layers: 2,
+			content: `{
+				"architecture": "arm64", "os": "linux", "variant": "v8", "author": "somebody", "created": "2026-02-03T04:05:06.789Z",
+				"config": {
+					"Labels": {"org.opencontainers.image.revision": "abc", "empty": ""},
+					"Env": ["PATH=/usr/bin:/bin", "A=b=c", "EMPTY=", "BARE", "TWICE=1", "TWICE=2", "=nameless", ""],
+					"Entrypoint": ["/init", "--"], "Cmd": ["serve"], "User": "1000:1000", "WorkingDir": "/srv",
+					"ExposedPorts": {"8080/tcp": {}, "53/udp": {}}, "Volumes": {"/data": {}, "/cache": {}}, "StopSignal": "SIGINT"
+				},
+				"rootfs": {"type": "layers", "diff_ids": ["` + first.String() + `", "` + second.String() + `"]}
+			}`,
+			want: ImageConfig{
+				Architecture: "arm64", OS: "linux", Variant: "v8", Author: "somebody",
+				Created:    time.Date(2026, 2, 3, 4, 5, 6, 789000000, time.UTC),
+				Labels:     map[string]string{"org.opencontainers.image.revision": "abc", "empty": ""},
+				Env:        map[string]string{"PATH": "/usr/bin:/bin", "A": "b=c", "EMPTY": "", "BARE": "", "TWICE": "2"},
+				Entrypoint: []string{"/init", "--"}, Cmd: []string{"serve"}, User: "1000:1000", WorkingDir: "/srv",
+				ExposedPorts: []string{"53/udp", "8080/tcp"}, Volumes: []string{"/cache", "/data"}, StopSignal: "SIGINT",
+				DiffIDs: []digest.Digest{first, second},
+				Layers: []ConfigLayer{
+					{Digest: digest.FromString("layer 0"), DiffID: first},
+					{Digest: digest.FromString("layer 1"), DiffID: second},
+				},
+			},
+		},
+		"nothing":                {content: `{}`},
+		"null":                   {content: `null`},
+		"no config":              {content: `{"architecture":"amd64","os":"linux"}`, want: ImageConfig{Architecture: "amd64", OS: "linux"}},
+		"a null config":          {content: `{"config":null,"rootfs":null,"history":null,"created":null}`},
+		"an empty config":        {content: `{"config":{}}`},
+		"null and empty lists":   {content: `{"config":{"Env":null,"Entrypoint":null,"Cmd":null,"Labels":null,"ExposedPorts":null,"Volumes":null},"rootfs":{"type":"layers","diff_ids":null}}`},
+		"a value for a port":     {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
+		"Windows":                {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows", OSVersion: "10.0.20348.1"}},
+		"what Docker alone adds": {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
+		"history of empty layers": {
+			layers:  1,
+			content: `{"history":[{"created_by":"ENV","empty_layer":true},{"created":"2026-01-01T00:00:00Z"},{"empty_layer":true}],"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
+			want: ImageConfig{
+				DiffIDs: []digest.Digest{first},
+				Layers:  []ConfigLayer{{Digest: digest.FromString("layer 0"), DiffID: first}},
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			image := layered(test.layers)
+			got, err := parseConfig([]byte(test.content), image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.want.Image, test.want.ConfigDigest = image, image.Config.Digest
+			if len(got.Env) == 0 && len(test.want.Env) == 0 {
+				got.Env = nil
+			}
+			if len(got.DiffIDs) == 0 {
+				got.DiffIDs = nil
+			}
+			if !reflect.DeepEqual(*got, test.want) {
+				t.Errorf("got  %+v\nwant %+v", *got, test.want)
+			}
+		})
+	}
+}
+
+func TestParseConfigSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		layers        int
+		content, want string
+	}{
+		"nothing":                {0, ``, "cannot be read"},
+		"no JSON":                {0, `<html>`, "cannot be read"},
+		"cut off":                {0, `{"os":"lin`, "cannot be read"},
+		"a number for a string":  {0, `{"os":1}`, "cannot be read"},
+		"a date that is none":    {0, `{"created":"yesterday"}`, "cannot be read"},
+		"too few diff_ids":       {2, `{"rootfs":{"diff_ids":["` + digest.FromString("").String() + `"]}}`, "1 diff_ids and the manifest 2 layers"},
+		"too many diff_ids":      {0, `{"rootfs":{"diff_ids":["` + digest.FromString("").String() + `"]}}`, "1 diff_ids and the manifest 0 layers"},
+		"no diff_ids":            {1, `{}`, "0 diff_ids and the manifest 1 layers"},
+		"a diff_id that is none": {1, `{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseConfig([]byte(test.content), layered(test.layers))
+			var answer *AnswerError
+			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got the error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(`{"architecture":"amd64","os":"linux","config":{"Env":["A=b","=","C"],"ExposedPorts":{"80/tcp":{}}},"rootfs":{"type":"layers","diff_ids":["`+digest.FromString("").String()+`"]}}`), uint8(1))
+	f.Add([]byte(`{"config":null,"rootfs":null,"history":[{"empty_layer":true}]}`), uint8(0))
+	f.Add([]byte(`{"rootfs":{"diff_ids":["sha256:x"]}}`), uint8(1))
+	f.Add([]byte(`null`), uint8(0))
+	f.Add([]byte(``), uint8(2))
+	f.Fuzz(func(t *testing.T, content []byte, layers uint8) {
+		config, err := parseConfig(content, layered(int(layers)))
+		if err != nil {
+			checkReadError(t, err)
+			return
+		}
+		if len(config.Layers) != int(layers) || len(config.DiffIDs) != int(layers) {
+			t.Errorf("%d layers and %d diff_ids, want %d", len(config.Layers), len(config.DiffIDs), layers)
+		}
+		for _, layer := range config.Layers {
+			if err := layer.DiffID.Validate(); err != nil {
+				t.Errorf("accepted the diff_id %q: %v", layer.DiffID, err)
+			}
+		}
+		if !slices.IsSorted(config.ExposedPorts) || !slices.IsSorted(config.Volumes) {
+			t.Errorf("not sorted: %q, %q", config.ExposedPorts, config.Volumes)
+		}
+		if _, ok := config.Env[""]; ok {
+			t.Error("a variable without a name")
+		}
+	})
+}

@@ -1,0 +1,622 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const (
+	testAccount    = "123456789012"
+	testRegion     = "eu-central-1"
+	testRepository = "team/app"
+)
+
+var inTestRepository = ecrlayer.Repository{Name: testRepository}
+
+// imageRegistry is a local ECR, a client of it, and the calls that the client
+// told of.
+type imageRegistry struct {
+	*ecrtest.Endpoint
+	host   string
+	cfg    aws.Config
+	client *ecrlayer.Client
+
+	mu       sync.Mutex
+	observed []ecrlayer.Call
+}
+
+func newImageRegistry(t *testing.T) *imageRegistry {
+	t.Helper()
+	r := &imageRegistry{Endpoint: ecrtest.New()}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	r.host = strings.TrimPrefix(server.URL, "http://")
+	r.CreateRepository(testAccount, testRegion, testRepository)
+	user := r.AddUser(testAccount)
+	r.cfg = aws.Config{
+		Region:       testRegion,
+		BaseEndpoint: aws.String(server.URL),
+		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, user.SessionToken),
+		HTTPClient:   server.Client(),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = 3
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+			})
+		},
+	}
+	r.client = ecrlayer.NewClient(r.cfg, func(_ context.Context, call ecrlayer.Call) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.observed = append(r.observed, call)
+	})
+	return r
+}
+
+// push pushes an image or an index, and returns its name to pull it by.
+func (r *imageRegistry) push(t *testing.T, tag string, what remote.Taggable) name.Reference {
+	t.Helper()
+	ref, err := name.NewTag(r.Reference(r.host, testAccount, testRegion, testRepository) + ":" + tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch what := what.(type) {
+	case v1.Image:
+		err = remote.Write(ref, what, remote.WithContext(t.Context()))
+	case v1.ImageIndex:
+		err = remote.WriteIndex(ref, what, remote.WithContext(t.Context()))
+	default:
+		t.Fatalf("cannot push a %T", what)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// put stores a document as a manifest of any kind.
+func (r *imageRegistry) put(t *testing.T, tag string, mediaType types.MediaType, document any) digest.Digest {
+	t.Helper()
+	raw, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.PutManifest(testAccount, testRegion, testRepository, tag, string(mediaType), raw)
+}
+
+// operations returns the calls made so far, in order.
+func (r *imageRegistry) operations() []string {
+	var operations []string
+	for _, call := range r.Calls() {
+		operations = append(operations, call.Operation)
+	}
+	return operations
+}
+
+// must returns what the functions of go-containerregistry return without their error.
+func must[T any](t *testing.T, what T, err error) T {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return what
+}
+
+// build returns an image of random layers for a platform.
+func build(t *testing.T, layers int64, platform string) v1.Image {
+	t.Helper()
+	img, err := random.Image(64, layers)
+	img = must(t, img, err)
+	config, err := img.ConfigFile()
+	config = must(t, config, err).DeepCopy()
+	p, err := v1.ParsePlatform(platform)
+	p = must(t, p, err)
+	config.OS, config.Architecture, config.Variant = p.OS, p.Architecture, p.Variant
+	config.Created = v1.Time{Time: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
+	config.Author = "somebody"
+	config.Config = v1.Config{
+		Labels:       map[string]string{"org.opencontainers.image.title": "app", "platform": platform},
+		Env:          []string{"PATH=/usr/bin:/bin", "MODE=a=b"},
+		Entrypoint:   []string{"/app"},
+		Cmd:          []string{"serve", "--all"},
+		User:         "nobody",
+		WorkingDir:   "/srv",
+		ExposedPorts: map[string]struct{}{"8080/tcp": {}, "53/udp": {}},
+		Volumes:      map[string]struct{}{"/var/lib/app": {}},
+		StopSignal:   "SIGTERM",
+	}
+	img, err = mutate.ConfigFile(img, config)
+	return must(t, img, err)
+}
+
+// oci returns a Docker image as an OCI image.
+func oci(img v1.Image) v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
+}
+
+func platformOf(platform string) *v1.Platform {
+	p, err := v1.ParsePlatform(platform)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// attestationOf returns what BuildKit adds to an index for an image.
+func attestationOf(t *testing.T, img v1.Image) mutate.IndexAddendum {
+	t.Helper()
+	statement := static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json")
+	attestation, err := mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}})
+	attestation = must(t, attestation, err)
+	about, err := img.Digest()
+	about = must(t, about, err)
+	return mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{
+		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+		Annotations: map[string]string{
+			"vnd.docker.reference.type":   "attestation-manifest",
+			"vnd.docker.reference.digest": about.String(),
+		},
+	}}
+}
+
+// multiArch returns an index as BuildKit makes it.
+func multiArch(t *testing.T) v1.ImageIndex {
+	t.Helper()
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, platform := range []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"} {
+		img := oci(build(t, 2, platform))
+		index = mutate.AppendManifests(index,
+			mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platformOf(platform)}}, attestationOf(t, img))
+	}
+	return index
+}
+
+// chart returns an artifact like a Helm chart, its files titled.
+func chart(t *testing.T) v1.Image {
+	t.Helper()
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
+	img, err := mutate.Append(base,
+		mutate.Addendum{
+			Layer:       static.NewLayer([]byte("chart"), "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz"},
+		},
+		mutate.Addendum{
+			Layer:       static.NewLayer([]byte("provenance"), "application/vnd.cncf.helm.chart.provenance.v1.prov"),
+			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz.prov"},
+		})
+	img = must(t, img, err)
+	return mutate.Annotations(img, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
+}
+
+// descriptorOf returns go-containerregistry's descriptor as the client's.
+func descriptorOf(d v1.Descriptor) ecrlayer.Descriptor {
+	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, Annotations: d.Annotations}
+}
+
+// An image must be in every field what go-containerregistry says that it is,
+// and cost no more calls than it has to.
+func TestImageIsWhatGoContainerregistrySees(t *testing.T) {
+	t.Parallel()
+	twice, err := random.Layer(64, types.DockerLayer)
+	twice = must(t, twice, err)
+	repeated, err := mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)
+	repeated = must(t, repeated, err)
+	list := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.DockerManifestList),
+		mutate.IndexAddendum{Add: build(t, 2, "linux/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
+		mutate.IndexAddendum{Add: build(t, 3, "windows/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("windows/amd64")}})
+	index := multiArch(t)
+	annotated := mutate.Annotations(oci(build(t, 1, "linux/amd64")), map[string]string{"a": "b", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"})
+
+	tests := map[string]struct {
+		pushed       remote.Taggable
+		platform     string
+		artifactType string
+		platforms    []string
+		layers       int
+	}{
+		"an OCI image":                  {pushed: oci(build(t, 3, "linux/amd64")), layers: 3},
+		"an OCI image with annotations": {pushed: annotated.(v1.Image), layers: 1},
+		"a Docker image":                {pushed: build(t, 3, "linux/amd64"), layers: 3},
+		"an image without layers":       {pushed: build(t, 0, "linux/amd64")},
+		"an image of 127 layers":        {pushed: oci(build(t, 127, "linux/amd64")), layers: 127},
+		"the same layer twice":          {pushed: repeated, layers: 3},
+		"a Helm chart":                  {pushed: chart(t), artifactType: "application/vnd.cncf.helm.config.v1+json", layers: 2},
+		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
+		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
+		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
+		"a Docker list, windows":        {pushed: list, platform: "windows/amd64", platforms: []string{"linux/amd64", "windows/amd64"}, layers: 3},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRegistry(t)
+			ref := r.push(t, "v1", test.pushed)
+			got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, test.platform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls := []string{"BatchGetImage"}
+			if test.platform != "" {
+				calls = append(calls, "BatchGetImage")
+			}
+			if made := r.operations(); !slices.Equal(made, calls) {
+				t.Errorf("made the calls %q, want %q", made, calls)
+			}
+
+			options := []remote.Option{remote.WithContext(t.Context())}
+			if test.platform != "" {
+				options = append(options, remote.WithPlatform(*platformOf(test.platform)))
+			}
+			pulled, err := remote.Get(ref, options...)
+			pulled = must(t, pulled, err)
+			img, err := pulled.Image()
+			img = must(t, img, err)
+			manifest, err := img.Manifest()
+			manifest = must(t, manifest, err)
+			manifestDigest, err := img.Digest()
+			manifestDigest = must(t, manifestDigest, err)
+			want := &ecrlayer.Image{
+				Repository:     ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
+				ImageDigest:    digest.Digest(pulled.Digest.String()),
+				ManifestDigest: digest.Digest(manifestDigest.String()),
+				MediaType:      string(manifest.MediaType),
+				ArtifactType:   test.artifactType,
+				Platforms:      test.platforms,
+				Config:         descriptorOf(manifest.Config),
+				Annotations:    manifest.Annotations,
+				URI: ecrlayer.ImageURI{
+					RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com",
+					RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String()),
+				},
+			}
+			for _, layer := range manifest.Layers {
+				want.Layers = append(want.Layers, descriptorOf(layer))
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			if len(got.Layers) != test.layers {
+				t.Errorf("%d layers, want %d", len(got.Layers), test.layers)
+			}
+		})
+	}
+}
+
+func TestImageByTagByDigestAndByBoth(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	img, other := build(t, 1, "linux/amd64"), build(t, 1, "linux/amd64")
+	r.push(t, "v1", img)
+	r.push(t, "latest", img)
+	r.push(t, "other", other)
+	hash, err := img.Digest()
+	named := digest.Digest(must(t, hash, err).String())
+
+	for _, ref := range []ecrlayer.ImageReference{{Tag: "v1"}, {Digest: named}, {Tag: "v1", Digest: named}, {Tag: "latest", Digest: named}} {
+		got, err := r.client.Image(t.Context(), inTestRepository, ref, "")
+		if err != nil {
+			t.Errorf("%s: %v", ref, err)
+			continue
+		}
+		if got.ImageDigest != named || got.ManifestDigest != named {
+			t.Errorf("%s is %s, want %s", ref, got.ImageDigest, named)
+		}
+	}
+
+	ref := ecrlayer.ImageReference{Tag: "other", Digest: named}
+	_, err = r.client.Image(t.Context(), inTestRepository, ref, "")
+	var failure *ecrlayer.ImageFailure
+	if !errors.As(err, &failure) || failure.Code != ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest || failure.Reference != ref {
+		t.Errorf("a tag that is not the digest's: got the error %v", err)
+	}
+}
+
+func TestImageInAnotherAccountAndRegion(t *testing.T) {
+	t.Parallel()
+	const account, region = "210987654321", "cn-north-1"
+	r := newImageRegistry(t)
+	raw := []byte(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":0},"layers":[]}`)
+	named := r.PutManifest(account, region, "app", "v1", string(types.OCIManifestSchema1), raw)
+	r.AllowAccount(account, region, "app", testAccount)
+	repo := ecrlayer.Repository{Name: "app", RegistryID: account, Region: region}
+	got, err := r.client.Image(t.Context(), repo, ecrlayer.ImageReference{Tag: "v1"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Repository != repo {
+		t.Errorf("the repository is %v, want %v", got.Repository, repo)
+	}
+	if want := account + ".dkr.ecr.cn-north-1.amazonaws.com.cn/app@" + named.String(); got.URI.String() != want {
+		t.Errorf("the URI is %s, want %s", got.URI, want)
+	}
+}
+
+func TestImagePlatform(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	index := multiArch(t)
+	r.push(t, "index", index)
+	single := oci(build(t, 1, "linux/amd64"))
+	r.push(t, "single", single)
+	r.push(t, "one", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}}, attestationOf(t, single)))
+	r.push(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single}))
+	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
+	r.push(t, "soci", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
+		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), ArtifactType: "application/vnd.amazon.soci.index.v2+json"}}))
+	manifests, err := index.IndexManifest()
+	manifests = must(t, manifests, err)
+	hash, err := single.Digest()
+	singleDigest := digest.Digest(must(t, hash, err).String())
+	all := []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+
+	tests := map[string]struct {
+		tag, platform string
+		want          digest.Digest
+		platforms     []string
+		unverified    bool
+		available     []string // of the error
+	}{
+		"linux/arm64 finds arm64/v8":             {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), platforms: all},
+		"no platform of several":                 {tag: "index", available: all},
+		"a platform that there is not":           {tag: "index", platform: "linux/s390x", available: all},
+		"the attestations' platform":             {tag: "index", platform: "unknown/unknown", available: all},
+		"no platform where there is one":         {tag: "one", want: singleDigest, platforms: []string{"linux/amd64"}},
+		"a SOCI index is no platform":            {tag: "soci", platform: "linux/amd64", want: singleDigest, platforms: []string{"linux/amd64"}},
+		"a manifest alone":                       {tag: "single", want: singleDigest},
+		"a platform of a manifest alone":         {tag: "single", platform: "linux/amd64", want: singleDigest, unverified: true},
+		"a platform where the index tells none":  {tag: "untold", platform: "linux/amd64", want: singleDigest, unverified: true},
+		"no platform where the index tells none": {tag: "untold", want: singleDigest},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
+			if test.available != nil {
+				var choice *ecrlayer.PlatformError
+				if !errors.As(err, &choice) || choice.Asked != test.platform || !slices.Equal(choice.Available, test.available) {
+					t.Fatalf("got the error %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ManifestDigest != test.want {
+				t.Errorf("chose %s, want %s", got.ManifestDigest, test.want)
+			}
+			if !slices.Equal(got.Platforms, test.platforms) {
+				t.Errorf("the platforms are %q, want %q", got.Platforms, test.platforms)
+			}
+			if got.PlatformUnverified != test.unverified {
+				t.Errorf("unverified: %v, want %v", got.PlatformUnverified, test.unverified)
+			}
+		})
+	}
+
+	t.Run("no platform at all makes no call", func(t *testing.T) {
+		t.Parallel()
+		r := newImageRegistry(t)
+		_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "amd64")
+		if err == nil || len(r.Calls()) != 0 {
+			t.Errorf("got the error %v after %d calls", err, len(r.Calls()))
+		}
+	})
+}
+
+func TestImageFailures(t *testing.T) {
+	t.Parallel()
+	for _, code := range ecrtypes.ImageFailureCode("").Values() {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			r := newImageRegistry(t)
+			r.FailImage(testAccount, testRegion, testRepository, "v1", string(code), "the reason")
+			ref := ecrlayer.ImageReference{Tag: "v1"}
+			_, err := r.client.Image(t.Context(), inTestRepository, ref, "")
+			var failure *ecrlayer.ImageFailure
+			if !errors.As(err, &failure) || *failure != (ecrlayer.ImageFailure{Code: code, Reason: "the reason", Reference: ref}) {
+				t.Fatalf("got the error %v", err)
+			}
+			var call *ecrlayer.CallError
+			if !errors.As(err, &call) || call.Operation != "BatchGetImage" || call.Subject != "v1" || call.Attempts != 1 || call.RequestID == "" {
+				t.Errorf("the failure is not that of the call: %+v", call)
+			}
+		})
+	}
+}
+
+func TestImageOfAnIndexWithoutItsManifest(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	gone := digest.FromString("gone")
+	index := r.put(t, "v1", types.OCIImageIndex, map[string]any{
+		"schemaVersion": 2,
+		"mediaType":     types.OCIImageIndex,
+		"manifests": []any{map[string]any{
+			"mediaType": types.OCIManifestSchema1, "digest": gone, "size": 7,
+			"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
+		}},
+	})
+	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/arm64")
+	var missing *ecrlayer.MissingManifestError
+	if !errors.As(err, &missing) || missing.Index != index || missing.Manifest != gone || missing.Platform != "linux/arm64/v8" {
+		t.Fatalf("got the error %v", err)
+	}
+	var call *ecrlayer.CallError
+	if !errors.As(err, &call) || call.Subject != gone.String() {
+		t.Errorf("the error is not that of the second call: %v", err)
+	}
+	if !strings.Contains(err.Error(), "is not in the repository") {
+		t.Errorf("the error does not say what is wrong: %v", err)
+	}
+}
+
+func TestImageOfAnUnsupportedKind(t *testing.T) {
+	t.Parallel()
+	inner := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: build(t, 1, "linux/amd64")})
+	tests := map[string]struct {
+		put  func(*testing.T, *imageRegistry)
+		want string
+	}{
+		"an index in an index": {func(t *testing.T, r *imageRegistry) {
+			r.push(t, "v1", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
+		}, "names another index"},
+		"an index in an index that says it is a manifest": {func(t *testing.T, r *imageRegistry) {
+			r.push(t, "inner", inner)
+			hash, err := inner.Digest()
+			r.put(t, "v1", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{
+				map[string]any{"mediaType": types.OCIManifestSchema1, "digest": must(t, hash, err).String(), "size": 7},
+			}})
+		}, "names another index"},
+		"schema 1": {func(t *testing.T, r *imageRegistry) {
+			r.put(t, "v1", types.DockerManifestSchema1, map[string]any{"schemaVersion": 1, "fsLayers": []any{}})
+		}, "schema 1"},
+		"schema 1, signed": {func(t *testing.T, r *imageRegistry) {
+			r.put(t, "v1", types.DockerManifestSchema1Signed, map[string]any{"schemaVersion": 1, "fsLayers": []any{}, "signatures": []any{}})
+		}, "schema 1"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRegistry(t)
+			test.put(t, r)
+			_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+			var unsupported *ecrlayer.UnsupportedManifestError
+			if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got the error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+// answerWith makes ECR answer one BatchGetImage with images and failures that
+// are not its own.
+func (r *imageRegistry) answerWith(t *testing.T, answer any) {
+	t.Helper()
+	body, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Inject(ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage", Body: body, ContentType: "application/x-amz-json-1.1"})
+}
+
+func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
+	t.Parallel()
+	const manifest = `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":0},"layers":[]}`
+	asked := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
+	good := func(change map[string]any) map[string]any {
+		image := map[string]any{
+			"registryId": testAccount, "repositoryName": testRepository,
+			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": asked.Digest},
+			"imageManifest": manifest, "imageManifestMediaType": types.OCIManifestSchema1,
+		}
+		maps.Copy(image, change)
+		return image
+	}
+	tests := map[string]struct {
+		images []any
+		want   string
+	}{
+		"nothing":                   {nil, "neither an image nor a reason"},
+		"other bytes":               {[]any{good(map[string]any{"imageManifest": manifest + " "})}, "has the digest"},
+		"no manifest":               {[]any{good(map[string]any{"imageManifest": nil})}, "has the digest"},
+		"another image":             {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "not about the one that was asked for"},
+		"no id":                     {[]any{good(map[string]any{"imageId": nil})}, "not about the one that was asked for"},
+		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": asked.Digest}})}, `about image tag "v2"`},
+		"another registry":          {[]any{good(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
+		"no registry":               {[]any{good(map[string]any{"registryId": nil})}, `about registry ""`},
+		"two images":                {[]any{good(nil), good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "several images"},
+		"another media type":        {[]any{good(map[string]any{"imageManifestMediaType": types.DockerManifestSchema2, "imageManifest": manifest})}, ""},
+		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": asked.Digest}}), good(nil)}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRegistry(t)
+			r.answerWith(t, map[string]any{"images": test.images, "failures": []any{}})
+			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, asked, "")
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.ImageDigest != asked.Digest {
+					t.Errorf("got %s", got.ImageDigest)
+				}
+				return
+			}
+			var (
+				answer *ecrlayer.AnswerError
+				call   *ecrlayer.CallError
+			)
+			if !errors.As(err, &answer) || !errors.As(err, &call) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got the error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestImageFromAManifestThatLies(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	r.push(t, "v1", build(t, 1, "linux/amd64"))
+	r.push(t, "other", build(t, 1, "linux/amd64"))
+	r.LieManifest(testAccount, testRegion, testRepository, "v1", string(types.DockerManifestSchema2), []byte(`{"schemaVersion":2}`))
+	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+	var answer *ecrlayer.AnswerError
+	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "has the digest "+digest.FromString(`{"schemaVersion":2}`).String()) {
+		t.Errorf("got the error %v", err)
+	}
+}
+
+func TestImageErrorsOfTheCallStayFindable(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	_, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: "no/such"}, ecrlayer.ImageReference{Tag: "v1"}, "")
+	if _, ok := errors.AsType[*ecrtypes.RepositoryNotFoundException](err); !ok {
+		t.Errorf("got the error %v", err)
+	}
+}
+
+func TestImageReferencesPrint(t *testing.T) {
+	t.Parallel()
+	for want, ref := range map[string]ecrlayer.ImageReference{
+		"v1":               {Tag: "v1"},
+		someDigest:         {Digest: someDigest},
+		"v1@" + someDigest: {Tag: "v1", Digest: someDigest},
+		"":                 {},
+	} {
+		if got := ref.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
