@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"time"
@@ -162,6 +163,8 @@ func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 		return "Host not found", path.Empty(), fmt.Sprintf("The name %s does not resolve. Is the region right, does this network resolve AWS's names, and if a VPC endpoint is used, is its private DNS enabled?", dns.Name)
 	case errors.As(call.Err, &op) && op.Op == "proxyconnect":
 		return "Proxy failed", path.Empty(), "The proxy refused the connection or could not be reached. Check http_proxy, https_proxy and no_proxy in the provider block and the environment variables of these names."
+	case errors.Is(call.Err, http.ErrSchemeMismatch):
+		return "TLS failed", path.Empty(), "The endpoint speaks plain HTTP where HTTPS was expected. If that is meant, its URL begins with http://; else something on the way answers in its place."
 	case isTLS(call.Err):
 		return "TLS failed", path.Empty(), "The certificate of the endpoint is not trusted. If a proxy inspects TLS, or the endpoint has a private certificate authority, name its certificates in custom_ca_bundle of the provider block."
 	case errors.Is(call.Err, syscall.ECONNREFUSED):
@@ -199,7 +202,11 @@ func answered(call *ecrlayer.CallError) string {
 	if errors.As(call.Err, &answer) {
 		return fmt.Sprintf("ECR answered, but %s (HTTP %d, request id %s, %s).", answer.Reason, call.StatusCode, orNone(call.RequestID), effort)
 	}
-	return fmt.Sprintf("No usable answer from %s (%s): %s.", orNone(call.Endpoint), effort, rootCause(call.Err))
+	if call.StatusCode != 0 {
+		return fmt.Sprintf("%s gave an answer that is none of ECR's (HTTP %d, request id %s, %s): %s.",
+			orNone(call.Endpoint), call.StatusCode, orNone(call.RequestID), effort, rootCause(call.Err))
+	}
+	return fmt.Sprintf("No answer from %s (%s): %s.", orNone(call.Endpoint), effort, rootCause(call.Err))
 }
 
 // rootCause returns the message of the innermost errors, without the layers that

@@ -1,0 +1,365 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const (
+	faultAccount    = "123456789012"
+	faultRegion     = "us-east-1"
+	faultRepository = "team/app"
+	faultAttempts   = 7
+)
+
+// target is a local ECR with one layer, and how a client comes to it.
+type target struct {
+	*ecrtest.Endpoint
+	layer string
+	user  ecrtest.Credentials
+	cfg   aws.Config
+	tls   *httptest.Server
+}
+
+// newTarget returns a target whose client attempts a call faultAttempts times
+// without waiting: how long the SDK waits is the SDK's to test.
+func newTarget(t *testing.T) *target {
+	t.Helper()
+	endpoint := ecrtest.New()
+	plain := httptest.NewServer(endpoint)
+	t.Cleanup(plain.Close)
+	secure := httptest.NewUnstartedServer(endpoint)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It tells of every handshake that a test makes fail.
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+
+	layer := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte("layer"))
+	config := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte("{}"))
+	endpoint.PutManifest(faultAccount, faultRegion, faultRepository, "1.0", "application/vnd.oci.image.manifest.v1+json", []byte(
+		`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"`+config.String()+`","size":2},`+
+			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`+layer.String()+`","size":5}]}`))
+
+	user := endpoint.AddUser(faultAccount)
+	client := awshttp.NewBuildableClient()
+	t.Cleanup(func() { client.GetTransport().CloseIdleConnections() })
+	return &target{
+		Endpoint: endpoint,
+		layer:    layer.String(),
+		user:     user,
+		tls:      secure,
+		cfg: aws.Config{
+			Region:       faultRegion,
+			BaseEndpoint: aws.String(plain.URL),
+			Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
+			HTTPClient:   client,
+			Retryer: func() aws.Retryer {
+				return retry.NewStandard(func(o *retry.StandardOptions) {
+					o.MaxAttempts = faultAttempts
+					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+				})
+			},
+		},
+	}
+}
+
+// transport changes how the client connects.
+func (w *target) transport(change func(*http.Transport)) {
+	w.cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(change)
+}
+
+// read asks for the layer, and returns what the user would see.
+func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
+	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
+	model := downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}
+	return model, c.downloadURL(ctx, &model, readTimeout)
+}
+
+func json11(body string) ecrtest.Fault {
+	return ecrtest.Fault{Service: "ecr", Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
+}
+
+func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
+	t.Parallel()
+	const throttled, failed, lost = "Throttled", "ECR failed", "Connection lost"
+	tests := map[string]struct {
+		fault   ecrtest.Fault
+		summary string   // once it happens for ever
+		detail  []string // parts
+	}{
+		"ThrottlingException":      {ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded"}, throttled, []string{"ThrottlingException", "Rate exceeded", "max_retries"}},
+		"RequestLimitExceeded":     {ecrtest.Fault{Code: "RequestLimitExceeded", Message: "Request limit exceeded."}, throttled, []string{"RequestLimitExceeded"}},
+		"TooManyRequestsException": {ecrtest.Fault{Code: "TooManyRequestsException", Message: "slow", Status: 429}, throttled, []string{"HTTP 429"}},
+		"429 without a body":       {ecrtest.Fault{Status: http.StatusTooManyRequests}, throttled, []string{"HTTP 429"}},
+		"500":                      {ecrtest.Fault{Status: http.StatusInternalServerError}, failed, []string{"HTTP 500"}},
+		"502 of a proxy":           {ecrtest.Fault{Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>"), ContentType: "text/html"}, failed, []string{"HTTP 502"}},
+		"503":                      {ecrtest.Fault{Status: http.StatusServiceUnavailable}, failed, []string{"HTTP 503"}},
+		"504":                      {ecrtest.Fault{Status: http.StatusGatewayTimeout}, failed, []string{"HTTP 504"}},
+		"ServerException":          {ecrtest.Fault{Code: "ServerException", Message: "oops", Status: 500}, failed, []string{"ServerException", "oops"}},
+		"reset before the answer":  {ecrtest.Fault{Reset: true}, lost, []string{"closed before the answer was complete"}},
+		"cut right after headers":  {ecrtest.Fault{Truncate: -1}, lost, nil},
+		"cut in the middle":        {ecrtest.Fault{Truncate: 20}, lost, nil},
+	}
+	for name, test := range tests {
+		for _, times := range []int{1, 5, 0} {
+			fault := test.fault
+			fault.Times, fault.Service = times, "ecr"
+			t.Run(name+map[int]string{1: " once", 5: " five times", 0: " for ever"}[times], func(t *testing.T) {
+				t.Parallel()
+				w := newTarget(t)
+				w.Inject(fault)
+				model, diags := w.read(t.Context())
+				if times == 0 {
+					expectDiagnostic(t, w, diags, test.summary, append(test.detail, "7 attempts in ", faultRepository, faultRegion, w.layer))
+					expectCalls(t, w, faultAttempts)
+					return
+				}
+				if diags.HasError() || model.DownloadURL.ValueString() == "" {
+					t.Fatalf("the read failed: %v", diags)
+				}
+				expectCalls(t, w, times+1)
+			})
+		}
+	}
+}
+
+func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
+	t.Parallel()
+	for code, advice := range adviceByCode {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "says ECR"})
+			_, diags := w.read(t.Context())
+			expectDiagnostic(t, w, diags, advice.summary, []string{code, "says ECR", "request id", faultRepository, faultRegion, w.layer})
+		})
+	}
+}
+
+func TestWhatCannotBeAnECRAnswerIsExplained(t *testing.T) {
+	t.Parallel()
+	const html = "<html><body>Please sign in to the hotel's network</body></html>"
+	tests := map[string]struct {
+		fault   ecrtest.Fault
+		summary string
+	}{
+		"an empty body":                 {ecrtest.Fault{Service: "ecr", Status: http.StatusOK}, "Unexpected answer"},
+		"HTML":                          {ecrtest.Fault{Service: "ecr", Body: []byte(html), ContentType: "text/html"}, "Unexpected answer"},
+		"HTML as an error":              {ecrtest.Fault{Service: "ecr", Status: 403, Body: []byte(html), ContentType: "text/html"}, "Unexpected answer"},
+		"truncated JSON":                {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef`), "Unexpected answer"},
+		"JSON that is no object":        {json11(`["https://b/k?X-Amz-Signature=0123456789abcdef"]`), "Unexpected answer"},
+		"a URL that is a number":        {json11(`{"downloadUrl":1,"layerDigest":"x"}`), "Unexpected answer"},
+		"a null URL":                    {json11(`{"downloadUrl":null,"layerDigest":"LAYER"}`), "Unexpected answer"},
+		"a URL that is none":            {json11(`{"downloadUrl":"X-Amz-Signature=0123456789abcdef","layerDigest":"LAYER"}`), "Unexpected answer"},
+		"the digest of another layer":   {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef","layerDigest":"sha256:00"}`), "Unexpected answer"},
+		"an error code that is unknown": {ecrtest.Fault{Service: "ecr", Code: "BrandNewException", Message: "hm"}, "ECR error BrandNewException"},
+		"eight megabytes":               {json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`), "Unexpected answer"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			test.fault.Body = bytes.ReplaceAll(test.fault.Body, []byte("LAYER"), []byte(w.layer))
+			w.Inject(test.fault)
+			_, diags := w.read(t.Context())
+			expectDiagnostic(t, w, diags, test.summary, []string{faultRepository, w.layer})
+			expectCalls(t, w, 1)
+		})
+	}
+}
+
+func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
+	t.Parallel()
+	closed := func(t *testing.T) string {
+		t.Helper()
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		return "http://" + listener.Addr().String()
+	}
+	proxy := func(t *testing.T, w *target, proxy string) {
+		t.Helper()
+		u, err := url.Parse(proxy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
+		w.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
+	}
+	tests := map[string]struct {
+		prepare func(*testing.T, *target)
+		summary string
+		detail  []string
+	}{
+		"nothing listens": {
+			func(t *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String(closed(t)) },
+			"Connection refused", []string{"http://127.0.0.1:", "AWS_ENDPOINT_URL_ECR"},
+		},
+		"no such host": {
+			func(_ *testing.T, w *target) {
+				w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
+				w.transport(func(tr *http.Transport) {
+					tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+						return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "api.ecr.us-east-1.amazonaws.com", IsNotFound: true}}
+					}
+				})
+			},
+			"Host not found", []string{"api.ecr.us-east-1.amazonaws.com", "VPC endpoint"},
+		},
+		"a certificate of an unknown authority": {
+			func(_ *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String(w.tls.URL) },
+			"TLS failed", []string{"custom_ca_bundle", "https://127.0.0.1:"},
+		},
+		"a certificate of another host": {
+			func(_ *testing.T, w *target) {
+				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
+				w.transport(func(tr *http.Transport) {
+					tr.TLSClientConfig = &tls.Config{RootCAs: w.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "elsewhere.invalid"}
+				})
+			},
+			"TLS failed", []string{"custom_ca_bundle"},
+		},
+		"HTTP where TLS is expected": {
+			func(_ *testing.T, w *target) {
+				w.cfg.BaseEndpoint = aws.String(strings.Replace(*w.cfg.BaseEndpoint, "http://", "https://", 1))
+			},
+			"TLS failed", nil,
+		},
+		"a proxy that is not there": {
+			func(t *testing.T, w *target) { proxy(t, w, closed(t)) },
+			"Proxy failed", []string{"https_proxy", "no_proxy"},
+		},
+		"a proxy that refuses": {
+			func(t *testing.T, w *target) {
+				refusing := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
+				t.Cleanup(refusing.Close)
+				proxy(t, w, refusing.URL)
+			},
+			"Proxy failed", []string{"403 Forbidden", "https_proxy"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			test.prepare(t, w)
+			_, diags := w.read(t.Context())
+			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, w.layer))
+			expectCalls(t, w, 0)
+		})
+	}
+}
+
+func TestTheTimeoutEndsAReadThatWouldNotEnd(t *testing.T) {
+	t.Parallel()
+	tests := map[string]ecrtest.Fault{
+		"no answer":        {Hang: true},
+		"a late answer":    {Delay: time.Minute},
+		"throttled on end": {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
+	}
+	for name, fault := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			w.cfg.Retryer = func() aws.Retryer {
+				return retry.NewStandard(func(o *retry.StandardOptions) {
+					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Minute, nil })
+				})
+			}
+			w.Inject(fault)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, diags := w.read(ctx)
+			if took := time.Since(start); took > 1300*time.Millisecond {
+				t.Errorf("the read took %s with a timeout of 300ms", took)
+			}
+			expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read", "1 attempt in "})
+		})
+	}
+	t.Run("of a millisecond", func(t *testing.T) {
+		t.Parallel()
+		w := newTarget(t)
+		w.Inject(ecrtest.Fault{Delay: time.Minute})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, diags := w.read(ctx)
+		expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read"})
+	})
+	t.Run("is not hit by a slow answer within it", func(t *testing.T) {
+		t.Parallel()
+		w := newTarget(t)
+		w.Inject(ecrtest.Fault{Delay: 300 * time.Millisecond})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, diags := w.read(ctx); diags.HasError() {
+			t.Error(diags)
+		}
+	})
+}
+
+func TestAClockThatIsAnHourOffIsCorrected(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
+		w := newTarget(t)
+		w.Skew(skew)
+		if _, diags := w.read(t.Context()); diags.HasError() {
+			t.Errorf("with the clock %s off: %v", skew, diags)
+		}
+		expectCalls(t, w, 2)
+	}
+}
+
+// expectDiagnostic fails unless the only diagnostic is an error with this
+// summary, all parts in its detail, and no secret.
+func expectDiagnostic(t *testing.T, w *target, diags diag.Diagnostics, summary string, detail []string) {
+	t.Helper()
+	if len(diags) != 1 || diags.ErrorsCount() != 1 {
+		t.Fatalf("there are %d diagnostics, want one error: %v", len(diags), diags)
+	}
+	if got := diags[0].Summary(); got != summary {
+		t.Errorf("the summary is %q, want %q; the detail is\n%s", got, summary, diags[0].Detail())
+	}
+	for _, part := range detail {
+		if !strings.Contains(diags[0].Detail(), part) {
+			t.Errorf("%q is not in the detail:\n%s", part, diags[0].Detail())
+		}
+	}
+	for _, secret := range []string{w.user.SecretAccessKey, "0123456789abcdef"} {
+		if strings.Contains(diags[0].Detail(), secret) {
+			t.Errorf("the secret %q is in the detail:\n%s", secret, diags[0].Detail())
+		}
+	}
+}
+
+func expectCalls(t *testing.T, w *target, want int) {
+	t.Helper()
+	if got := len(w.Calls()); got != want {
+		t.Errorf("there were %d requests, want %d", got, want)
+	}
+}
