@@ -4,7 +4,14 @@
 package provider_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,4 +235,59 @@ func TestAccDownloadURLRejectsBadInputBeforeAnyCall(t *testing.T) {
 // fault makes ECR answer every call with an error code.
 func fault(code string) func(*testing.T, *world) {
 	return func(_ *testing.T, w *world) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
+}
+
+func TestAccDownloadURLIsWhatTheAWSCLIGets(t *testing.T) {
+	t.Parallel()
+	aws, err := exec.LookPath("aws")
+	if err != nil {
+		t.Skip("the AWS CLI is not installed, so there is nothing to compare with")
+	}
+	w := newWorld(t)
+	command := exec.CommandContext(t.Context(), aws, "ecr", "get-download-url-for-layer",
+		"--endpoint-url", w.server.URL, "--region", region, "--output", "json",
+		"--registry-id", account, "--repository-name", repository, "--layer-digest", w.layers[2])
+	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+w.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+w.user.SecretAccessKey)
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cli struct{ DownloadURL, LayerDigest string }
+	if err := json.Unmarshal(output, &cli); err != nil {
+		t.Fatal(err)
+	}
+	if err := leadsTo(w.layers[2]).CheckValue(cli.DownloadURL); err != nil {
+		t.Fatalf("the AWS CLI: %v", err)
+	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + downloadURLConfig(w.layers[2], `registry_id = "123456789012"`),
+			ConfigStateChecks: []statecheck.StateCheck{
+				expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[2]),
+				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(cli.LayerDigest)),
+				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("download_url"), sameButForSignature(cli.DownloadURL)),
+			},
+		}},
+	})
+}
+
+// sameButForSignature checks that a URL has the scheme, host and parameters of
+// another: ECR signs each anew, for a path of its own.
+func sameButForSignature(want string) knownvalue.Check {
+	return knownvalue.StringFunc(func(got string) error {
+		a, err := url.Parse(want)
+		if err != nil {
+			return err
+		}
+		b, err := url.Parse(got)
+		if err != nil {
+			return err
+		}
+		names := func(u *url.URL) []string { return slices.Sorted(maps.Keys(u.Query())) }
+		if a.Scheme != b.Scheme || a.Host != b.Host || !slices.Equal(names(a), names(b)) {
+			return errors.New("the URL is of another form than that of the AWS CLI")
+		}
+		return nil
+	})
 }

@@ -35,9 +35,10 @@ type demo struct {
 	provider string
 	examples string
 
-	work  string
-	local *local
-	steps int
+	work    string
+	local   *local
+	started func(*local) // if set, is told when the endpoint is up
+	steps   int
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -62,6 +63,9 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer d.local.server.Close()
+	if d.started != nil {
+		d.started(d.local)
+	}
 	d.step("Local ECR at %s; pushed %s:%s with %d layers:", d.local.url, repository, tag, len(d.local.image.layers))
 	for _, l := range d.local.image.layers {
 		d.detail("%s  %9d bytes  %s", l.digest, l.size, l.file)
@@ -88,7 +92,11 @@ func (d *demo) downloadLayer(ctx context.Context) error {
 			return fmt.Errorf("%s %s: %w\n%s", d.cli, arguments[0], err, output)
 		}
 		if arguments[0] == "plan" {
-			d.detail("the plan asked ECR %d time: %s", len(d.local.endpoint.Calls()), operations(d.local.endpoint.Calls()))
+			calls := operations(d.local.endpoint.Calls())
+			if calls != "ecr:GetDownloadUrlForLayer" {
+				return fmt.Errorf("the plan asked for more or less than one URL: %s", calls)
+			}
+			d.detail("the plan made one request: %s", calls)
 		}
 	}
 
@@ -197,10 +205,11 @@ func (d *demo) detail(format string, arguments ...any) {
 	fmt.Printf("     %s\n", fmt.Sprintf(format, arguments...))
 }
 
+// operations returns all that the endpoint was asked for.
 func operations(calls []ecrtest.Call) string {
 	var names []string
 	for _, call := range calls {
-		names = append(names, call.Operation)
+		names = append(names, call.Service+":"+call.Operation)
 	}
 	return strings.Join(names, ", ")
 }
