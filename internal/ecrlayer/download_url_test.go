@@ -128,8 +128,7 @@ func TestAnAnswerThatIsNotAboutTheLayerIsAnError(t *testing.T) {
 	for name, body := range tests {
 		r.Inject(ecrtest.Fault{Service: "ecr", Times: 1, Body: []byte(body), ContentType: "application/x-amz-json-1.1"})
 		got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
-		var wrong *ecrlayer.AnswerError
-		if !errors.As(err, &wrong) {
+		if _, ok := errors.AsType[*ecrlayer.AnswerError](err); !ok {
 			t.Errorf("%s: the error is %v, want an AnswerError", name, err)
 			continue
 		}

@@ -63,7 +63,7 @@ func ParseLayerDigest(s string) (digest.Digest, error) {
 	case errors.Is(err, digest.ErrDigestUnsupported):
 		return "", errors.New("the algorithm of a digest is sha256, sha384 or sha512")
 	case errors.Is(err, digest.ErrDigestInvalidLength):
-		return "", errors.New("the hexadecimal part has the wrong length: 64 digits after sha256:, 96 after sha384:, 128 after sha512:")
+		return "", errors.New("the hexadecimal part has the wrong length: 64 digits for sha256, 96 for sha384, 128 for sha512")
 	case err != nil:
 		return "", errors.New(`a digest is an algorithm, a colon and lower-case hexadecimal digits: "sha256:" and 64 digits`)
 	}

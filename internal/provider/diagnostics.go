@@ -154,7 +154,7 @@ func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 	case errors.As(call.Err, &api) && adviceByCode[api.ErrorCode()].next != nil:
 		a := adviceByCode[api.ErrorCode()]
 		return a.summary, a.at(r), a.next(call)
-	case errors.As(call.Err, &api) && isThrottle(api.ErrorCode()), call.StatusCode == 429:
+	case errors.As(call.Err, &api) && isThrottle(api.ErrorCode()), call.StatusCode == http.StatusTooManyRequests:
 		return "Throttled", path.Empty(), "ECR limits how many calls an account makes in a second, and every attempt was over the limit. Run with a lower -parallelism, " +
 			"raise max_retries in the provider block, or ask AWS for a higher quota of the action."
 	case call.StatusCode >= 500:
@@ -194,12 +194,10 @@ func answered(call *ecrlayer.CallError) string {
 	if call.Attempts == 1 {
 		effort = fmt.Sprintf("1 attempt in %s", call.Elapsed.Round(time.Millisecond))
 	}
-	var api smithy.APIError
-	if errors.As(call.Err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](call.Err); ok {
 		return fmt.Sprintf("ECR answered %s: %s (HTTP %d, request id %s, %s).", api.ErrorCode(), api.ErrorMessage(), call.StatusCode, orNone(call.RequestID), effort)
 	}
-	var answer *ecrlayer.AnswerError
-	if errors.As(call.Err, &answer) {
+	if answer, ok := errors.AsType[*ecrlayer.AnswerError](call.Err); ok {
 		return fmt.Sprintf("ECR answered, but %s (HTTP %d, request id %s, %s).", answer.Reason, call.StatusCode, orNone(call.RequestID), effort)
 	}
 	if call.StatusCode != 0 {
@@ -212,12 +210,10 @@ func answered(call *ecrlayer.CallError) string {
 // rootCause returns the message of the innermost errors, without the layers that
 // the SDK wraps around them.
 func rootCause(err error) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		return dns.Error()
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Error()
 	}
 	for {

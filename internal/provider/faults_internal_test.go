@@ -95,7 +95,8 @@ func (w *target) transport(change func(*http.Transport)) {
 func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
 	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
 	model := downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}
-	return model, c.downloadURL(ctx, &model, readTimeout)
+	diags := c.downloadURL(ctx, &model, readTimeout)
+	return model, diags
 }
 
 func json11(body string) ecrtest.Fault {
