@@ -5,7 +5,6 @@ package ecrlayer
 
 import (
 	"net/url"
-	"regexp"
 	"strconv"
 	"time"
 )
@@ -50,14 +49,4 @@ func checkURL(s string) error {
 		return &AnswerError{Reason: "the download URL in the answer is not an HTTP URL"}
 	}
 	return nil
-}
-
-// The query parameters of a pre-signed URL that are, or lead to, a secret, in
-// plain text or percent-encoded.
-var secretParameters = regexp.MustCompile(`(?i)(X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[^&\s"'<>\\]+`)
-
-// Redact returns s with the signature, the credential and the security token of
-// every pre-signed URL in it replaced.
-func Redact(s string) string {
-	return secretParameters.ReplaceAllString(s, "${1}REDACTED")
 }
