@@ -29,7 +29,10 @@ fi
 for command in terraform tofu; do
 	path=$(command -v "$command" 2>/dev/null) || continue
 	# Not what a version manager puts on the PATH before a version is installed.
-	if CHECKPOINT_DISABLE=1 "$path" version >/dev/null 2>&1; then
+	if (
+		unset TF_CLI_ARGS TF_CLI_ARGS_version TF_CLI_CONFIG_FILE TF_WORKSPACE TF_LOG
+		CHECKPOINT_DISABLE=1 "$path" version >/dev/null 2>&1
+	); then
 		absolute "$path"
 		exit 0
 	fi

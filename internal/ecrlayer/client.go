@@ -53,7 +53,7 @@ func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...fu
 
 // keepingConnections returns client with room for as many idle connections to
 // one host as to all hosts: a Client asks a single one. Of the 50 connections of
-// a batch, the SDK would keep 10 and open the others anew for nearly every call.
+// a batch, the SDK would keep 10, and the next batch would open 40 anew.
 func keepingConnections(client aws.HTTPClient) aws.HTTPClient {
 	buildable, ok := client.(*awshttp.BuildableClient)
 	if client != nil && !ok {

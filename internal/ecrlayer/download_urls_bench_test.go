@@ -5,9 +5,7 @@ package ecrlayer_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -40,20 +38,6 @@ const (
 	benchEndpointVariable = "ECRLAYER_BENCH_ENDPOINT"
 )
 
-// benchLayers are the contents of n layers by their digests, the same in every
-// process.
-func benchLayers(n int) []digest.Digest {
-	layers := make([]digest.Digest, n)
-	for i := range layers {
-		layers[i] = digest.FromString(benchLayer(i))
-	}
-	return layers
-}
-
-func benchLayer(i int) string {
-	return fmt.Sprintf("layer %d", i)
-}
-
 // TestServeBenchEndpoint is no test: a benchmark runs it in a process of its
 // own, so that the endpoint's memory is not taken for the client's.
 func TestServeBenchEndpoint(t *testing.T) {
@@ -61,53 +45,10 @@ func TestServeBenchEndpoint(t *testing.T) {
 		t.Skip("serves the benchmarks")
 	}
 	endpoint := ecrtest.New()
-	const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip"
-	const perImage = 100
-	for first := 0; first < 10_000; first += perImage {
-		layers := make([]map[string]any, perImage)
-		for i := range layers {
-			content := []byte(benchLayer(first + i))
-			endpoint.PutBlob(testAccount, testRegion, testRepository, content)
-			layers[i] = map[string]any{"mediaType": mediaType, "digest": digest.FromBytes(content), "size": len(content)}
-		}
-		config := []byte("{}")
-		endpoint.PutBlob(testAccount, testRegion, testRepository, config)
-		raw, err := json.Marshal(map[string]any{
-			"schemaVersion": 2,
-			"mediaType":     "application/vnd.oci.image.manifest.v1+json",
-			"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest.FromBytes(config), "size": len(config)},
-			"layers":        layers,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		endpoint.PutManifest(testAccount, testRegion, testRepository, fmt.Sprint("v", first), "application/vnd.oci.image.manifest.v1+json", raw)
-	}
+	pushLayers(t, endpoint, 10_000)
 	endpoint.Inject(ecrtest.Fault{Delay: benchLatency})
 
-	var (
-		mu          sync.Mutex
-		connections int
-	)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/connections" {
-			endpoint.ServeHTTP(w, r)
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprint(w, connections)
-		connections = 0
-		endpoint.Reset()
-	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			mu.Lock()
-			defer mu.Unlock()
-			connections++
-		}
-	}
-	server.Start()
+	server := httptest.NewServer(endpoint)
 	defer server.Close()
 	user := endpoint.AddUser(testAccount)
 	fmt.Println(server.URL, user.AccessKeyID, user.SecretAccessKey)
@@ -195,7 +136,7 @@ func timeOf(f func()) time.Duration {
 // x-bare-SDK is the ratio of the best times.
 func BenchmarkDownloadURLsBesideBareSDK(b *testing.B) {
 	cfg := startBenchEndpoint(b)
-	layers := benchLayers(1000)
+	layers := layerDigests(1000)
 	batch := ecrlayer.NewClient(cfg, nil)
 	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = ecrlayer.MaxConcurrentCalls })
 	bare := ecr.NewFromConfig(cfg)
@@ -216,7 +157,7 @@ func BenchmarkDownloadURLs(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("digests=%d", n), func(b *testing.B) {
 			client := ecrlayer.NewClient(cfg, nil)
-			layers := benchLayers(n)
+			layers := layerDigests(n)
 			batchOf(b, client, layers[:1]) // The first call has to find the credentials and the endpoint.
 			var times []time.Duration
 			var peak uint64
@@ -236,7 +177,7 @@ func BenchmarkDownloadURLs(b *testing.B) {
 // BenchmarkDownloadURLsConcurrency is what maxConcurrentCalls was chosen by.
 func BenchmarkDownloadURLsConcurrency(b *testing.B) {
 	cfg := startBenchEndpoint(b)
-	layers := benchLayers(1000)
+	layers := layerDigests(1000)
 	for _, n := range []int64{10, 20, 30, 40, 50, 60, 80, 100, 150, 200} {
 		b.Run(fmt.Sprintf("calls=%d", n), func(b *testing.B) {
 			cfg := cfg

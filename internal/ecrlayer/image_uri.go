@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -40,10 +39,10 @@ type ImageURI struct {
 
 var (
 	// The grammar of the OCI distribution specification, version 1.1.
-	imageTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+	imageTag = lazily(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-	registryHost = regexp.MustCompile(`^([^.]*)\.(dkr[.-]ecr(?:-fips)?)\.([^.]*)\.(.*)$`)
-	scheme       = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
+	registryHost = lazily(`^([^.]*)\.(dkr[.-]ecr(?:-fips)?)\.([^.]*)\.(.*)$`)
+	scheme       = lazily(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
 )
 
 // The hosts of ECR Public, the second with IPv6.
@@ -54,7 +53,7 @@ var publicHosts = []string{"public.ecr.aws", "ecr-public.aws.com"}
 //
 // See https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 func ValidateImageTag(tag string) error {
-	if !imageTag.MatchString(tag) {
+	if !imageTag().MatchString(tag) {
 		return errors.New("a tag has 1 to 128 letters, digits, underscores, periods and hyphens, and begins with neither of the last two")
 	}
 	return nil
@@ -69,7 +68,7 @@ func ValidateImageTag(tag string) error {
 // such an address ("oci://", "docker://") are the tools' own, and ECR's
 // addresses have none. String gives back what ParseImageURI accepts, unchanged.
 func ParseImageURI(s string) (ImageURI, error) {
-	if found := scheme.FindString(s); found != "" {
+	if found := scheme().FindString(s); found != "" {
 		return ImageURI{}, fmt.Errorf("an image URI has no scheme: leave out %q", found)
 	}
 	host, path, _ := strings.Cut(s, "/")
@@ -121,7 +120,7 @@ func parseRegistryHost(host, path string) (ImageURI, error) {
 		return ImageURI{}, fmt.Errorf("%s is Amazon ECR Public, which has no GetDownloadUrlForLayer: only images in a private registry "+
 			"(<account>.dkr.ecr.<region>.amazonaws.com) have download URLs", host)
 	}
-	parts := registryHost.FindStringSubmatch(host)
+	parts := registryHost().FindStringSubmatch(host)
 	switch {
 	case parts == nil && isRepository(host, path):
 		return ImageURI{}, errors.New("there is no registry host before the repository name: an image URI begins with " +

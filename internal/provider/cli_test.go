@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,14 @@ func newCLI(t *testing.T, w *world) *cli {
 	return c
 }
 
+// useScenario makes a copy of examples/<name> the configuration.
+func (c *cli) useScenario(t *testing.T, name string) {
+	t.Helper()
+	if err := os.CopyFS(c.dir, os.DirFS(filepath.Join("..", "..", "examples", name))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // write makes a file in the directory of the configuration.
 func (c *cli) write(t *testing.T, name, content string) {
 	t.Helper()
@@ -92,6 +101,20 @@ func (c *cli) must(t *testing.T, command string, arguments ...string) string {
 	output, err := c.run(t, command, arguments...)
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", command, strings.Join(arguments, " "), err, output)
+	}
+	return output
+}
+
+// mustFail runs a command that has to fail, with all parts in this order in what
+// it prints, and returns that.
+func (c *cli) mustFail(t *testing.T, parts []string, command string, arguments ...string) string {
+	t.Helper()
+	output, err := c.run(t, command, arguments...)
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		t.Fatalf("%s %s did not fail: %v\n%s", command, strings.Join(arguments, " "), err, output)
+	}
+	if !inOrder(slices.Clone(parts)...).MatchString(output) {
+		t.Fatalf("%s does not say %q:\n%s", command, parts, output)
 	}
 	return output
 }

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
@@ -58,7 +59,7 @@ func dataSourceSchema(ctx context.Context, description string, own map[string]da
 		MarkdownDescription: description,
 		Attributes:          attributes,
 		Blocks: map[string]datasource.Block{
-			"timeouts": datasourcetimeouts.BlockWithOpts(ctx, datasourcetimeouts.Opts{ReadDescription: descriptionTimeout}),
+			"timeouts": dataSourceTimeouts(ctx),
 		},
 	}
 }
@@ -88,10 +89,47 @@ func ephemeralSchema(ctx context.Context, description string, own map[string]eph
 		MarkdownDescription: description,
 		Attributes:          attributes,
 		Blocks: map[string]ephemeral.Block{
-			"timeouts": ephemeraltimeouts.BlockWithOpts(ctx, ephemeraltimeouts.Opts{OpenDescription: descriptionTimeout}),
+			"timeouts": ephemeralTimeouts(ctx),
 		},
 	}
 }
+
+// dataSourceTimeouts returns the block timeouts. The library takes any duration,
+// with which nothing could ever be read.
+func dataSourceTimeouts(ctx context.Context) datasource.Block {
+	block := datasourcetimeouts.BlockWithOpts(ctx, datasourcetimeouts.Opts{ReadDescription: descriptionTimeout})
+	if nested, ok := block.(datasource.SingleNestedBlock); ok {
+		for name, attribute := range nested.Attributes {
+			if timeout, ok := attribute.(datasource.StringAttribute); ok {
+				timeout.Validators = append(timeout.Validators, timeoutCheck)
+				nested.Attributes[name] = timeout
+			}
+		}
+	}
+	return block
+}
+
+// ephemeralTimeouts is dataSourceTimeouts for an ephemeral resource.
+func ephemeralTimeouts(ctx context.Context) ephemeral.Block {
+	block := ephemeraltimeouts.BlockWithOpts(ctx, ephemeraltimeouts.Opts{OpenDescription: descriptionTimeout})
+	if nested, ok := block.(ephemeral.SingleNestedBlock); ok {
+		for name, attribute := range nested.Attributes {
+			if timeout, ok := attribute.(ephemeral.StringAttribute); ok {
+				timeout.Validators = append(timeout.Validators, timeoutCheck)
+				nested.Attributes[name] = timeout
+			}
+		}
+	}
+	return block
+}
+
+// timeoutCheck leaves it to the library to say what is no duration.
+var timeoutCheck = stringCheck{"Invalid timeout", func(s string) error {
+	if d, err := time.ParseDuration(s); err == nil && d <= 0 {
+		return fmt.Errorf("a timeout is longer than zero; leave it out for the default, %s", defaultTimeout)
+	}
+	return nil
+}}
 
 // expiresAt returns a time as the attribute expires_at, null if it is not known.
 func expiresAt(t time.Time) timetypes.RFC3339 {

@@ -11,14 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
-	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -127,28 +126,145 @@ func callDiagnostic(err error, r request) diag.Diagnostic {
 		return diag.NewErrorDiagnostic("Unexpected error", ecrlayer.Redact(err.Error())+"\n\n"+reportBug)
 	}
 	summary, at, next := explain(call, r)
-	detail := ecrlayer.Redact(asked(call, r) + "\n\n" + answered(call) + "\n\n" + next)
+	return errorAt(at, summary, asked(call, r), answered(call), next)
+}
+
+// errorAt returns an error on an argument, or on none if at is empty. The detail
+// has the paragraphs that are not empty.
+func errorAt(at path.Path, summary string, paragraphs ...string) diag.Diagnostic {
+	paragraphs = slices.DeleteFunc(paragraphs, func(s string) bool { return s == "" })
+	detail := ecrlayer.Redact(strings.Join(paragraphs, "\n\n"))
 	if at.Equal(path.Empty()) {
 		return diag.NewErrorDiagnostic(summary, detail)
 	}
 	return diag.NewAttributeErrorDiagnostic(at, summary, detail)
 }
 
+// How many failed calls of a batch are told in full.
+const maxFailuresInFull = 20
+
+// batchDiagnostics turns a failed batch into what the user reads: one diagnostic
+// for all failures, and one if there was no time to ask for the rest.
+func batchDiagnostics(err error, r request) diag.Diagnostics {
+	var batch *ecrlayer.BatchError
+	switch {
+	case !errors.As(err, &batch) || batch.Digests == 1:
+		return diag.Diagnostics{callDiagnostic(err, r)}
+	case batch.Ended == nil:
+		return diag.Diagnostics{failuresDiagnostic(batch, r)}
+	case len(batch.Failures) == 0 || batch.Ended.Cancelled():
+		return diag.Diagnostics{endDiagnostic(batch, r)}
+	default:
+		return diag.Diagnostics{failuresDiagnostic(batch, r), endDiagnostic(batch, r)}
+	}
+}
+
+// endDiagnostic says that a batch was ended from outside, and how far it came.
+func endDiagnostic(batch *ecrlayer.BatchError, r request) diag.Diagnostic {
+	summary, at, next := explain(batch.Ended, r)
+	progress := fmt.Sprintf("%d of them had been answered by then.", batch.Digests-batch.Unanswered)
+	if batch.Ended.Attempts > 0 {
+		progress += fmt.Sprintf(" Of the others, here is one that was being asked for, %s. %s", batch.Ended.Subject, answered(batch.Ended))
+	}
+	return errorAt(at, summary, askedAll(batch, batch.Ended, r), progress, next)
+}
+
+// failuresDiagnostic says which digests failed, and why. What is true of many is
+// said once.
+func failuresDiagnostic(batch *ecrlayer.BatchError, r request) diag.Diagnostic {
+	groups := groupFailures(batch.Failures, r)
+	first := groups[0]
+	failed := len(batch.Failures)
+	if batch.Ended == nil {
+		failed += batch.Unanswered
+	}
+	if len(groups) == 1 && failed == batch.Digests && !first.at.Equal(r.subject) {
+		// The digests do not matter.
+		return errorAt(first.at, first.summary, askedAll(batch, first.calls[0], r),
+			fmt.Sprintf("All of them fail in the same way. Of %s: %s", first.calls[0].Subject, answered(first.calls[0])), first.next)
+	}
+
+	summary := fmt.Sprintf("%d of %d layers failed", len(batch.Failures), batch.Digests)
+	if len(groups) == 1 {
+		summary = fmt.Sprintf("%s: %d of %d layers", first.summary, len(batch.Failures), batch.Digests)
+	}
+	paragraphs := []string{askedAll(batch, first.calls[0], r)}
+	left := maxFailuresInFull
+	for _, group := range groups {
+		listed := group.calls[:min(left, len(group.calls))]
+		left -= len(listed)
+		paragraphs = append(paragraphs, group.list(listed), group.next)
+	}
+	if batch.Ended == nil && batch.Unanswered > 0 {
+		paragraphs = append(paragraphs, fmt.Sprintf("The other digests were not asked for any more (%d).", batch.Unanswered))
+	}
+	return errorAt(r.subject, summary, paragraphs...)
+}
+
+// failureGroup are the calls of a batch of which the same has to be said.
+type failureGroup struct {
+	summary string
+	at      path.Path
+	next    string
+	calls   []*ecrlayer.CallError
+}
+
+// groupFailures returns the groups in the order of their first digests.
+func groupFailures(failures []*ecrlayer.CallError, r request) []*failureGroup {
+	var groups []*failureGroup
+	for _, call := range failures {
+		summary, at, next := explain(call, r)
+		i := slices.IndexFunc(groups, func(g *failureGroup) bool { return g.summary == summary && g.next == next })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, &failureGroup{summary: summary, at: at, next: next})
+		}
+		groups[i].calls = append(groups[i].calls, call)
+	}
+	return groups
+}
+
+// list returns the calls to be listed in full, and how many others there are.
+func (g *failureGroup) list(calls []*ecrlayer.CallError) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s (%d):", g.summary, len(g.calls))
+	for _, call := range calls {
+		fmt.Fprintf(&text, "\n  %s\n    %s", call.Subject, answered(call))
+	}
+	switch more := len(g.calls) - len(calls); {
+	case len(calls) == 0:
+		text.WriteString("\n  not listed here")
+	case more > 0:
+		fmt.Fprintf(&text, "\n  and %d more", more)
+	}
+	return text.String()
+}
+
+// askedAll is asked for a batch, of which call is any.
+func askedAll(batch *ecrlayer.BatchError, call *ecrlayer.CallError, r request) string {
+	all := *call
+	all.Subject = fmt.Sprintf("%d digests", batch.Digests)
+	return asked(&all, r)
+}
+
 // explain returns the summary, the argument at fault and what to do next.
 func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 	var (
-		answer  *ecrlayer.AnswerError
-		api     smithy.APIError
-		dns     *net.DNSError
-		op      *net.OpError
-		decode  *smithy.DeserializationError
-		signing = call.Attempts == 0
+		answer *ecrlayer.AnswerError
+		api    smithy.APIError
+		decode *smithy.DeserializationError
+
+		lost, advice = explainConnection(call.Err, "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL")
 	)
 	switch {
 	case call.Cancelled():
 		return "Interrupted", path.Empty(), "The run was interrupted before ECR answered. Run it again."
 	case call.TimedOut():
 		return "Timeout", r.timeout, fmt.Sprintf("The read was given up at its timeout. Raise %s if the network or ECR is slow; otherwise find out why they do not answer.", r.timeout)
+	case call.Attempts == 0:
+		// Credentials that were good when the provider signed in could not be renewed.
+		why := explainSignIn(call.Err, environmentProfile())
+		return capitalised(why.summary), path.Empty(), why.next
 	case errors.As(call.Err, &answer):
 		return "Unexpected answer", r.subject, "ECR does not answer so. Is the endpoint ECR's own, and does no proxy on the way change answers?"
 	case errors.As(call.Err, &api) && adviceByCode[api.ErrorCode()].next != nil:
@@ -159,33 +275,52 @@ func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 			"raise max_retries in the provider block, or ask AWS for a higher quota of the action."
 	case call.StatusCode >= 500:
 		return "ECR failed", path.Empty(), "ECR had an internal failure at every attempt. See https://health.aws.amazon.com, run again later, or raise max_retries in the provider block."
-	case errors.As(call.Err, &dns):
-		return "Host not found", path.Empty(), fmt.Sprintf("The name %s does not resolve. Is the region right, does this network resolve AWS's names, and if a VPC endpoint is used, is its private DNS enabled?", dns.Name)
-	case errors.As(call.Err, &op) && op.Op == "proxyconnect":
-		return "Proxy failed", path.Empty(), "The proxy refused the connection or could not be reached. Check http_proxy, https_proxy and no_proxy in the provider block and the environment variables of these names."
-	case errors.Is(call.Err, http.ErrSchemeMismatch):
-		return "TLS failed", path.Empty(), "The endpoint speaks plain HTTP where HTTPS was expected. If that is meant, its URL begins with http://; else something on the way answers in its place."
-	case isTLS(call.Err):
-		return "TLS failed", path.Empty(), "The certificate of the endpoint is not trusted. If a proxy inspects TLS, or the endpoint has a private certificate authority, name its certificates in custom_ca_bundle of the provider block."
-	case errors.Is(call.Err, syscall.ECONNREFUSED):
-		return "Connection refused", path.Empty(), "Nothing accepts connections at the endpoint. Check endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL."
-	case errors.Is(call.Err, syscall.ECONNRESET), errors.Is(call.Err, io.EOF), errors.Is(call.Err, io.ErrUnexpectedEOF):
-		return "Connection lost", path.Empty(), "The connection was closed before the answer was complete. Check proxies and firewalls between this machine and the endpoint, and run again."
+	case lost != "":
+		return lost, path.Empty(), advice
 	case errors.As(call.Err, &decode):
 		return "Unexpected answer", path.Empty(), "What answered does not speak as ECR does. Is the endpoint ECR's own, and does no proxy or captive portal on the way answer in its place?"
 	case errors.As(call.Err, &api):
 		return "ECR error " + api.ErrorCode(), path.Empty(), "See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html"
-	case signing:
-		return "No usable credentials", path.Empty(), "The credentials could not be had or renewed, so no request was made. " + credentialsSearch
 	default:
 		return "Call failed", path.Empty(), "Check the network between this machine and the endpoint, and run again."
 	}
 }
 
+// explainConnection returns the summary of an error of the connection to an
+// endpoint, empty if it is none, and what to do next. where says what names the
+// endpoint.
+func explainConnection(err error, where string) (summary, next string) {
+	var (
+		dns *net.DNSError
+		op  *net.OpError
+	)
+	switch {
+	case errors.As(err, &dns) && strings.Contains(dns.Name, "-fips."):
+		return "Host not found", fmt.Sprintf("The name %s does not resolve. Not every region has an endpoint with FIPS cryptography: see use_fips_endpoint in the provider block and the environment variable AWS_USE_FIPS_ENDPOINT.", dns.Name)
+	case errors.As(err, &dns):
+		return "Host not found", fmt.Sprintf("The name %s does not resolve. Is the region right, does this network resolve AWS's names, and if a VPC endpoint is used, is its private DNS enabled?", dns.Name)
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "Proxy failed", "The proxy refused the connection or could not be reached. Check http_proxy, https_proxy and no_proxy in the provider block and the environment variables of these names."
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "TLS failed", "The endpoint speaks plain HTTP where HTTPS was expected. If that is meant, its URL begins with http://; else something on the way answers in its place."
+	case isTLS(err):
+		return "TLS failed", "The certificate of the endpoint is not trusted. If a proxy inspects TLS, or the endpoint has a private certificate authority, name its certificates in custom_ca_bundle of the provider block."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Connection refused", "Nothing accepts connections at the endpoint. Check " + where + "."
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "Connection lost", "The connection was closed before the answer was complete. Check proxies and firewalls between this machine and the endpoint, and run again."
+	}
+	return "", ""
+}
+
 // asked says what was asked of whom.
 func asked(call *ecrlayer.CallError, r request) string {
-	return fmt.Sprintf("ECR was asked for %s (%s):\n  repository: %s\n  registry:   %s\n  region:     %s\n  asked for:  %s",
-		r.what, call.Operation, call.Repository.Name, registry(call.Repository), call.Repository.Region, call.Subject)
+	was := "was"
+	if call.Attempts == 0 {
+		was = "was to be"
+	}
+	return fmt.Sprintf("ECR %s asked for %s (%s):\n  repository: %s\n  registry:   %s\n  region:     %s\n  asked for:  %s",
+		was, r.what, call.Operation, call.Repository.Name, registry(call.Repository), call.Repository.Region, call.Subject)
 }
 
 // answered says what came back, after how many attempts.
@@ -194,11 +329,18 @@ func answered(call *ecrlayer.CallError) string {
 	if call.Attempts == 1 {
 		effort = fmt.Sprintf("1 attempt in %s", call.Elapsed.Round(time.Millisecond))
 	}
+	if call.Attempts == 0 {
+		return "It was not asked. " + said(call.Err)
+	}
 	if api, ok := errors.AsType[smithy.APIError](call.Err); ok {
 		return fmt.Sprintf("ECR answered %s: %s (HTTP %d, request id %s, %s).", api.ErrorCode(), api.ErrorMessage(), call.StatusCode, orNone(call.RequestID), effort)
 	}
 	if answer, ok := errors.AsType[*ecrlayer.AnswerError](call.Err); ok {
 		return fmt.Sprintf("ECR answered, but %s (HTTP %d, request id %s, %s).", answer.Reason, call.StatusCode, orNone(call.RequestID), effort)
+	}
+	if call.StatusCode != 0 && (call.TimedOut() || call.Cancelled()) {
+		return fmt.Sprintf("%s had not answered with success by then (%s); its last answer was HTTP %d, request id %s.",
+			orNone(call.Endpoint), effort, call.StatusCode, orNone(call.RequestID))
 	}
 	if call.StatusCode != 0 {
 		return fmt.Sprintf("%s gave an answer that is none of ECR's (HTTP %d, request id %s, %s): %s.",
@@ -268,74 +410,4 @@ func repositoryARN(repo ecrlayer.Repository) string {
 		account = "<account>"
 	}
 	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition, repo.Region, account, repo.Name)
-}
-
-const credentialsSearch = "Credentials are looked for, in this order, in: access_key, secret_key and token of the provider block; the profile that the provider block names; " +
-	"the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the web identity token of AWS_WEB_IDENTITY_TOKEN_FILE; " +
-	"the profile of AWS_PROFILE, or \"default\", in the shared config and credentials files (IAM Identity Center and credential_process included); " +
-	"the container's credentials endpoint; the EC2 instance metadata service."
-
-// signInDiagnostics turns what aws-sdk-go-base says into diagnostics on the
-// argument at fault.
-func signInDiagnostics(baseDiags basediag.Diagnostics, m *providerModel) diag.Diagnostics {
-	var diags diag.Diagnostics
-	for _, d := range baseDiags {
-		summary, detail, at := d.Summary(), d.Detail(), path.Empty()
-		switch {
-		case awsbase.IsCannotAssumeRoleError(d):
-			at = path.Root("assume_role")
-		case isWebIdentity(d):
-			at = path.Root("assume_role_with_web_identity")
-		case awsbase.IsNoValidCredentialSourcesError(d):
-			summary = "No usable credentials"
-			detail += "\n" + credentialsSearch
-			if !m.Profile.IsNull() {
-				at = path.Root("profile")
-			}
-		}
-		if summary == detail {
-			summary = "Cannot sign in to AWS"
-		}
-		detail = ecrlayer.Redact(strings.TrimSpace(detail))
-		switch {
-		case d.Severity() == basediag.SeverityWarning:
-			diags.AddWarning(summary, detail)
-		case at.Equal(path.Empty()):
-			diags.AddError(summary, detail)
-		default:
-			diags.AddAttributeError(at, summary, detail)
-		}
-	}
-	return diags
-}
-
-func isWebIdentity(d basediag.Diagnostic) bool {
-	return d.Summary() == "Cannot assume IAM Role with web identity" || d.Summary() == "Assume Role With Web Identity"
-}
-
-func noRegionDiagnostic() diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(path.Root("region"), "No region",
-		"No AWS region was found. It was looked for in region of the provider block, in the environment variables AWS_REGION and AWS_DEFAULT_REGION, "+
-			"and in the profile in the shared config file. Set one of them.")
-}
-
-func unknownRegionDiagnostic(at path.Path, region string) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Unknown region",
-		fmt.Sprintf("%q is no AWS region that this version of the provider knows. Correct it, or, if AWS has added it since, set skip_region_validation = true in the provider block.", region))
-}
-
-func unknownArgumentDiagnostic(name string) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(path.Root(name), "Provider argument not known yet",
-		fmt.Sprintf("The provider argument %s depends on something that is known only after apply, so the provider cannot sign in while planning. "+
-			"Set it from a variable, a local value or a data source, or apply what it depends on first, with -target.", name))
-}
-
-func forbiddenAccountDiagnostic(account string, m *providerModel) diag.Diagnostic {
-	if len(m.ForbiddenAccountIDs) > 0 {
-		return diag.NewAttributeErrorDiagnostic(path.Root("forbidden_account_ids"), "Account forbidden",
-			fmt.Sprintf("The credentials belong to account %s, which forbidden_account_ids names. Use credentials of another account.", account))
-	}
-	return diag.NewAttributeErrorDiagnostic(path.Root("allowed_account_ids"), "Account not allowed",
-		fmt.Sprintf("The credentials belong to account %s, which is not among allowed_account_ids (%s). Use credentials of one of those accounts.",
-			account, strings.Join(m.AllowedAccountIDs, ", ")))
 }

@@ -160,19 +160,6 @@ func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
 	}
 }
 
-func TestAnErrorThatRepeatsTheRequestDoesNotRepeatItsSecrets(t *testing.T) {
-	t.Parallel()
-	const token = "IQoJb3JpZ2luX2VjEJvTokenOfTheCaller"
-	w := newTarget(t)
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The request signature we calculated does not match the signature you provided.\n\n" +
-		"The Canonical String for this request should have been\n'POST\n/\n\nhost:api.ecr.us-east-1.amazonaws.com\nx-amz-security-token:" + token + "\n\nhost;x-amz-security-token'"})
-	_, diags := w.read(t.Context())
-	expectDiagnostic(t, w, diags, "Invalid signature", []string{"InvalidSignatureException", "does not match"})
-	if strings.Contains(diags[0].Detail(), token) {
-		t.Errorf("the session token is in the detail:\n%s", diags[0].Detail())
-	}
-}
-
 func TestWhatCannotBeAnECRAnswerIsExplained(t *testing.T) {
 	t.Parallel()
 	const html = "<html><body>Please sign in to the hotel's network</body></html>"

@@ -80,6 +80,7 @@ func (p *ecrlayerProvider) Resources(context.Context) []func() resource.Resource
 func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		newDownloadURLDataSource,
+		newDownloadURLsDataSource,
 	}
 }
 
@@ -87,6 +88,7 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{
 		newDownloadURLEphemeralResource,
+		newDownloadURLsEphemeralResource,
 	}
 }
 

@@ -5,6 +5,10 @@ package provider
 
 import (
 	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,9 +17,9 @@ import (
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
 	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
 	"github.com/hashicorp/aws-sdk-go-base/v2/useragent"
-	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -101,46 +105,46 @@ func providerSchema() schema.Schema {
 			"access_key": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "AWS access key. Needs `secret_key`. Can also be set with the `AWS_ACCESS_KEY_ID` environment variable, or by a shared credentials file and `profile`.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1), stringvalidator.AlsoRequires(path.MatchRoot("secret_key"))},
+				Validators:          []validator.String{needs{"secret_key"}},
 			},
 			"allowed_account_ids": schema.SetAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
 				MarkdownDescription: "AWS account ids that the credentials may belong to; any other is an error. Asks STS once for the account. Conflicts with `forbidden_account_ids`.",
 				Validators: []validator.Set{
+					setvalidator.NoNullValues(),
 					setvalidator.ValueStringsAre(accountIDCheck),
 					setvalidator.ConflictsWith(path.MatchRoot("forbidden_account_ids")),
 				},
 			},
 			"custom_ca_bundle": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Path of a file with root and intermediate certificates in PEM format, trusted instead of the system's. Can also be set with the `AWS_CA_BUNDLE` environment variable.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				MarkdownDescription: "Path of a file with root and intermediate certificates in PEM format, trusted instead of the system's. Can also be set with the `AWS_CA_BUNDLE` environment variable or `ca_bundle` in the shared config file.",
 			},
 			"ec2_metadata_service_endpoint": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "URL of the EC2 instance metadata service. Can also be set with the `AWS_EC2_METADATA_SERVICE_ENDPOINT` environment variable.",
+				MarkdownDescription: "URL of the EC2 instance metadata service. Can also be set with the `AWS_EC2_METADATA_SERVICE_ENDPOINT` environment variable or `ec2_metadata_service_endpoint` in the shared config file.",
 				Validators:          []validator.String{endpointCheck},
 			},
 			"ec2_metadata_service_endpoint_mode": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "How the EC2 instance metadata service is reached: `IPv4` or `IPv6`. Can also be set with the `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` environment variable.",
-				Validators:          []validator.String{stringvalidator.OneOfCaseInsensitive(awsbase.EC2MetadataEndpointMode_Values()...)},
+				MarkdownDescription: "How the EC2 instance metadata service is reached: `IPv4` or `IPv6`. Can also be set with the `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE` environment variable or `ec2_metadata_service_endpoint_mode` in the shared config file.",
+				Validators:          []validator.String{stringvalidator.OneOfCaseInsensitive(append(awsbase.EC2MetadataEndpointMode_Values(), "")...)},
 			},
 			"forbidden_account_ids": schema.SetAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
 				MarkdownDescription: "AWS account ids that the credentials must not belong to. Asks STS once for the account. Conflicts with `allowed_account_ids`.",
-				Validators:          []validator.Set{setvalidator.ValueStringsAre(accountIDCheck)},
+				Validators:          []validator.Set{setvalidator.NoNullValues(), setvalidator.ValueStringsAre(accountIDCheck)},
 			},
 			"http_proxy": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "URL of a proxy for HTTP requests. Can also be set with the `HTTP_PROXY` or `http_proxy` environment variable.",
+				MarkdownDescription: "URL of a proxy for HTTP requests; an empty string means none. Can also be set with the `HTTP_PROXY` or `http_proxy` environment variable.",
 				Validators:          []validator.String{proxyCheck},
 			},
 			"https_proxy": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "URL of a proxy for HTTPS requests. Can also be set with the `HTTPS_PROXY` or `https_proxy` environment variable.",
+				MarkdownDescription: "URL of a proxy for HTTPS requests, such as those to ECR; an empty string means none. Can also be set with the `HTTPS_PROXY` or `https_proxy` environment variable.",
 				Validators:          []validator.String{proxyCheck},
 			},
 			"insecure": schema.BoolAttribute{
@@ -151,43 +155,44 @@ func providerSchema() schema.Schema {
 				Optional: true,
 				MarkdownDescription: "How many times a call is attempted in all when ECR throttles it or a transient failure occurs; the wait between attempts grows. " +
 					"Default `25`. Can also be set with the `AWS_MAX_ATTEMPTS` environment variable or `max_attempts` in the shared config file. The `timeouts` of an object end it in any case.",
-				Validators: []validator.Int64{int64validator.AtLeast(1)},
+				Validators: []validator.Int64{maxRetriesCheck{}},
 			},
 			"no_proxy": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Comma-separated hosts that are reached without a proxy. Can also be set with the `NO_PROXY` or `no_proxy` environment variable.",
+				MarkdownDescription: "Comma-separated host names, IP addresses and CIDR blocks that are reached without a proxy. Can also be set with the `NO_PROXY` or `no_proxy` environment variable.",
 			},
 			"profile": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Name of a profile in the shared config and credentials files. Can also be set with the `AWS_PROFILE` environment variable.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				MarkdownDescription: "Name of a profile in the shared config and credentials files. Can also be set with the `AWS_PROFILE` or `AWS_DEFAULT_PROFILE` environment variable.",
 			},
 			"region": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "AWS region whose registry is asked, unless an object names another. Can also be set with the `AWS_REGION` or `AWS_DEFAULT_REGION` environment variable, " +
-					"or by the profile.",
-				Validators: []validator.String{regionCheck},
+					"by `region` in the shared config file, or by the EC2 instance that the credentials come from.",
+				Validators: []validator.String{knownRegionCheck{}},
 			},
 			"retry_mode": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "How retries are spaced: `standard` or `adaptive`. Can also be set with the `AWS_RETRY_MODE` environment variable or `retry_mode` in the shared config file. Default `standard`.",
-				Validators:          []validator.String{stringvalidator.OneOf(string(aws.RetryModeStandard), string(aws.RetryModeAdaptive))},
+				Validators:          []validator.String{stringvalidator.OneOf(string(aws.RetryModeStandard), string(aws.RetryModeAdaptive), "")},
 			},
 			"secret_key": schema.StringAttribute{
 				Optional:            true,
 				Sensitive:           true,
 				MarkdownDescription: "AWS secret key. Needs `access_key`. Can also be set with the `AWS_SECRET_ACCESS_KEY` environment variable, or by a shared credentials file and `profile`.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1), stringvalidator.AlsoRequires(path.MatchRoot("access_key"))},
+				Validators:          []validator.String{needs{"access_key"}},
 			},
 			"shared_config_files": schema.ListAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
 				MarkdownDescription: "Paths of shared config files. Default `[~/.aws/config]`. Can also be set, to one file, with the `AWS_CONFIG_FILE` environment variable.",
+				Validators:          []validator.List{listvalidator.NoNullValues()},
 			},
 			"shared_credentials_files": schema.ListAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
 				MarkdownDescription: "Paths of shared credentials files. Default `[~/.aws/credentials]`. Can also be set, to one file, with the `AWS_SHARED_CREDENTIALS_FILE` environment variable.",
+				Validators:          []validator.List{listvalidator.NoNullValues()},
 			},
 			"skip_credentials_validation": schema.BoolAttribute{
 				Optional: true,
@@ -198,7 +203,7 @@ func providerSchema() schema.Schema {
 				Optional: true,
 				MarkdownDescription: "Whether the EC2 instance metadata service is left out of the search for credentials: `true` or `false`. " +
 					"Can also be set with the `AWS_EC2_METADATA_DISABLED` environment variable.",
-				Validators: []validator.String{stringvalidator.OneOf("true", "false", "")},
+				Validators: []validator.String{boolStringCheck},
 			},
 			"skip_region_validation": schema.BoolAttribute{
 				Optional:            true,
@@ -207,18 +212,18 @@ func providerSchema() schema.Schema {
 			"sts_region": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "AWS region of STS. Default: `region`.",
-				Validators:          []validator.String{regionCheck},
+				Validators:          []validator.String{knownRegionCheck{}},
 			},
 			"token": schema.StringAttribute{
 				Optional:            true,
 				Sensitive:           true,
 				MarkdownDescription: "Session token of temporary credentials. Can also be set with the `AWS_SESSION_TOKEN` environment variable.",
-				Validators:          []validator.String{stringvalidator.AlsoRequires(path.MatchRoot("access_key"))},
+				Validators:          []validator.String{needs{"access_key"}},
 			},
 			"token_bucket_rate_limiter_capacity": schema.Int64Attribute{
 				Optional:            true,
-				MarkdownDescription: "Capacity of the SDK's token bucket, which stops retries across calls when many fail. Not limited by default.",
-				Validators:          []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: "Capacity of the SDK's token bucket, which stops retries across calls when many fail. Not limited by default, nor by `0`.",
+				Validators:          []validator.Int64{int64validator.AtLeast(0)},
 			},
 			"use_dualstack_endpoint": schema.BoolAttribute{
 				Optional:            true,
@@ -231,59 +236,72 @@ func providerSchema() schema.Schema {
 			"user_agent": schema.ListAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
-				MarkdownDescription: "Products to add to the User-Agent header, each as `product/version (comment)`. More can be added with the `TF_APPEND_USER_AGENT` environment variable.",
+				MarkdownDescription: "Products to add to the User-Agent header, each as `product/version (comment)`, where the version and the comment may be left out. More can be added with the `TF_APPEND_USER_AGENT` environment variable.",
+				Validators:          []validator.List{listvalidator.NoNullValues(), listvalidator.ValueStringsAre(userAgentCheck)},
 			},
 		},
 		Blocks: map[string]schema.Block{
 			"assume_role": schema.ListNestedBlock{
 				MarkdownDescription: "A role to assume before ECR is asked. With several blocks, each role is assumed with the credentials of the one before.",
+				Validators:          []validator.List{roleChainCheck{}},
 				NestedObject: schema.NestedBlockObject{
 					Attributes: map[string]schema.Attribute{
 						"duration": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "How long a session lasts, between 15 minutes and 12 hours, such as `1h` or `90m`. It is renewed when it ends.",
+							MarkdownDescription: "How long a session lasts, between 15 minutes and 12 hours, such as `1h` or `90m`. Default 15 minutes. It is renewed when it ends.",
 							Validators:          []validator.String{roleDurationCheck},
 						},
 						"external_id": schema.StringAttribute{
 							Optional:            true,
 							MarkdownDescription: "External id that the role's trust policy asks for.",
-							Validators:          []validator.String{stringvalidator.LengthBetween(2, 1224)},
+							Validators:          []validator.String{externalIDCheck},
 						},
 						"policy": schema.StringAttribute{
 							Optional:            true,
 							MarkdownDescription: "IAM policy in JSON that restricts the session further.",
-							Validators:          []validator.String{jsonCheck},
+							Validators:          []validator.String{policyCheck},
 						},
 						"policy_arns": schema.SetAttribute{
 							Optional:            true,
 							ElementType:         types.StringType,
 							MarkdownDescription: "ARNs of IAM policies that restrict the session further.",
-							Validators:          []validator.Set{setvalidator.ValueStringsAre(arnCheck)},
+							Validators:          []validator.Set{setvalidator.NoNullValues(), setvalidator.SizeAtMost(10), setvalidator.ValueStringsAre(policyARNCheck)},
 						},
 						"role_arn": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "ARN of the role. If null or empty, the block assumes no role.",
-							Validators:          []validator.String{arnCheck},
+							MarkdownDescription: "ARN of the role. If null or empty, the block assumes no role; in a chain, each block needs one.",
+							Validators:          []validator.String{roleARNCheck},
 						},
 						"session_name": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "Name of the session. Can also be set with the `AWS_ROLE_SESSION_NAME` environment variable for a role that the profile names.",
-							Validators:          []validator.String{stringvalidator.LengthBetween(2, 64)},
+							MarkdownDescription: "Name of the session. Default: one that the SDK makes up.",
+							Validators:          []validator.String{sessionNameCheck},
 						},
 						"source_identity": schema.StringAttribute{
 							Optional:            true,
 							MarkdownDescription: "Source identity of whoever assumes the role.",
-							Validators:          []validator.String{stringvalidator.LengthBetween(2, 64)},
+							Validators:          []validator.String{sourceIdentityCheck},
 						},
 						"tags": schema.MapAttribute{
 							Optional:            true,
 							ElementType:         types.StringType,
 							MarkdownDescription: "Session tags.",
+							Validators: []validator.Map{
+								mapvalidator.NoNullValues(),
+								mapvalidator.SizeAtMost(50),
+								mapvalidator.KeysAre(tagKeyCheck),
+								mapvalidator.ValueStringsAre(tagValueCheck),
+							},
 						},
 						"transitive_tag_keys": schema.SetAttribute{
 							Optional:            true,
 							ElementType:         types.StringType,
 							MarkdownDescription: "Keys of session tags that pass on to the next role.",
+							Validators: []validator.Set{
+								setvalidator.NoNullValues(),
+								setvalidator.SizeAtMost(50),
+								setvalidator.ValueStringsAre(tagKeyCheck),
+							},
 						},
 					},
 				},
@@ -295,34 +313,34 @@ func providerSchema() schema.Schema {
 					Attributes: map[string]schema.Attribute{
 						"duration": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "How long a session lasts, between 15 minutes and 12 hours, such as `1h` or `90m`. It is renewed when it ends.",
+							MarkdownDescription: "How long a session lasts, between 15 minutes and 12 hours, such as `1h` or `90m`. Default one hour. It is renewed when it ends.",
 							Validators:          []validator.String{roleDurationCheck},
 						},
 						"policy": schema.StringAttribute{
 							Optional:            true,
 							MarkdownDescription: "IAM policy in JSON that restricts the session further.",
-							Validators:          []validator.String{jsonCheck},
+							Validators:          []validator.String{policyCheck},
 						},
 						"policy_arns": schema.SetAttribute{
 							Optional:            true,
 							ElementType:         types.StringType,
 							MarkdownDescription: "ARNs of IAM policies that restrict the session further.",
-							Validators:          []validator.Set{setvalidator.ValueStringsAre(arnCheck)},
+							Validators:          []validator.Set{setvalidator.NoNullValues(), setvalidator.SizeAtMost(10), setvalidator.ValueStringsAre(policyARNCheck)},
 						},
 						"role_arn": schema.StringAttribute{
 							Optional:            true,
 							MarkdownDescription: "ARN of the role. If null or empty, the block assumes no role.",
-							Validators:          []validator.String{arnCheck},
+							Validators:          []validator.String{roleARNCheck},
 						},
 						"session_name": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "Name of the session.",
-							Validators:          []validator.String{stringvalidator.LengthBetween(2, 64)},
+							MarkdownDescription: "Name of the session. Default: one that the SDK makes up.",
+							Validators:          []validator.String{sessionNameCheck},
 						},
 						"web_identity_token": schema.StringAttribute{
 							Optional:            true,
 							Sensitive:           true,
-							MarkdownDescription: "The token. Either this or `web_identity_token_file` is needed.",
+							MarkdownDescription: "The token. Can also be set with the `TF_AWS_WEB_IDENTITY_TOKEN` environment variable. Either this or `web_identity_token_file` is needed.",
 							Validators: []validator.String{
 								stringvalidator.LengthBetween(4, 20000),
 								stringvalidator.ConflictsWith(path.MatchRelative().AtParent().AtName("web_identity_token_file")),
@@ -330,30 +348,30 @@ func providerSchema() schema.Schema {
 						},
 						"web_identity_token_file": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "Path of a file with the token. It is read anew when the session is renewed.",
-							Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+							MarkdownDescription: "Path of a file with the token. It is read anew when the session is renewed. Can also be set with the `AWS_WEB_IDENTITY_TOKEN_FILE` environment variable.",
 						},
 					},
 				},
 			},
 			"endpoints": schema.SetNestedBlock{
 				MarkdownDescription: "URLs to use in place of the services' own: VPC endpoints, proxies, local stand-ins.",
-				Validators:          []validator.Set{setvalidator.SizeAtMost(1)},
+				Validators:          []validator.Set{endpointsCheck{}},
 				NestedObject: schema.NestedBlockObject{
 					Attributes: map[string]schema.Attribute{
 						"ecr": schema.StringAttribute{
-							Optional:            true,
-							MarkdownDescription: "URL of ECR. Can also be set with the `AWS_ENDPOINT_URL_ECR` or `AWS_ENDPOINT_URL` environment variable or `endpoint_url` in the shared config file.",
-							Validators:          []validator.String{endpointCheck},
+							Optional: true,
+							MarkdownDescription: "URL of ECR. Can also be set with the `AWS_ENDPOINT_URL_ECR` or `AWS_ENDPOINT_URL` environment variable or `endpoint_url` in the shared config file. " +
+								"`use_fips_endpoint` and `use_dualstack_endpoint` do not change it.",
+							Validators: []validator.String{endpointCheck},
 						},
 						"sso": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "URL of IAM Identity Center (SSO). Can also be set with the `AWS_ENDPOINT_URL_SSO` environment variable.",
+							MarkdownDescription: "URL of IAM Identity Center (SSO). Can also be set with the `AWS_ENDPOINT_URL_SSO` environment variable or `endpoint_url` in the shared config file, in a `services` section.",
 							Validators:          []validator.String{endpointCheck},
 						},
 						"sts": schema.StringAttribute{
 							Optional:            true,
-							MarkdownDescription: "URL of STS. Can also be set with the `AWS_ENDPOINT_URL_STS` environment variable.",
+							MarkdownDescription: "URL of STS. Can also be set with the `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL` environment variable or `endpoint_url` in the shared config file.",
 							Validators:          []validator.String{endpointCheck},
 						},
 					},
@@ -364,14 +382,20 @@ func providerSchema() schema.Schema {
 }
 
 // configure signs in. It asks STS only to assume a role, to restrict account
-// ids, or because the user wants the credentials validated.
+// ids, or because the user wants the credentials validated. What can be known to
+// be wrong without asking anyone is found before anyone is asked.
 func (m *providerModel) configure(ctx context.Context, version, terraformVersion string) (*configured, diag.Diagnostics) {
 	ctx, logger := logging.NewTfLogger(ctx)
 	base := m.awsbase(version, terraformVersion)
-	base.Logger = logger
+	base.Logger = signInLogger{logger}
 
+	machine, diags := m.look(ctx, base)
+	if diags.HasError() {
+		return nil, diags
+	}
+	m.settle(machine)
 	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
-	diags := signInDiagnostics(baseDiags, m)
+	diags.Append(signInDiagnostics(baseDiags, m)...)
 	if diags.HasError() {
 		return nil, diags
 	}
@@ -395,14 +419,48 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 	cfg.Logger = sdkLogger{}
 	cfg.ClientLogMode = aws.LogRetries | aws.LogDeprecatedUsage
 
+	var url string
 	client := ecrlayer.NewClient(cfg, logCall, func(o *ecr.Options) {
-		for _, e := range m.Endpoints {
-			if url := e.ECR.ValueString(); url != "" {
-				o.BaseEndpoint = aws.String(url)
-			}
-		}
+		m.chooseEndpoint(o)
+		url = aws.ToString(o.BaseEndpoint)
 	})
+	if checkURL(url) != nil {
+		diags.Append(endpointDiagnostic(url))
+		return nil, diags
+	}
 	return &configured{client: client, skipRegionValidation: skipRegionValidation}, diags
+}
+
+// chooseEndpoint sets which endpoint of ECR is asked.
+func (m *providerModel) chooseEndpoint(o *ecr.Options) {
+	if url := m.endpoint(func(e endpointsModel) types.String { return e.ECR }); url != "" {
+		o.BaseEndpoint = aws.String(url)
+	}
+	// What the environment or the profile says has been read. An argument that is
+	// false overrides it, which aws-sdk-go-base does not see to.
+	if !m.UseFIPSEndpoint.IsNull() && !m.UseFIPSEndpoint.ValueBool() {
+		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
+	}
+	if !m.UseDualstackEndpoint.IsNull() && !m.UseDualstackEndpoint.ValueBool() {
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
+	}
+	// A URL is what the user wants to be asked, whatever kind of endpoint it is; the
+	// SDK refuses it together with these.
+	if o.BaseEndpoint != nil {
+		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateUnset
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateUnset
+	}
+}
+
+// endpoint returns the URL of a service that the provider block names, empty for
+// none.
+func (m *providerModel) endpoint(of func(endpointsModel) types.String) string {
+	for _, e := range m.Endpoints {
+		if url := of(e).ValueString(); url != "" {
+			return url
+		}
+	}
+	return ""
 }
 
 // awsbase returns the provider block in the terms of aws-sdk-go-base. The
@@ -417,9 +475,9 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 		EC2MetadataServiceEndpoint:     m.EC2MetadataServiceEndpoint.ValueString(),
 		EC2MetadataServiceEndpointMode: m.EC2MetadataServiceEndpointMode.ValueString(),
 		ForbiddenAccountIds:            m.ForbiddenAccountIDs,
-		HTTPProxy:                      m.HTTPProxy.ValueStringPointer(),
+		HTTPProxy:                      proxyURL(m.HTTPProxy),
 		HTTPProxyMode:                  awsbase.HTTPProxyModeSeparate,
-		HTTPSProxy:                     m.HTTPSProxy.ValueStringPointer(),
+		HTTPSProxy:                     proxyURL(m.HTTPSProxy),
 		Insecure:                       m.Insecure.ValueBool(),
 		MaxRetries:                     int(m.MaxRetries.ValueInt64()),
 		NoProxy:                        m.NoProxy.ValueString(),
@@ -427,11 +485,12 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 		Region:                         m.Region.ValueString(),
 		RetryMode:                      aws.RetryMode(m.RetryMode.ValueString()),
 		SecretKey:                      m.SecretKey.ValueString(),
-		SharedConfigFiles:              m.SharedConfigFiles,
-		SharedCredentialsFiles:         m.SharedCredentialsFiles,
+		SharedConfigFiles:              notEmpty(m.SharedConfigFiles),
+		SharedCredentialsFiles:         notEmpty(m.SharedCredentialsFiles),
 		SkipCredsValidation:            true, // checkAccount asks, and only once.
+		SsoEndpoint:                    m.endpoint(func(e endpointsModel) types.String { return e.SSO }),
+		StsEndpoint:                    m.endpoint(func(e endpointsModel) types.String { return e.STS }),
 		StsRegion:                      m.STSRegion.ValueString(),
-		SuppressDebugLog:               true, // It writes whole answers; logCall writes what may be read.
 		Token:                          m.Token.ValueString(),
 		TokenBucketRateLimiterCapacity: int(m.TokenBucketRateLimiterCapacity.ValueInt64()),
 		UseDualStackEndpoint:           m.UseDualstackEndpoint.ValueBool(),
@@ -439,17 +498,13 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 		UserAgent: append(awsbase.UserAgentProducts{
 			{Name: "terraform-provider-ecrlayer", Version: version, Comment: "+" + documentationURL},
 			{Name: "Terraform", Version: terraformVersion},
-		}, useragent.FromSlice(m.UserAgent)...),
+		}, useragent.FromSlice(notEmpty(m.UserAgent))...),
 	}
-	switch m.SkipMetadataAPICheck.ValueString() {
-	case "true":
-		base.EC2MetadataServiceEnableState = imds.ClientDisabled
-	case "false":
+	if skip, err := strconv.ParseBool(m.SkipMetadataAPICheck.ValueString()); err == nil {
 		base.EC2MetadataServiceEnableState = imds.ClientEnabled
-	}
-	for _, e := range m.Endpoints {
-		base.SsoEndpoint = e.SSO.ValueString()
-		base.StsEndpoint = e.STS.ValueString()
+		if skip {
+			base.EC2MetadataServiceEnableState = imds.ClientDisabled
+		}
 	}
 	for _, role := range m.AssumeRole {
 		if role.RoleARN.ValueString() == "" {
@@ -480,6 +535,11 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 			WebIdentityToken:     role.WebIdentityToken.ValueString(),
 			WebIdentityTokenFile: role.WebIdentityTokenFile.ValueString(),
 		}
+		if !base.AssumeRoleWithWebIdentity.HasValidTokenSource() {
+			// aws-sdk-go-base does not look there for a role of the provider block.
+			base.AssumeRoleWithWebIdentity.WebIdentityToken = os.Getenv("TF_AWS_WEB_IDENTITY_TOKEN")
+			base.AssumeRoleWithWebIdentity.WebIdentityTokenFile = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+		}
 	}
 	return base
 }
@@ -487,30 +547,27 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 // checkAccount asks STS whose the credentials are, where the user wants to know,
 // and returns an error if that account may not be used.
 func (m *providerModel) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.Config) diag.Diagnostics {
-	validate := !m.SkipCredentialsValidation.IsNull() && !m.SkipCredentialsValidation.ValueBool()
-	if !validate && len(m.AllowedAccountIDs) == 0 && len(m.ForbiddenAccountIDs) == 0 {
+	var wanted path.Path
+	switch {
+	case len(m.AllowedAccountIDs) > 0:
+		wanted = path.Root("allowed_account_ids")
+	case len(m.ForbiddenAccountIDs) > 0:
+		wanted = path.Root("forbidden_account_ids")
+	case !m.SkipCredentialsValidation.IsNull() && !m.SkipCredentialsValidation.ValueBool():
+		wanted = path.Root("skip_credentials_validation")
+	default:
 		return nil
 	}
 	asking := *base
 	asking.SkipCredsValidation = false
 	account, _, baseDiags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &asking)
-	diags := signInDiagnostics(baseDiags, m)
-	if diags.HasError() {
-		return diags
+	if baseDiags.HasError() {
+		return diag.Diagnostics{accountUnknownDiagnostic(wanted, baseDiags, m.profile())}
 	}
 	if err := base.VerifyAccountIDAllowed(account); err != nil {
-		diags.Append(forbiddenAccountDiagnostic(account, m))
+		return diag.Diagnostics{forbiddenAccountDiagnostic(account, m)}
 	}
-	return diags
-}
-
-// checkRegionExists returns an error on the attribute at p if the provider knows
-// no such region, unless the user skips that check.
-func checkRegionExists(p path.Path, region string, skip bool) diag.Diagnostics {
-	if skip || validation.SupportedRegion(region) == nil {
-		return nil
-	}
-	return diag.Diagnostics{unknownRegionDiagnostic(p, region)}
+	return nil
 }
 
 // duration returns the duration that s says. A validator has checked it.
@@ -519,17 +576,47 @@ func duration(s types.String) time.Duration {
 	return d
 }
 
-// firstUnknown returns the name of an argument of a provider block that holds a
+// proxyURL returns a proxy as a URL: as with curl, the scheme may be left out.
+// Null is none, and leaves the choice to the environment; empty means no proxy.
+func proxyURL(s types.String) *string {
+	if url := s.ValueString(); url != "" && !strings.Contains(url, "://") {
+		return aws.String("http://" + url)
+	}
+	return s.ValueStringPointer()
+}
+
+// notEmpty returns those strings that are not empty: the AWS provider takes empty
+// ones for not being there.
+func notEmpty(all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "" })
+}
+
+// firstUnknown returns the path of an argument of a provider block that holds a
 // value which is not known yet, if there is one.
-func firstUnknown(config tftypes.Value) (string, bool) {
-	var name string
+func firstUnknown(config tftypes.Value) (path.Path, bool) {
+	var unknown path.Path
+	found := false
 	_ = tftypes.Walk(config, func(p *tftypes.AttributePath, value tftypes.Value) (bool, error) {
-		if steps := p.Steps(); name == "" && len(steps) > 0 && !value.IsKnown() {
-			if root, ok := steps[0].(tftypes.AttributeName); ok {
-				name = string(root)
-			}
+		if !found && len(p.Steps()) > 0 && !value.IsKnown() {
+			unknown, found = argument(p), true
 		}
-		return name == "", nil
+		return !found, nil
 	})
-	return name, name != ""
+	return unknown, found
+}
+
+// argument returns the path of a value, or of the set or map that it is in.
+func argument(p *tftypes.AttributePath) path.Path {
+	result := path.Empty()
+	for _, step := range p.Steps() {
+		switch step := step.(type) {
+		case tftypes.AttributeName:
+			result = result.AtName(string(step))
+		case tftypes.ElementKeyInt:
+			result = result.AtListIndex(int(step))
+		default:
+			return result
+		}
+	}
+	return result
 }

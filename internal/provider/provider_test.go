@@ -24,6 +24,9 @@ import (
 // TestMain keeps the user's AWS environment from the tests: what they ask must
 // be what the configuration says.
 func TestMain(m *testing.M) {
+	if serveSession() {
+		return
+	}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "AWS_ACCEPTANCE_") {
 			os.Unsetenv(name)

@@ -1,0 +1,527 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
+	t.Parallel()
+	const ecr, sts = "ecr:GetDownloadUrlForLayer", "sts:GetCallerIdentity"
+	tests := map[string]struct {
+		provider string
+		want     []string
+	}{
+		"by default":                          {"", []string{ecr}},
+		"skip_credentials_validation":         {"skip_credentials_validation = true", []string{ecr}},
+		"skip_credentials_validation is null": {"skip_credentials_validation = null", []string{ecr}},
+		"no skip_credentials_validation":      {"skip_credentials_validation = false", []string{sts, ecr}},
+		"allowed_account_ids":                 {`allowed_account_ids = ["000000000001", "123456789012"]`, []string{sts, ecr}},
+		"forbidden_account_ids":               {`forbidden_account_ids = ["000000000001"]`, []string{sts, ecr}},
+		"no allowed_account_ids":              {"allowed_account_ids = []", []string{ecr}},
+		"all at once":                         {"skip_credentials_validation = false\nallowed_account_ids = [\"123456789012\"]", []string{sts, ecr}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
+			w.mustHaveAsked(t, append(test.want, ecr)...)
+		})
+	}
+}
+
+func TestSTSMayHangWhereItIsNotAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
+	session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
+	w.mustHaveAsked(t, "ecr:GetDownloadUrlForLayer")
+}
+
+func TestAccountsAreGuarded(t *testing.T) {
+	t.Parallel()
+	foreign := ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}}
+	assumeForeign := fmt.Sprintf("\nassume_role {\nrole_arn = %q\n}", roleB)
+	tests := map[string]struct {
+		provider, attribute string
+		says                []string
+	}{
+		"account not allowed": {`allowed_account_ids = ["210987654321", "000000000001"]`, "allowed_account_ids",
+			[]string{"Account not allowed", account, "210987654321"}},
+		"account forbidden": {`forbidden_account_ids = ["210987654321", "123456789012"]`, "forbidden_account_ids",
+			[]string{"Account forbidden", account}},
+		"the account is that of the role": {`allowed_account_ids = ["123456789012"]` + assumeForeign, "allowed_account_ids",
+			[]string{"Account not allowed", "210987654321", account}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.AddRole(foreign)
+			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.says...)
+			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(w.CallsTo("ecr", "")) > 0 {
+				t.Errorf("asked for %v", w.operations())
+			}
+		})
+	}
+}
+
+func TestAccountThatSTSDoesNotTell(t *testing.T) {
+	t.Parallel()
+	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
+		t.Run(argument, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			other := w.user
+			other.SecretAccessKey = "wrong"
+			session{Provider: w.endpoints() + keys(other) + argument + " = " + value, Reads: []string{w.read()}}.run(t).
+				mustFail(t, argument, "Invalid signature", "STS answered SignatureDoesNotMatch", "request id", argument, "secret key")
+			w.mustHaveAsked(t, "sts:GetCallerIdentity")
+		})
+	}
+	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		session{
+			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(w.user),
+			Reads:    []string{w.read()},
+			env:      map[string]string{"AWS_ENDPOINT_URL": w.server.URL},
+		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
+		w.mustHaveAsked(t)
+	})
+	t.Run("STS is out of reach", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		session{
+			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, w.server.URL) + keys(w.user),
+			Reads:    []string{w.read()},
+		}.run(t).mustFail(t, "allowed_account_ids", "Connection refused", "endpoints", "VPC endpoint", "sts_region")
+		w.mustHaveAsked(t)
+	})
+}
+
+func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
+	t.Parallel()
+	role := func(lines ...string) string {
+		return "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n" + strings.Join(lines, "\n") + "\n}"
+	}
+	webIdentity := func(lines ...string) string {
+		return "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n" + strings.Join(lines, "\n") + "\n}"
+	}
+	tests := map[string]struct {
+		session
+		attribute string
+		says      []string
+	}{
+		// Credentials.
+		"access_key without secret_key": {session{Provider: `access_key = "AKIA"`}, "access_key", []string{"Incomplete credentials", "secret_key"}},
+		"access_key, empty secret_key":  {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"\""}, "access_key", []string{"Incomplete credentials", "secret_key"}},
+		"secret_key without access_key": {session{Provider: `secret_key = "secret"`}, "secret_key", []string{"Incomplete credentials", "access_key"}},
+		"token without access_key":      {session{Provider: `token = "token"`, env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "token", []string{"Incomplete credentials", "access_key"}},
+		"profile that is not there": {
+			session{Provider: `profile = "prod"`, files: map[string]string{".aws/config": "[profile production]\nregion = us-east-1\n"}},
+			"profile", []string{"Profile not found", `"prod"`, `\.aws/config`, `\.aws/credentials`, "aws configure", "shared_config_files"}},
+		"profile that is not in shared_config_files": {
+			session{Provider: "profile = \"prod\"\nshared_config_files = [\"HOME/odd\"]", files: map[string]string{".aws/config": "[profile prod]\n"}},
+			"profile", []string{"Profile not found", `"prod"`, "/odd"}},
+		"profile of AWS_PROFILE that is not there": {
+			session{env: map[string]string{"AWS_PROFILE": "prod"}}, "", []string{"Profile not found", `"prod"`, "AWS_PROFILE"}},
+		"profile with half a key": {
+			session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\naws_access_key_id = AKIA\n"}},
+			"profile", []string{"Invalid profile", "partial credentials found for profile ci", "credentials"}},
+		"profile whose source is not there": {
+			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\n"}},
+			"profile", []string{"Invalid profile", "base", `\.aws/config`}},
+		"profile that wants MFA": {
+			session{Provider: `profile = "ci"`, files: map[string]string{
+				".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/jane\n[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
+			}}, "profile", []string{"Role needs MFA", `profile "ci"`, "credential_process"}},
+		"profile without any credentials": {
+			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
+			"profile", []string{"No usable credentials", "IMDS", "access_key"}},
+		"no credentials at all": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
+		"file that cannot be read": {
+			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: map[string]string{"dir/file": ""}},
+			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
+		"config file that cannot be read": {
+			session{Provider: `shared_config_files = ["HOME/dir"]`, files: map[string]string{"dir/file": ""}},
+			"shared_config_files[0]", []string{"Unreadable file", "/dir", "is a directory"}},
+		"AWS_SHARED_CREDENTIALS_FILE that cannot be read": {
+			session{env: map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/dir"}, files: map[string]string{"dir/file": ""}},
+			"", []string{"Unreadable file", "AWS_SHARED_CREDENTIALS_FILE", "/dir", "is a directory"}},
+		"null among shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
+		"null among shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
+		"profile of aws login": {
+			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/jane\n"}},
+			"profile", []string{"Login session expired", "aws login --profile ci"}},
+		"credential_process that fails": {
+			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
+			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
+		"container's endpoint elsewhere": {
+			session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
+		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{"maybe", `"true" or "false"`}},
+		"ec2_metadata_service_endpoint": {
+			session{Provider: `ec2_metadata_service_endpoint = "169.254.169.254"`}, "ec2_metadata_service_endpoint", []string{"Invalid endpoint", "169.254", "scheme"}},
+		"ec2_metadata_service_endpoint_mode": {
+			session{Provider: `ec2_metadata_service_endpoint_mode = "IPv5"`}, "ec2_metadata_service_endpoint_mode", []string{"IPv4", "IPv6"}},
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {
+			session{env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
+
+		// Roles.
+		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "puller", "arn:aws:iam::123456789012:role/name"}},
+		"role_arn of a user":             {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
+		"role_arn of a session":          {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn with a short account":  {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role missing in a chain":        {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"role null in a chain":           {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"duration too short":             {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "10m", "15 minutes"}},
+		"duration too long":              {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
+		"duration without a unit":        {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
+		"external_id too short":          {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external id", "2 to 1224"}},
+		"external_id with a space":       {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external id", "a b"}},
+		"policy that is no JSON":         {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
+		"policy that is no object":       {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
+		"policy ARN":                     {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns[*]", []string{"Invalid policy ARN", "policy/name"}},
+		"too many policy ARNs":           {session{Provider: role(`policy_arns = [` + manyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
+		"session name with a space":      {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"session name too long":          {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"source identity":                {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
+		"key of a tag":                   {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
+		"key of a tag of AWS":            {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "AWS's own"}},
+		"value of a tag":                 {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
+		"null as the value of a tag":     {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
+		"transitive key":                 {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys[*]", []string{"Invalid tag key"}},
+		"two web identities":             {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
+		"web identity without a token":   {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity with two tokens":   {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
+		"web identity with two in env":   {session{Provider: webIdentity(), env: map[string]string{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity token too short":   {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
+		"web identity file not there":    {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
+		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: map[string]string{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
+		"web identity's role_arn":        {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
+		"AWS_WEB_IDENTITY_TOKEN_FILE without a role": {
+			session{env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: map[string]string{"token": "t"}}, "", []string{"No usable credentials", "[Rr]ole ARN is not set"}},
+
+		// Accounts and regions.
+		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
+		"allowed account that is none":     {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids[*]", []string{"Invalid account id", "12345", "12 digits"}},
+		"forbidden account that is none":   {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids[*]", []string{"Invalid account id", "12 digits"}},
+		"null among allowed_account_ids":   {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
+		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "N\\. Virginia", "us-east-1"}},
+		"region that is not there":         {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
+		"zone in place of a region":        {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
+		"region of AWS_REGION":             {session{env: map[string]string{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
+		"region of the profile":            {session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
+		"no region":                        {session{env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
+		"no region, with a role":           {session{Provider: role(), env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
+		"no region, with a web identity":   {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
+		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "a_b", "host name"}},
+		"sts_region":                       {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
+		"sts_region that is no code":       {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
+
+		// Network.
+		"endpoint without a scheme":  {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "vpce-1", "https://"}},
+		"endpoint of STS":            {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[*].sts", []string{"Invalid endpoint"}},
+		"endpoint of SSO":            {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[*].sso", []string{"Invalid endpoint"}},
+		"two endpoints":              {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints", []string{"Two endpoints", "ecr", "http://[ab]", "http://[ab]"}},
+		"AWS_ENDPOINT_URL_ECR":       {session{Provider: `region = "us-east-1"`, env: map[string]string{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "ecr.local", "AWS_ENDPOINT_URL_ECR"}},
+		"AWS_USE_FIPS_ENDPOINT":      {session{env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
+		"CA bundle that isn't there": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
+		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: map[string]string{"ca.pem": "no certificate"}},
+			"custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no certificate", "BEGIN CERTIFICATE"}},
+		"AWS_CA_BUNDLE that isn't there": {session{env: map[string]string{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
+		"ca_bundle that isn't there":     {session{files: map[string]string{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
+		"http_proxy":                     {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
+		"https_proxy":                    {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
+		"https_proxy that is no URL":     {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
+
+		// Retries.
+		"no attempts":                 {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number of attempts", "0", "the first attempt counts", "25"}},
+		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number of attempts", "-1"}},
+		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
+		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"at least 0"}},
+		"AWS_MAX_ATTEMPTS":            {session{env: map[string]string{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
+		"AWS_RETRY_MODE":              {session{env: map[string]string{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE"}},
+		"max_attempts in the profile": {session{files: map[string]string{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
+
+		// User agent.
+		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "my product/1", "comment"}},
+		"product with a comment cut off": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"product without a name":         {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
+		"product with an end of line":    {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"null among products":            {session{Provider: "user_agent = [null]"}, "user_agent", []string{"[Nn]ull"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := test.session
+			// All that is asked would reach the endpoint.
+			s.env = merged(map[string]string{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
+			s.Reads = []string{w.read()}
+			s.run(t).mustFail(t, test.attribute, test.says...)
+			w.mustHaveAsked(t)
+		})
+	}
+}
+
+func TestRoleThatCannotBeAssumedIsAnErrorOfItsBlock(t *testing.T) {
+	t.Parallel()
+	chain := fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", roleA, roleB)
+	tests := map[string]struct {
+		prepare   func(*world)
+		provider  string
+		attribute string
+		says      []string
+	}{
+		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
+			[]string{"Cannot assume role: access denied", roleA, "STS answered AccessDenied", "AssumeRole, HTTP 403, request id [0-9a-f-]{36}", "trust policy", "external_id", "sts:TagSession"}},
+		"another external id": {func(w *world) {
+			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
+		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nexternal_id = \"wrong\"\n}", roleA), "assume_role[0].role_arn",
+			[]string{"access denied", "external_id"}},
+		"the second of a chain": {func(w *world) {
+			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		}, chain, "assume_role[1].role_arn", []string{"access denied", roleB, "AccessDenied"}},
+		"a session longer than the role's": {func(w *world) {
+			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nduration = \"2h\"\n}", roleA), "assume_role[0]",
+			[]string{"rejected by STS", "ValidationError", "MaxSessionDuration", "1 hour"}},
+		"a policy that STS does not accept": {func(w *world) {
+			w.trust("a")
+			w.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
+		}, fmt.Sprintf("assume_role {\nrole_arn = %q\npolicy = \"{}\"\n}", roleA), "assume_role[0].policy",
+			[]string{"malformed policy", "MalformedPolicyDocument", "aws_iam_policy_document"}},
+		"another secret key": {func(w *world) {
+			w.trust("a")
+			w.user.SecretAccessKey = "wrong"
+		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
+			[]string{"Cannot assume role: invalid signature", "SignatureDoesNotMatch", "secret key"}},
+		"keys that have expired": {func(w *world) {
+			w.trust("a")
+			w.user.Expires = time.Now().Add(-time.Minute)
+			w.AddCredentials(w.user)
+		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
+			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Sign in again"}},
+		"a token that is not accepted": {func(w *world) {
+			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
+		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
+			[]string{"web identity token not accepted", roleA, "InvalidIdentityToken", "identity provider"}},
+		"a token that has expired": {func(w *world) {
+			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
+			w.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
+		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
+			[]string{"web identity token expired", "ExpiredTokenException", "new token"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if test.prepare != nil {
+				test.prepare(w)
+			}
+			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}
+			if strings.Contains(test.provider, "web_identity") {
+				o.Provider = w.endpoints() + test.provider
+			}
+			got := o.run(t)
+			got.mustFail(t, test.attribute, test.says...)
+			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, w.user.SecretAccessKey) && w.user.SecretAccessKey != "wrong" {
+				t.Errorf("a secret is told: %s", text)
+			}
+			if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
+				t.Error("ECR was asked nevertheless")
+			}
+		})
+	}
+}
+
+func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		session
+		says []string
+	}{
+		"the token has expired": {
+			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
+			[]string{"IAM Identity Center session expired", `profile "team"`, "aws sso login --profile team"}},
+		"nobody has signed in": {
+			session{files: ssoProfile("team")},
+			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
+		"the session was ended": {
+			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, "revoked", time.Now().Add(time.Hour), nil))},
+			[]string{"IAM Identity Center session expired", "UnauthorizedException", "aws sso login --profile team"}},
+		"the token of an sso-session has expired": {
+			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
+			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
+		"the token of an sso-session cannot be refreshed": {
+			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), map[string]string{
+				"clientId": "client", "clientSecret": "secret", "refreshToken": "stale", "registrationExpiresAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+			}))},
+			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
+		"the role is not assigned": {
+			session{files: merged(
+				map[string]string{".aws/config": strings.Replace(ssoProfile("team")[".aws/config"], "Puller", "Admin", 1)},
+				ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))},
+			[]string{"No access in IAM Identity Center", "ForbiddenException", "sso_account_id", "sso_role_name", `profile "team"`}},
+	}
+	for name, test := range tests {
+		for _, by := range []string{"profile", "AWS_PROFILE"} {
+			t.Run(name+", by "+by, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				url, _ := identityCenter(t, w.temporary("sso", time.Hour))
+				s := test.session
+				s.Provider, s.env = w.endpoints(), map[string]string{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
+				attribute := ""
+				if by == "profile" {
+					s.Provider += `profile = "team"`
+					attribute = "profile"
+				} else {
+					s.env["AWS_PROFILE"] = "team"
+				}
+				s.Reads = []string{w.read()}
+				o := s.run(t)
+				o.mustFail(t, attribute, test.says...)
+				for _, secret := range []string{ssoToken, "revoked", "stale"} {
+					if strings.Contains(fmt.Sprint(o.Diagnostics), secret) {
+						t.Errorf("a token is told: %v", o.Diagnostics)
+					}
+				}
+				w.mustHaveAsked(t)
+			})
+		}
+	}
+}
+
+func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.trust("a")
+	w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: func(body []byte) []byte {
+		return expiring(body, 2*time.Second)
+	}})
+	w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
+	o := session{
+		Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
+		Reads:    []string{w.read(), w.read()},
+		Wait:     3 * time.Second,
+	}.run(t)
+	o.mustFail(t, "", "Access denied", "ECR was to be asked", "It was not asked", "STS answered AccessDenied", "trust has been withdrawn", "trust policy")
+	if len(w.CallsTo("ecr", "")) != 1 {
+		t.Errorf("asked for %v", w.operations())
+	}
+}
+
+func TestValidationAsksNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	o := session{
+		Provider: w.endpoints() + `
+			profile                       = "none"
+			custom_ca_bundle              = "HOME/none"
+			shared_config_files           = ["HOME/none"]
+			allowed_account_ids           = ["123456789012"]
+			skip_credentials_validation   = false
+			ec2_metadata_service_endpoint = "` + url + `"
+			assume_role {
+				role_arn = "arn:aws:iam::123456789012:role/a"
+			}
+		`,
+		Reads:        []string{w.read()},
+		env:          map[string]string{"AWS_EC2_METADATA_DISABLED": ""},
+		ValidateOnly: true,
+	}.run(t)
+	if len(o.Diagnostics) > 0 || len(asked.all()) > 0 {
+		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, asked.all())
+	}
+	w.mustHaveAsked(t)
+}
+
+func TestUnknownArgument(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ provider, attribute string }{
+		"region":                 {"region = unknown", "region"},
+		"secret_key":             {"access_key = \"AKIA\"\nsecret_key = unknown", "secret_key"},
+		"token":                  {"access_key = \"AKIA\"\nsecret_key = \"s\"\ntoken = unknown", "token"},
+		"profile":                {"profile = unknown", "profile"},
+		"max_retries":            {"max_retries = unknown", "max_retries"},
+		"insecure":               {"insecure = unknown", "insecure"},
+		"skip_region_validation": {"region = \"us-esat-1\"\nskip_region_validation = unknown", "skip_region_validation"},
+		"a list":                 {"user_agent = unknown", "user_agent"},
+		"an element of a list":   {"user_agent = [\"a/1\", unknown]", "user_agent[1]"},
+		"an element of a set":    {"allowed_account_ids = [unknown]", "allowed_account_ids"},
+		"a role":                 {"assume_role {\nrole_arn = unknown\n}", "assume_role[0].role_arn"},
+		"a role in a chain":      {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
+		"a tag":                  {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
+		"a web identity token":   {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
+		"an endpoint":            {"endpoints {\necr = unknown\n}", "endpoints"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: map[string]string{"AWS_ENDPOINT_URL": w.server.URL}}
+			o := s.run(t)
+			o.mustFail(t, test.attribute, "Provider argument not known yet", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
+			if o.Diagnostics[0].Phase != "configure" {
+				t.Errorf("%s is not the phase", o.Diagnostics[0].Phase)
+			}
+			s.Deferral = true
+			if o := s.run(t); len(o.Diagnostics) > 0 || !o.Deferred || o.Read != 0 {
+				t.Errorf("not deferred: %+v", o)
+			}
+			w.mustHaveAsked(t)
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		session
+		attribute string
+		says      []string
+	}{
+		"web identity besides keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
+			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
+		"HTTPS_PROXY that is none":          {session{env: map[string]string{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "none is used"}},
+		"variable that AWS has given up":    {session{env: map[string]string{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
+		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`}, "http_proxy", []string{"No proxy for HTTPS", "https_proxy"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			s := test.session
+			s.Provider, s.Reads = w.endpoints()+keys(w.user)+s.Provider, []string{w.read()}
+			o := s.run(t)
+			if len(o.Diagnostics) != 1 || o.Read != 1 {
+				t.Fatalf("%d read, %v", o.Read, o.Diagnostics)
+			}
+			d := o.Diagnostics[0]
+			if d.Severity != "WARNING" || d.Attribute != test.attribute || !inOrder(slices.Clone(test.says)...).MatchString(d.Summary+"\n"+d.Detail) || strings.Contains(d.Detail, "password") {
+				t.Errorf("want a warning at %q with %q, got\n%v", test.attribute, test.says, d)
+			}
+		})
+	}
+}
+
+// manyPolicies returns the ARNs of more policies than a session takes.
+func manyPolicies() string {
+	var arns []string
+	for i := range 11 {
+		arns = append(arns, fmt.Sprintf("%q", fmt.Sprintf("arn:aws:iam::aws:policy/p%d", i)))
+	}
+	return strings.Join(arns, ", ")
+}
