@@ -70,7 +70,10 @@ func (d *demo) run(ctx context.Context) error {
 	for _, l := range d.local.image.layers {
 		d.detail("%s  %9d bytes  %s", l.digest, l.size, l.file)
 	}
-	return d.downloadLayer(ctx)
+	if err := d.downloadLayer(ctx); err != nil {
+		return err
+	}
+	return d.seedCache(ctx)
 }
 
 // downloadLayer gets the URL of the biggest layer and fetches it.

@@ -96,6 +96,7 @@ func (l *local) environment() []string {
 		"AWS_ACCESS_KEY_ID=" + l.user.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + l.user.SecretAccessKey,
 		"AWS_REGION=" + region,
+		"AWS_DEFAULT_REGION=" + region, // version 1 of the AWS CLI knows only this
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
 }

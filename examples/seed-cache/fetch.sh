@@ -1,0 +1,205 @@
+#!/bin/sh
+# Copyright (c) The terraform-provider-ecrlayer authors
+# SPDX-License-Identifier: MPL-2.0
+
+# Fetches one blob into a content-addressed directory, blobs/sha256/<hex>, which it
+# makes an OCI image layout. It takes from the environment:
+#
+#   LAYER_URL       where to fetch it: a pre-signed URL, so a secret
+#   LAYER_DIGEST    what it must be: sha256:<hex>
+#   CACHE_DIR       the directory
+#   FETCH_ATTEMPTS  how often to try while nothing new arrives (8)
+#   FETCH_BACKOFF   how many seconds to wait before the second try (1); it doubles
+#
+# A blob that is there and intact is left alone; one that is corrupt is fetched
+# anew. What arrived before an interruption is kept in .partial/, and the next run
+# goes on from there. Nothing gets its final name before its SHA-256 is verified.
+#
+# Needs a POSIX shell, curl, and sha256sum or shasum. The URL is never printed, is
+# on no command line, and is in the environment of no command that is run here.
+
+set -eu
+umask 022
+
+url=${LAYER_URL:?LAYER_URL is not set}
+digest=${LAYER_DIGEST:?LAYER_DIGEST is not set}
+cache=${CACHE_DIR:?CACHE_DIR is not set}
+attempts=${FETCH_ATTEMPTS:-8}
+backoff=${FETCH_BACKOFF:-1}
+unset LAYER_URL
+
+hex=${digest#sha256:}
+
+say() {
+	echo "$digest: $*"
+}
+
+die() {
+	say "$*" >&2
+	exit 1
+}
+
+case $hex in
+"$digest" | *[!0-9a-f]*) die "LAYER_DIGEST is not sha256: and hexadecimal digits" ;;
+esac
+[ ${#hex} -eq 64 ] || die "LAYER_DIGEST does not have 64 digits"
+
+# Curl is told the URL in a line that these could end.
+case $url in
+*[[:space:]\"\\]*) die "LAYER_URL holds what is in no URL" ;;
+http://?* | https://?*) ;;
+*) die "LAYER_URL is not an HTTP URL" ;;
+esac
+
+command -v curl >/dev/null || die "curl is needed, and not installed"
+if command -v sha256sum >/dev/null; then
+	sha256() { sha256sum <"$1"; }
+elif command -v shasum >/dev/null; then
+	sha256() { shasum -a 256 <"$1"; }
+else
+	die "sha256sum or shasum is needed, and neither is installed"
+fi
+
+intact() {
+	sum=$(sha256 "$1") && [ "${sum%% *}" = "$hex" ]
+}
+
+size() {
+	if [ -e "$1" ]; then
+		wc -c <"$1" | tr -d ' '
+	else
+		echo 0
+	fi
+}
+
+# create FILE CONTENT, unless it is there: index.json may list images by now.
+create() {
+	[ -e "$1" ] && return
+	printf '%s\n' "$2" >"$1.$$"
+	mv -f "$1.$$" "$1"
+}
+
+blob=$cache/blobs/sha256/$hex
+partial=$cache/.partial
+part=$partial/$hex.$$
+log=$partial/log.$hex.$$
+refusal=$partial/refusal.$hex.$$
+
+mkdir -p "$cache/blobs/sha256" "$partial"
+create "$cache/oci-layout" '{"imageLayoutVersion":"1.0.0"}'
+create "$cache/index.json" '{"schemaVersion":2,"manifests":[]}'
+
+if [ -e "$blob" ]; then
+	if intact "$blob"; then
+		say "already there"
+		exit 0
+	fi
+	say "there, but corrupt: fetching it anew"
+	rm -f "$blob"
+fi
+
+trap 'rm -f "$log" "$refusal"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+: >>"$part"
+# What another run has is gone on with, if it is more, in a copy: that run may still be
+# at work, or have been killed and its curl live on, and then the file is written to.
+for left in "$partial/$hex".*; do
+	if [ "$(size "$left")" -gt "$(size "$part")" ]; then
+		cp "$left" "$part"
+	fi
+	if [ "$left" != "$part" ] && ! kill -0 "${left##*.}" 2>/dev/null; then
+		rm -f "$left"
+	fi
+done
+
+# request ARGUMENT...: runs curl, which reads the URL from its standard input, and
+# sets code to its exit code, status to the HTTP status, message to its complaint.
+request() {
+	code=0
+	status=$(
+		curl --disable --config - --silent --show-error --location --proto '=http,https' \
+			--connect-timeout 30 --speed-limit 1 --speed-time 60 --write-out '%{http_code}' \
+			"$@" 2>"$log" <<-END
+				url = "$url"
+			END
+	) || code=$?
+	# In case a version of curl repeats the URL: all from its ? on is secret.
+	message=$(sed -e 's/[?][^ ]*/?.../g' -e 's/^curl: ([0-9]*) //' "$log" | tail -n 1)
+}
+
+# explain: ends with why the server refuses, as Amazon S3 puts it in XML. The body
+# of that answer was not kept, lest it get into the blob, so it is asked for again.
+# Returns if it is no longer refused.
+explain() {
+	refused=$status
+	request --range 0-0 --max-time 60 --output "$refusal"
+	case $code:$status in
+	0:200 | 0:206)
+		message="HTTP $refused, but not when asked again"
+		return
+		;;
+	esac
+	why=$(tr -d '\r\n' <"$refusal" 2>/dev/null | sed -n 's/.*<Code>\([^<]*\)<.*<Message>\([^<]*\)<.*/\1: \2/p')
+	case $why in
+	*"has expired"*)
+		die "HTTP $refused, $why. The URL lived for an hour. Run again: that asks for a new one, and goes on after the $(size "$part") bytes that are here."
+		;;
+	?*) die "HTTP $refused, $why" ;;
+	*) die "HTTP $refused, and no reason given. Is it Amazon S3 that answers, or a proxy on the way?" ;;
+	esac
+}
+
+tries=0
+corrupt=0
+wait=$backoff
+whole=
+[ -s "$part" ] && intact "$part" && whole=yes
+while [ -z "$whole" ]; do
+	if [ ! -e "$part" ] && [ -e "$blob" ] && intact "$blob"; then
+		say "another run was faster"
+		exit 0
+	fi
+	: >>"$part"
+	before=$(size "$part")
+	request --fail --continue-at - --output "$part"
+
+	case $code:$status in
+	0:200 | 0:206 | 0:416 | 22:416)
+		# The whole of it is here: then it is right, or it is worth nothing.
+		[ -e "$part" ] || continue
+		intact "$part" && whole=yes && continue
+		: >"$part"
+		corrupt=$((corrupt + 1))
+		[ "$corrupt" -lt 3 ] || die "what the server sends has another digest, sha256:${sum%% *}, again and again"
+		say "what arrived is corrupt: fetching it anew" >&2
+		continue
+		;;
+	0:*) die "HTTP $status, which is no answer to a download" ;;
+	22:408 | 22:429 | 22:5??) ;;
+	22:*) explain ;;
+	33:*)
+		: >"$part"
+		message="the server cannot resume"
+		;;
+	# Names, connections, TLS, timeouts, HTTP/2: what a network does.
+	5:* | 6:* | 7:* | 16:* | 18:* | 28:* | 35:* | 52:* | 55:* | 56:* | 92:* | 95:*) ;;
+	*) die "$message (curl exit code $code)" ;;
+	esac
+
+	tries=$((tries + 1))
+	if [ "$(size "$part")" -gt "$before" ]; then
+		tries=1 wait=$backoff
+	fi
+	[ "$tries" -lt "$attempts" ] || die "given up after $tries tries: $message"
+	say "$message; next try in ${wait}s, from byte $(size "$part")" >&2
+	sleep "$wait"
+	wait=$((wait * 2))
+	[ "$wait" -le 60 ] || wait=60
+done
+
+mv -f "$part" "$blob"
+rm -f "$partial/$hex".* "$partial"/*".$hex".*
+say "fetched, $(size "$blob") bytes"
