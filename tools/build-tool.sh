@@ -65,12 +65,12 @@ govulncheck)
 	ldflags=
 	;;
 opentofu)
-	title=OpenTofu module=github.com/opentofu/opentofu long="4 to 6 minutes" command=tofu
+	title=OpenTofu module=github.com/opentofu/opentofu long="5 to 8 minutes" command=tofu
 	version=$(pinned "$module")
 	ldflags="-X github.com/opentofu/opentofu/version.dev=no"
 	;;
 terraform)
-	title=Terraform module=github.com/hashicorp/terraform long="3 to 5 minutes"
+	title=Terraform module=github.com/hashicorp/terraform long="4 to 6 minutes"
 	version=$(pinned "$module")
 	ldflags=
 	;;

@@ -108,7 +108,7 @@ fi
 : >"$tmp/skipped"
 find examples -name '*.tf' -exec dirname {} \; | sort -u >"$tmp/examples"
 while read -r example; do
-	if "$cli" -chdir="$example" providers 2>/dev/null | grep 'provider\[' | grep -v '/ecrlayer\]' >/dev/null; then
+	if "$cli" -chdir="$example" providers 2>/dev/null | grep 'provider\[' | grep -v -e '/ecrlayer\]' -e '/builtin/terraform\]' >/dev/null; then
 		echo "$example" >>"$tmp/skipped"
 	elif ! TF_DATA_DIR="$tmp/data" "$cli" -chdir="$example" validate -no-color >"$tmp/out" 2>&1; then
 		cat "$tmp/out" >&2

@@ -80,5 +80,5 @@ else
 	done
 fi
 
-echo "A directory that was initialised with another build of $version needs"
-echo "'terraform init -upgrade' (or 'tofu init -upgrade') after its .terraform.lock.hcl is removed."
+echo "In a directory that was initialised with another build of $version, remove .terraform.lock.hcl and"
+echo "run 'terraform init' (or 'tofu init') again."

@@ -12,6 +12,7 @@ tools=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$tools/.."
 
 golangci_lint=$("$tools/build-tool.sh" golangci-lint)
+actionlint=$("$tools/build-tool.sh" actionlint)
 
 failed=
 check() {
@@ -41,7 +42,7 @@ gofmt_clean() {
 }
 
 licence_headers() {
-	missing=$(files '*.go' '*.sh' .ci/run .golangci.yml GNUmakefile | while read -r file; do
+	missing=$(files '*.go' '*.sh' '*.yml' .ci/run GNUmakefile | while read -r file; do
 		head -n 4 "$file" | grep -q 'Copyright (c) The terraform-provider-ecrlayer authors' &&
 			head -n 4 "$file" | grep -q 'SPDX-License-Identifier: MPL-2.0' ||
 			echo "$file"
@@ -70,6 +71,7 @@ shell_scripts() {
 check "gofmt" gofmt_clean
 check "licence headers" licence_headers
 check "shell scripts" shell_scripts
+check "workflows" "$actionlint"
 check "golangci-lint configuration" "$golangci_lint" config verify
 check "golangci-lint" "$golangci_lint" run
 check "go vet for Windows" env GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet ./...

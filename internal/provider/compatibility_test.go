@@ -1,0 +1,129 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+)
+
+// What the documentation says of old versions of Terraform and OpenTofu. These tests
+// are written with nothing that Terraform 1.0 lacks, and run on every version that is
+// promised: on one that is too old for something, they expect that the CLI says so.
+
+// cliKnows says whether the CLI is as new as a feature.
+func cliKnows(t *testing.T, terraform, openTofu *version.Version) bool {
+	t.Helper()
+	name, got := cliVersion()
+	if got == nil {
+		t.Skip(name)
+	}
+	if name == "OpenTofu" {
+		return got.Core().GreaterThanOrEqual(openTofu)
+	}
+	return got.Core().GreaterThanOrEqual(terraform)
+}
+
+// outputs returns the values of all outputs.
+func (c *cli) outputs(t *testing.T) map[string]any {
+	t.Helper()
+	var outputs map[string]struct{ Value any }
+	if err := json.Unmarshal([]byte(c.must(t, "output", "-json")), &outputs); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{}
+	for name, output := range outputs {
+		values[name] = output.Value
+	}
+	return values
+}
+
+func TestCompatibilityOfDataSources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
+data "ecrlayer_download_url" "test" {
+  repository_name = %q
+  layer_digest    = %q
+}
+
+output "download_url" {
+  value     = data.ecrlayer_download_url.test.download_url
+  sensitive = true
+}
+`, repository, w.layers[0]))
+	c.init(t)
+	c.must(t, "validate")
+	c.must(t, "plan")
+	c.must(t, "apply", "-auto-approve")
+	download := fmt.Sprint(c.outputs(t)["download_url"])
+	if err := leadsTo(w.layers[0]).CheckValue(download); err != nil {
+		t.Error(err)
+	}
+	if parsed, err := url.Parse(download); err != nil || !strings.Contains(parsed.RawQuery, "X-Amz-Signature=") {
+		t.Errorf("download_url is no pre-signed URL: %v", err)
+	}
+}
+
+func TestCompatibilityOfErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+`
+data "ecrlayer_download_url" "test" {
+  repository_name = "team/other"
+  layer_digest    = "sha256:`+strings.Repeat("0", 64)+`"
+}
+`)
+	c.init(t)
+	c.mustFail(t, []string{"Repository not found", "team/other", "RepositoryNotFoundException"}, "plan")
+}
+
+func TestCompatibilityOfFunctions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+`
+output "repository_name" {
+  value = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0").repository_name
+}
+`)
+	if !cliKnows(t, tfversion.Version1_8_0, tfversion.Version1_7_0) {
+		c.mustFail(t, []string{"Error", "provider::ecrlayer::parse_image_uri"}, "init")
+		return
+	}
+	c.init(t)
+	c.must(t, "apply", "-auto-approve")
+	if got := c.outputs(t)["repository_name"]; got != repository {
+		t.Errorf("repository_name is %v", got)
+	}
+}
+
+func TestCompatibilityOfEphemeralResources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
+ephemeral "ecrlayer_download_url" "test" {
+  repository_name = %q
+  layer_digest    = %q
+}
+`, repository, w.layers[0]))
+	if !cliKnows(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
+		c.mustFail(t, []string{"Unsupported block type", "ephemeral"}, "init")
+		return
+	}
+	c.init(t)
+	c.must(t, "apply", "-auto-approve")
+	if calls := w.operations(); len(calls) == 0 {
+		t.Error("the ephemeral resource was not opened")
+	}
+}
