@@ -8,6 +8,9 @@
 # OpenTofu (see terraform-cli.sh) against an endpoint on this machine. They need
 # no AWS account and see nothing of the caller's: no AWS or Terraform setting, no
 # proxy. Without a package among the arguments, all packages are tested.
+#
+# Where ECRLAYER_AWS_REPOSITORY and ECRLAYER_AWS_TAG name an image, a few more tests
+# read it, as the caller's AWS settings say.
 
 set -eu
 
@@ -32,12 +35,11 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 : >"$tmp/terraformrc"
-: >"$tmp/aws-config"
-: >"$tmp/aws-credentials"
 
 # All of AWS_* and TF_* but what terraform-plugin-testing offers for debugging.
 for variable in $(env | sed -n -e 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p' -e 's/^\(TF_[A-Za-z0-9_]*\)=.*/\1/p'); do
 	case $variable in
+	AWS_*) [ -n "${ECRLAYER_AWS_REPOSITORY:-}" ] || unset "$variable" ;;
 	TF_ACC_LOG | TF_ACC_LOG_PATH | TF_LOG_PATH_MASK | TF_ACC_TEMP_DIR | TF_ACC_PERSIST_WORKING_DIR) ;;
 	*) unset "$variable" ;;
 	esac
@@ -47,8 +49,12 @@ unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy
 export TF_ACC=1
 export TF_ACC_TERRAFORM_PATH="$cli"
 export TF_CLI_CONFIG_FILE="$tmp/terraformrc"
-export AWS_CONFIG_FILE="$tmp/aws-config"
-export AWS_SHARED_CREDENTIALS_FILE="$tmp/aws-credentials"
+if [ -z "${ECRLAYER_AWS_REPOSITORY:-}" ]; then
+	: >"$tmp/aws-config"
+	: >"$tmp/aws-credentials"
+	export AWS_CONFIG_FILE="$tmp/aws-config"
+	export AWS_SHARED_CREDENTIALS_FILE="$tmp/aws-credentials"
+fi
 export CHECKPOINT_DISABLE=1
 
 # OpenTofu takes "hashicorp/x" for one of its own registry's.

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "AWS_ACCEPTANCE_") {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			awsEnvironment = append(awsEnvironment, variable)
 			os.Unsetenv(name)
 		}
 	}
