@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -100,6 +101,12 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 		}
 		calls.Go(func() {
 			defer c.slots.Release(1)
+			defer func() {
+				if value := recover(); value != nil {
+					b.panicked(value)
+					stop(errPointless)
+				}
+			}()
 			url, err := c.DownloadURL(batchCtx, repo, layer)
 			if b.add(url, err) {
 				stop(errPointless)
@@ -107,6 +114,9 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 		})
 	}
 	calls.Wait()
+	if b.panic != nil {
+		panic(b.panic)
+	}
 	return b.result(ctx, c, repo)
 }
 
@@ -115,6 +125,18 @@ type batch struct {
 	mu      sync.Mutex
 	urls    map[digest.Digest]DownloadURL
 	failure BatchError
+	panic   *PanicError // the first
+}
+
+// panicked notes that a call panicked. In its own goroutine, where nobody could
+// recover, that would end the process.
+func (b *batch) panicked(value any) {
+	stack := debug.Stack()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.panic == nil {
+		b.panic = &PanicError{Value: value, Stack: stack}
+	}
 }
 
 // add takes the result of one call. It returns whether the others are pointless.

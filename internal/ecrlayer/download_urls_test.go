@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,5 +347,34 @@ func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
 				t.Errorf("%d digests were asked for, want at most %d", asked, test.failures)
 			}
 		})
+	}
+}
+
+// A panic in one of the batch's goroutines would end the process.
+func TestAPanicInABatchReachesItsCaller(t *testing.T) {
+	t.Parallel()
+	l := newLayers(t, 2*ecrlayer.MaxConcurrentCalls)
+	var broken atomic.Bool
+	broken.Store(true)
+	client := ecrlayer.NewClient(l.cfg, func(context.Context, ecrlayer.Call) {
+		if broken.Load() {
+			panic("a bug")
+		}
+	})
+	func() {
+		defer func() {
+			panicked, ok := recover().(*ecrlayer.PanicError)
+			if !ok || panicked.Value != "a bug" || !strings.Contains(string(panicked.Stack), "TestAPanicInABatchReachesItsCaller") {
+				t.Errorf("the caller's panic is %v", panicked)
+			}
+		}()
+		urls, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests)
+		t.Errorf("the batch returns %v, %v", urls, err)
+	}()
+
+	// The places of the calls that panicked are free again.
+	broken.Store(false)
+	if _, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests); err != nil {
+		t.Error(err)
 	}
 }

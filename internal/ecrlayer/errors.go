@@ -47,3 +47,18 @@ type AnswerError struct {
 func (e *AnswerError) Error() string {
 	return e.Reason
 }
+
+// PanicError is the panic of a goroutine that a method of Client had started. The
+// method panics with it, where its caller can recover.
+type PanicError struct {
+	// Value is what the goroutine panicked with.
+	Value any
+	// Stack is where it did.
+	Stack []byte
+}
+
+// Error returns the value, free of secrets, and the stack: it is what is printed
+// when nobody recovers.
+func (e *PanicError) Error() string {
+	return Redact(fmt.Sprintf("%v\n\n%s", e.Value, e.Stack))
+}

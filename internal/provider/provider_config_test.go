@@ -21,7 +21,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/zclconf/go-cty/cty"
@@ -155,10 +154,7 @@ func (s session) run(t *testing.T) *outcome {
 // serve plays Terraform: it validates, configures and reads, until an error.
 func (s session) serve(ctx context.Context) (outcome, error) {
 	var o outcome
-	server, err := providerserver.NewProtocol6WithError(provider.New("test")())()
-	if err != nil {
-		return o, err
-	}
+	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		return o, err

@@ -14,7 +14,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -50,7 +49,7 @@ const (
 
 // factories serve the provider in this process.
 var factories = map[string]func() (tfprotov6.ProviderServer, error){
-	"ecrlayer": providerserver.NewProtocol6WithError(provider.New("test")()),
+	"ecrlayer": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test")(), nil },
 }
 
 // world is a local ECR with an image in repository, whose layers anyone with
