@@ -48,6 +48,9 @@ type Fault struct {
 	// of which Content-Length promises more. A negative one cuts it right
 	// after the headers.
 	Truncate int
+	// Stall, with Truncate, leaves the connection open after those bytes, until
+	// the client goes away.
+	Stall bool
 
 	Reset bool // the connection is reset before any answer
 	Hang  bool // no answer comes until the client goes away
@@ -238,5 +241,8 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *answer) {
 	w.WriteHeader(held.status)
 	_, _ = w.Write(body[:sent])
 	_ = http.NewResponseController(w).Flush()
+	if f.Stall {
+		<-r.Context().Done()
+	}
 	panic(http.ErrAbortHandler)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -35,10 +36,11 @@ const (
 	faultAttempts   = 7
 )
 
-// target is a local ECR with one layer, and how a client comes to it.
+// target is a local ECR with an image, and how a client comes to it.
 type target struct {
 	*ecrtest.Endpoint
 	layer string
+	all   []string // layers of the image, of which layer is one
 	user  ecrtest.Credentials
 	cfg   aws.Config
 	tls   *httptest.Server
@@ -56,19 +58,25 @@ func newTarget(t *testing.T) *target {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
-	layer := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte("layer"))
+	var all, described []string
+	for _, content := range []string{"layer", "other", "third"} {
+		layer := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte(content)).String()
+		all = append(all, layer)
+		described = append(described, `{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`+layer+`","size":5}`)
+	}
 	config := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte("{}"))
 	endpoint.PutManifest(faultAccount, faultRegion, faultRepository, "1.0", "application/vnd.oci.image.manifest.v1+json", []byte(
 		`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"`+config.String()+`","size":2},`+
-			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`+layer.String()+`","size":5}]}`))
+			`"layers":[`+strings.Join(described, ",")+`]}`))
 
 	user := endpoint.AddUser(faultAccount)
 	client := awshttp.NewBuildableClient()
 	t.Cleanup(func() { client.GetTransport().CloseIdleConnections() })
 	return &target{
 		Endpoint: endpoint,
-		layer:    layer.String(),
+		layer:    all[0],
+		all:      all,
 		user:     user,
 		tls:      secure,
 		cfg: aws.Config{
@@ -91,11 +99,34 @@ func (w *target) transport(change func(*http.Transport)) {
 	w.cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(change)
 }
 
+// proxyThrough makes the client ask ECR's own endpoint through a proxy.
+func proxyThrough(t *testing.T, w *target, proxy string) {
+	t.Helper()
+	u, err := url.Parse(proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
+	w.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
+}
+
 // read asks for the layer, and returns what the user would see.
 func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
 	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
 	model := downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}
 	diags := c.downloadURL(ctx, &model, readTimeout)
+	return model, diags
+}
+
+// readAll asks for all layers at once, and returns what the user would see.
+func (w *target) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
+	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
+	var layers []attr.Value
+	for _, layer := range w.all {
+		layers = append(layers, types.StringValue(layer))
+	}
+	model := downloadURLsModel{RepositoryName: types.StringValue(faultRepository), LayerDigests: digestSetOf(layers...)}
+	diags := c.downloadURLs(ctx, &model, readTimeout)
 	return model, diags
 }
 
@@ -143,6 +174,24 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 				}
 				expectCalls(t, w, times+1)
 			})
+			t.Run(name+map[int]string{1: " once", 5: " five times", 0: " for ever"}[times]+", of a batch", func(t *testing.T) {
+				t.Parallel()
+				w := newTarget(t)
+				w.Inject(fault)
+				model, diags := w.readAll(t.Context())
+				if times == 0 {
+					expectDiagnostic(t, w, diags, test.summary, append(test.detail, "3 digests", "All of them fail in the same way", "7 attempts in ", faultRepository, faultRegion))
+					// One that fails without any answer ends the others.
+					if calls := len(w.Calls()); calls < faultAttempts || calls > 3*faultAttempts || (test.summary != lost && calls != 3*faultAttempts) {
+						t.Errorf("there were %d requests", calls)
+					}
+					return
+				}
+				if urls := model.DownloadURLs.Elements(); diags.HasError() || len(urls) != 3 {
+					t.Fatalf("the read failed: %v", diags)
+				}
+				expectCalls(t, w, times+3)
+			})
 		}
 	}
 }
@@ -188,6 +237,14 @@ func TestWhatCannotBeAnECRAnswerIsExplained(t *testing.T) {
 			_, diags := w.read(t.Context())
 			expectDiagnostic(t, w, diags, test.summary, []string{faultRepository, w.layer})
 			expectCalls(t, w, 1)
+
+			w.Reset()
+			_, diags = w.readAll(t.Context())
+			if each := test.summary + ": 3 of 3 layers"; len(diags) == 1 && diags[0].Summary() == each {
+				test.summary = each // What is at fault in the answer is about one layer.
+			}
+			expectDiagnostic(t, w, diags, test.summary, []string{faultRepository, "3 digests"})
+			expectCalls(t, w, 3)
 		})
 	}
 }
@@ -202,15 +259,6 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 		}
 		defer listener.Close()
 		return "http://" + listener.Addr().String()
-	}
-	proxy := func(t *testing.T, w *target, proxy string) {
-		t.Helper()
-		u, err := url.Parse(proxy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
-		w.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
 	}
 	tests := map[string]struct {
 		prepare func(*testing.T, *target)
@@ -252,14 +300,14 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			"TLS failed", nil,
 		},
 		"a proxy that is not there": {
-			func(t *testing.T, w *target) { proxy(t, w, closed(t)) },
+			func(t *testing.T, w *target) { proxyThrough(t, w, closed(t)) },
 			"Proxy failed", []string{"https_proxy", "no_proxy"},
 		},
 		"a proxy that refuses": {
 			func(t *testing.T, w *target) {
 				refusing := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
 				t.Cleanup(refusing.Close)
-				proxy(t, w, refusing.URL)
+				proxyThrough(t, w, refusing.URL)
 			},
 			"Proxy failed", []string{"403 Forbidden", "https_proxy"},
 		},
@@ -271,6 +319,8 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			test.prepare(t, w)
 			_, diags := w.read(t.Context())
 			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, w.layer))
+			_, diags = w.readAll(t.Context())
+			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, "3 digests"))
 			expectCalls(t, w, 0)
 		})
 	}

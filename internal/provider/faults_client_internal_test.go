@@ -1,0 +1,259 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+// reads are the two ways to ask for layers.
+var reads = map[string]func(*target, context.Context) diag.Diagnostics{
+	"one layer": func(w *target, ctx context.Context) diag.Diagnostics {
+		_, diags := w.read(ctx)
+		return diags
+	},
+	"a batch": func(w *target, ctx context.Context) diag.Diagnostics {
+		_, diags := w.readAll(ctx)
+		return diags
+	},
+}
+
+// silent accepts connections and says nothing on them, not even of TLS.
+func silent(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// stages are the places where a read can wait without end.
+var stages = map[string]func(*testing.T, *target){
+	"looking for credentials": func(t *testing.T, w *target) {
+		over := make(chan struct{})
+		t.Cleanup(func() { close(over) })
+		w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			<-over // The cache hides the end of the context from what it asks.
+			return aws.Credentials{}, context.Canceled
+		}))
+	},
+	"resolving the host": func(_ *testing.T, w *target) {
+		w.transport(func(tr *http.Transport) {
+			tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+			}
+		})
+	},
+	"in the TLS handshake": func(t *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String("https://" + silent(t)) },
+	"connecting through a proxy": func(t *testing.T, w *target) {
+		proxyThrough(t, w, "http://"+silent(t))
+	},
+	"waiting for an answer":          func(t *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String("http://" + silent(t)) },
+	"in the middle of the answer":    func(_ *testing.T, w *target) { w.Inject(ecrtest.Fault{Truncate: 20, Stall: true}) },
+	"right after the headers":        func(_ *testing.T, w *target) { w.Inject(ecrtest.Fault{Truncate: -1, Stall: true}) },
+	"before the next attempt":        func(_ *testing.T, w *target) { w.withPatience(); w.Inject(ecrtest.Fault{Status: 503}) },
+	"before the next, after a reset": func(_ *testing.T, w *target) { w.withPatience(); w.Inject(ecrtest.Fault{Reset: true}) },
+	"at the second attempt": func(_ *testing.T, w *target) {
+		w.Inject(ecrtest.Fault{Status: 500, Times: 1})
+		w.Inject(ecrtest.Fault{Hang: true})
+	},
+}
+
+func TestAReadEndsWithinASecondAtWhateverStageItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	for stage, prepare := range stages {
+		for what, read := range reads {
+			t.Run(stage+", of "+what, func(t *testing.T) {
+				t.Parallel()
+				w := newTarget(t)
+				prepare(t, w)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				interrupted := make(chan time.Time, 1)
+				time.AfterFunc(200*time.Millisecond, func() {
+					interrupted <- time.Now()
+					cancel()
+				})
+				diags := read(w, ctx)
+				if took := time.Since(<-interrupted); took > time.Second {
+					t.Errorf("the read ended %s after it was interrupted", took)
+				}
+				expectDiagnostic(t, w, diags, "Interrupted", []string{"Run it again", faultRepository, faultRegion})
+			})
+		}
+	}
+}
+
+func TestAReadEndsAtItsTimeoutAtWhateverStageItIs(t *testing.T) {
+	t.Parallel()
+	for stage, prepare := range stages {
+		for what, read := range reads {
+			t.Run(stage+", of "+what, func(t *testing.T) {
+				t.Parallel()
+				w := newTarget(t)
+				prepare(t, w)
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				diags := read(w, ctx)
+				if took := time.Since(start); took > 1200*time.Millisecond {
+					t.Errorf("the read took %s with a timeout of 200ms", took)
+				}
+				expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
+			})
+		}
+	}
+}
+
+// Around the timeout a read succeeds or says that it timed out, and nothing else.
+func TestAnswersAroundTheTimeoutAreInTimeOrLate(t *testing.T) {
+	t.Parallel()
+	for what, read := range reads {
+		for _, delay := range []time.Duration{0, 50, 90, 95, 98, 100, 102, 105, 110, 150} {
+			t.Run(fmt.Sprintf("%s after %dms", what, delay), func(t *testing.T) {
+				t.Parallel()
+				w := newTarget(t)
+				w.Inject(ecrtest.Fault{Delay: delay * time.Millisecond})
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				switch diags := read(w, ctx); {
+				case diags.HasError():
+					expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read"})
+				case delay > 100:
+					t.Errorf("the read succeeded, %dms after its start", delay)
+				}
+			})
+		}
+	}
+}
+
+func TestATimeoutOfAMillisecondIsATimeout(t *testing.T) {
+	t.Parallel()
+	for what, read := range reads {
+		for range 20 { // It may come at any stage.
+			w := newTarget(t)
+			w.Inject(ecrtest.Fault{Delay: time.Minute})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			expectDiagnostic(t, w, read(w, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
+			if calls := len(w.Calls()); calls > len(w.all) {
+				t.Errorf("%s: there were %d requests", what, calls)
+			}
+		}
+	}
+}
+
+// temporary gives the target's client credentials of a session.
+func (w *target) temporary(expires time.Time) ecrtest.Credentials {
+	session := w.user
+	session.AccessKeyID = "ASIA" + strings.Repeat("A", 16)
+	session.SessionToken, session.Expires = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ==", expires
+	w.AddCredentials(session)
+	return session
+}
+
+func TestCredentialsThatExpireBetweenTwoCallsAreRenewed(t *testing.T) {
+	t.Parallel()
+	for what, read := range reads {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			first := w.temporary(time.Now().Add(time.Hour))
+			second := w.user
+			asked := 0
+			w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				asked++
+				if asked == 1 {
+					// For the client they have expired when they are used next.
+					return aws.Credentials{AccessKeyID: first.AccessKeyID, SecretAccessKey: first.SecretAccessKey, SessionToken: first.SessionToken, CanExpire: true, Expires: time.Now()}, nil
+				}
+				return aws.Credentials{AccessKeyID: second.AccessKeyID, SecretAccessKey: second.SecretAccessKey}, nil
+			}))
+			for _, signer := range []string{first.AccessKeyID, second.AccessKeyID} {
+				w.Reset()
+				if what == "a batch" && signer == first.AccessKeyID {
+					w.all = w.all[:1] // The first session is good for one call.
+				}
+				if diags := read(w, t.Context()); diags.HasError() {
+					t.Fatal(diags)
+				}
+				for _, call := range w.Calls() {
+					if call.AccessKeyID != signer {
+						t.Errorf("the call is signed by %s, want %s", call.AccessKeyID, signer)
+					}
+				}
+			}
+			if asked != 2 {
+				t.Errorf("credentials were asked for %d times", asked)
+			}
+		})
+	}
+}
+
+func TestCredentialsThatExpireBetweenTwoCallsAndAreAllThatThereIs(t *testing.T) {
+	t.Parallel()
+	for what, read := range reads {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := newTarget(t)
+			session := w.temporary(time.Now().Add(time.Hour))
+			w.user = session
+			w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey, SessionToken: session.SessionToken}, nil
+			}))
+			if diags := read(w, t.Context()); diags.HasError() {
+				t.Fatal(diags)
+			}
+			session.Expires = time.Now().Add(-time.Second)
+			w.AddCredentials(session)
+			w.Reset()
+			diags := read(w, t.Context())
+			expectDiagnostic(t, w, diags, "Credentials expired", []string{"ExpiredTokenException", "aws sso login", faultRepository})
+			if calls := len(w.Calls()); calls < 1 || calls > len(w.all) {
+				t.Errorf("there were %d requests", calls)
+			}
+			if strings.Contains(diags[0].Detail(), session.SessionToken) {
+				t.Error("the session token is in the detail")
+			}
+		})
+	}
+}
+
+func TestTenThousandDigestsThatAreNotThereAreToldInAFewLines(t *testing.T) {
+	t.Parallel()
+	w := newTarget(t)
+	diags := w.readMany(t.Context(), 9_999)
+	expectDiagnostic(t, w, diags, "Layer not found: 9999 of 10000 layers", []string{"10000 digests", "Layer not found (9999)", "and 9979 more", "diff_id"})
+	if lines := strings.Count(diags[0].Detail(), "\n"); lines > 60 {
+		t.Errorf("the detail has %d lines", lines)
+	}
+	expectCalls(t, w, 10_000)
+}
