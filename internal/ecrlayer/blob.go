@@ -54,6 +54,11 @@ func (e *DownloadError) HTTPStatusCode() int {
 	return e.StatusCode
 }
 
+// ErrorCode tells it, too.
+func (e *DownloadError) ErrorCode() string {
+	return e.Code
+}
+
 // download gets a blob from where presigned leads to, checks its size and its
 // digest, and gives it to use. It connects and retries as for ECR, but signs
 // nothing and runs none of the steps that log requests: the URL is a credential.

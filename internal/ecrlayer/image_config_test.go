@@ -29,15 +29,15 @@ import (
 )
 
 // putImage stores an image without layers, its config as it is written and its
-// descriptor with what change has.
-func (r *imageRegistry) putImage(t *testing.T, tag string, config []byte, change map[string]any) {
+// descriptor with what change has. It returns the manifest's digest.
+func (r *imageRegistry) putImage(t *testing.T, tag string, config []byte, change map[string]any) digest.Digest {
 	t.Helper()
 	descriptor := map[string]any{
 		"mediaType": types.OCIConfigJSON, "size": len(config),
 		"digest": r.PutBlob(testAccount, testRegion, testRepository, config),
 	}
 	maps.Copy(descriptor, change)
-	r.put(t, tag, types.OCIManifestSchema1, map[string]any{"schemaVersion": 2, "config": descriptor, "layers": []any{}})
+	return r.put(t, tag, types.OCIManifestSchema1, map[string]any{"schemaVersion": 2, "config": descriptor, "layers": []any{}})
 }
 
 // A config must be in every field what go-containerregistry says that it is, and

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // retryMore makes a client retry two more failures than the SDK does. All that
@@ -32,6 +31,6 @@ func (r moreRetries) IsErrorRetryable(err error) bool {
 	if r.RetryerV2.IsErrorRetryable(err) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return true
 	}
-	var response *smithyhttp.ResponseError
+	var response interface{ HTTPStatusCode() int } // The SDK's, or a DownloadError.
 	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests
 }

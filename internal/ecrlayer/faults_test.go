@@ -1,0 +1,324 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+// step is one request of the many that reading a config through an index takes.
+type step struct {
+	operation string
+	match     func(ecrtest.Call) bool
+	before    int // requests made before it
+}
+
+// steps are all of them, in their order.
+func steps(index digest.Digest) map[string]step {
+	isIndex := func(call ecrtest.Call) bool {
+		return slices.Contains(call.References, "v1") || slices.Contains(call.References, index.String())
+	}
+	return map[string]step{
+		"the index":        {"BatchGetImage", isIndex, 0},
+		"the manifest":     {"BatchGetImage", func(call ecrtest.Call) bool { return !isIndex(call) }, 1},
+		"the download URL": {"GetDownloadUrlForLayer", nil, 2},
+		"the config":       {"GetObject", nil, 3},
+	}
+}
+
+// newIndex returns a local ECR with an index of one image by the tag v1.
+func newIndex(t *testing.T) (*imageRegistry, map[string]step) {
+	t.Helper()
+	r := newImageRegistry(t)
+	config := []byte(`{"os":"linux","architecture":"amd64"}`)
+	manifest := r.putImage(t, "", config, nil)
+	index := r.put(t, "v1", types.OCIImageIndex, map[string]any{
+		"schemaVersion": 2,
+		"mediaType":     types.OCIImageIndex,
+		"manifests": []any{map[string]any{
+			"mediaType": types.OCIManifestSchema1, "digest": manifest, "size": 7,
+			"platform": map[string]string{"os": "linux", "architecture": "amd64"},
+		}},
+	})
+	return r, steps(index)
+}
+
+func readConfig(ctx context.Context, client *ecrlayer.Client) error {
+	config, err := client.ImageConfig(ctx, inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/amd64")
+	if err == nil && config.OS != "linux" {
+		return fmt.Errorf("the config is %+v", config)
+	}
+	return err
+}
+
+// at returns a fault as one of a step.
+func (s step) at(fault ecrtest.Fault) ecrtest.Fault {
+	fault.Operation, fault.Match = s.operation, s.match
+	return fault
+}
+
+func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
+	t.Parallel()
+	faults := map[string]ecrtest.Fault{
+		"ThrottlingException":        {Code: "ThrottlingException", Message: "Rate exceeded"},
+		"RequestLimitExceeded":       {Code: "RequestLimitExceeded", Message: "Request limit exceeded."},
+		"429":                        {Status: http.StatusTooManyRequests},
+		"500":                        {Status: http.StatusInternalServerError},
+		"502":                        {Status: http.StatusBadGateway, Body: []byte("<html>"), ContentType: "text/html"},
+		"503":                        {Status: http.StatusServiceUnavailable},
+		"ServerException":            {Code: "ServerException", Message: "oops", Status: 500},
+		"a reset before the answer":  {Reset: true},
+		"cut off after the headers":  {Truncate: -1},
+		"cut off in the middle":      {Truncate: 20},
+		"an answer that takes a bit": {Delay: 50 * time.Millisecond},
+	}
+	for name, fault := range faults {
+		for _, times := range []int{1, 0} {
+			if times == 0 && fault.Delay > 0 {
+				continue
+			}
+			_, all := newIndex(t)
+			for what := range all {
+				t.Run(fmt.Sprintf("%s of %s, %d times", name, what, times), func(t *testing.T) {
+					t.Parallel()
+					r, all := newIndex(t)
+					s, fault := all[what], fault
+					if s.operation == "GetObject" && strings.Contains(fault.Code, "Throttling") {
+						fault.Status, fault.Code = http.StatusServiceUnavailable, "SlowDown"
+					}
+					fault = s.at(fault)
+					fault.Times = times
+					r.Inject(fault)
+					err := readConfig(t.Context(), r.client)
+					if times == 1 {
+						want := len(all) + 1
+						if fault.Delay > 0 {
+							want--
+						}
+						if calls := len(r.Calls()); err != nil || calls != want {
+							t.Errorf("after %d requests, want %d, it fails with %v", calls, want, err)
+						}
+						return
+					}
+					const attempts = 3
+					var call *ecrlayer.CallError
+					if !errors.As(err, &call) || call.Attempts != attempts || call.Repository.Name != testRepository || call.Cancelled() || call.TimedOut() {
+						t.Fatalf("the error is %v, want that of a call of %d attempts", err, attempts)
+					}
+					if operation := strings.Replace(s.operation, "GetObject", ecrlayer.OperationDownload, 1); call.Operation != operation {
+						t.Errorf("the error is of %s, want %s", call.Operation, operation)
+					}
+					// net/http repeats a GET by itself on a connection that breaks when it is used again.
+					want := s.before + attempts
+					if calls := len(r.Calls()); calls < want || (calls > want && (s.operation != "GetObject" || !fault.Reset)) {
+						t.Errorf("there were %d requests, want %d", calls, want)
+					}
+					checkNoURL(t, err)
+				})
+			}
+		}
+	}
+}
+
+func TestImageConfigEndsWithinASecondAtWhateverStageItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	stages := map[string]ecrtest.Fault{
+		"waiting for an answer":       {Hang: true},
+		"right after the headers":     {Truncate: -1, Stall: true},
+		"in the middle of the answer": {Truncate: 10, Stall: true},
+		"before the next attempt":     {Status: http.StatusServiceUnavailable},
+	}
+	for stage, fault := range stages {
+		for _, ends := range []string{"interrupted", "timed out"} {
+			_, all := newIndex(t)
+			for what := range all {
+				t.Run(fmt.Sprintf("%s of %s, %s", stage, what, ends), func(t *testing.T) {
+					t.Parallel()
+					r, all := newIndex(t)
+					r.Inject(all[what].at(fault))
+					const after = 200 * time.Millisecond
+					ctx, cancel := context.WithCancel(t.Context())
+					if ends == "timed out" {
+						ctx, cancel = context.WithTimeout(t.Context(), after)
+					}
+					defer cancel()
+					start := time.Now()
+					if ends == "interrupted" {
+						time.AfterFunc(after, cancel)
+					}
+					err := readConfig(ctx, ecrlayer.NewClient(patient(r.cfg), nil))
+					if took := time.Since(start); took > after+time.Second {
+						t.Errorf("it ended after %s", took)
+					}
+					var call *ecrlayer.CallError
+					if !errors.As(err, &call) || call.Cancelled() != (ends == "interrupted") || call.TimedOut() != (ends == "timed out") {
+						t.Fatalf("the error is %v, want that of a call that was %s", err, ends)
+					}
+					if calls := len(r.Calls()); calls != all[what].before+1 {
+						t.Errorf("there were %d requests, want %d", calls, all[what].before+1)
+					}
+					checkNoURL(t, err)
+				})
+			}
+		}
+	}
+}
+
+func TestImageFromWhatCannotBeAnECRAnswer(t *testing.T) {
+	t.Parallel()
+	json11 := func(body string) ecrtest.Fault {
+		return ecrtest.Fault{Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
+	}
+	tests := map[string]ecrtest.Fault{
+		"an empty body":        {Status: http.StatusOK},
+		"HTML":                 {Body: []byte("<html>sign in</html>"), ContentType: "text/html"},
+		"HTML as an error":     {Status: http.StatusForbidden, Body: []byte("<html>sign in</html>"), ContentType: "text/html"},
+		"truncated JSON":       json11(`{"images":[{"imageManifest":"{`),
+		"JSON that is no list": json11(`{"images":"many"}`),
+		"a manifest of JSON":   json11(`{"images":[{"imageManifest":{"schemaVersion":2}}]}`),
+		"images of null":       json11(`{"images":[null],"failures":null}`),
+		"nothing":              json11(`{}`),
+		"an unknown failure":   json11(`{"failures":[{"failureCode":"BrandNew","failureReason":"hm"}]}`),
+		"an empty failure":     json11(`{"failures":[{}]}`),
+		"an unknown code":      {Code: "BrandNewException", Message: "hm"},
+		"eight megabytes":      json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`),
+	}
+	for name, fault := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := newIndex(t)
+			fault.Service = "ecr"
+			r.Inject(fault)
+			image, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+			var call *ecrlayer.CallError
+			if image != nil || !errors.As(err, &call) || call.Attempts != 1 || call.Operation != "BatchGetImage" {
+				t.Fatalf("the answer is %v, %v", image, err)
+			}
+			if len(err.Error()) > 2000 {
+				t.Errorf("the error has %d characters", len(err.Error()))
+			}
+			if calls := len(r.Calls()); calls != 1 {
+				t.Errorf("there were %d requests", calls)
+			}
+		})
+	}
+}
+
+func TestImageFromAManifestThatIsWrong(t *testing.T) {
+	t.Parallel()
+	const oci = "application/vnd.oci.image.manifest.v1+json"
+	layer := func(d, size string) string {
+		return `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":2},` +
+			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"` + d + `","size":` + size + `}]}`
+	}
+	// padded returns a manifest of so many bytes.
+	padded := func(size int) string {
+		manifest := layer(someDigest, "1")
+		return manifest + strings.Repeat(" ", size-len(manifest))
+	}
+	tests := map[string]struct{ manifest, want string }{ // want: part of the error, empty if there is none
+		"no JSON":                        {"<html>", "cannot be read"},
+		"half of one":                    {layer(someDigest, "1")[:99], "cannot be read"},
+		"a list":                         {"[]", "cannot be read"},
+		"null":                           {"null", "names no config"},
+		"a layer of no digest":           {layer("sha256:x", "1"), "is not a digest"},
+		"a layer of a path":              {layer("../../etc/passwd", "1"), "is not a digest"},
+		"a layer of another algorithm":   {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), "is not a digest"},
+		"a layer of a negative size":     {layer(someDigest, "-1"), "has -1 bytes"},
+		"a layer of half a byte":         {layer(someDigest, "0.5"), "cannot be read"},
+		"a layer of more than int64":     {layer(someDigest, "9223372036854775808"), "cannot be read"},
+		"a size that is a string":        {layer(someDigest, `"1"`), "cannot be read"},
+		"the largest, of 4 MiB":          {padded(ecrlayer.MaxManifestSize), ""},
+		"one byte more":                  {padded(ecrlayer.MaxManifestSize + 1), "4194305 bytes"},
+		"nested a hundred thousand deep": {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, "cannot be read"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newImageRegistry(t)
+			r.PutManifest(testAccount, testRegion, testRepository, "v1", oci, []byte(test.manifest))
+			image, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+			if calls := len(r.Calls()); calls != 1 {
+				t.Errorf("there were %d requests", calls)
+			}
+			if test.want == "" {
+				if err != nil || len(image.Layers) != 1 {
+					t.Errorf("the answer is %v, %v", image, err)
+				}
+				return
+			}
+			var answer *ecrlayer.AnswerError
+			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got the error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestImageConfigWithAClockThatIsAnHourOff(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
+		r, all := newIndex(t)
+		r.Skew(skew)
+		if err := readConfig(t.Context(), r.client); err != nil {
+			t.Errorf("with the clock %s off: %v", skew, err)
+		}
+		if calls := len(r.Calls()); calls != len(all)+1 {
+			t.Errorf("with the clock %s off, there were %d requests", skew, calls)
+		}
+	}
+}
+
+func TestImageConfigWhoseURLExpiresBeforeTheDownload(t *testing.T) {
+	t.Parallel()
+	r, _ := newIndex(t)
+	r.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Times: 1, Rewrite: func(body []byte) []byte {
+		r.Advance(2 * time.Hour)
+		return body
+	}})
+	err := readConfig(t.Context(), r.client)
+	var failure *ecrlayer.DownloadError
+	if !errors.As(err, &failure) || failure.StatusCode != http.StatusForbidden || failure.Code != "AccessDenied" {
+		t.Errorf("the error is %v", err)
+	}
+	checkNoURL(t, err)
+}
+
+func TestImageConfigWithCredentialsThatExpireBetweenTwoCalls(t *testing.T) {
+	t.Parallel()
+	r, _ := newIndex(t)
+	user := r.AddUser(testAccount)
+	r.cfg.Credentials = credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, "")
+	r.Inject(ecrtest.Fault{Operation: "BatchGetImage", Times: 2, Rewrite: func(body []byte) []byte {
+		user.Expires = time.Now().Add(-time.Second)
+		r.AddCredentials(user)
+		return body
+	}})
+	err := readConfig(t.Context(), ecrlayer.NewClient(r.cfg, nil))
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != "ExpiredTokenException" {
+		t.Errorf("the error is %v", err)
+	}
+	if calls := len(r.Calls()); calls != 2 {
+		t.Errorf("there were %d requests", calls)
+	}
+	if strings.Contains(err.Error(), user.SecretAccessKey) {
+		t.Errorf("the error tells the secret key: %v", err)
+	}
+}
