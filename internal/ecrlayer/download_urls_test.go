@@ -154,7 +154,7 @@ func batchError(t *testing.T, err error) *ecrlayer.BatchError {
 
 func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 1000} {
+	for _, n := range []int{0, 1, 10_000} {
 		l := newLayers(t, n)
 		asked := append(slices.Clone(l.digests), l.digests...) // each twice
 		urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, asked)

@@ -230,5 +230,9 @@ func FuzzParseImageURI(f *testing.F) {
 				t.Errorf("%q: %s: %v", s, what, err)
 			}
 		}
+		if !modelRegistryID.MatchString(uri.RegistryID) || !modelTakesRepositoryName(uri.RepositoryName) ||
+			(uri.Tag != "" && !modelTakesTag(uri.Tag)) || (uri.Digest != "" && !modelLayerDigest.MatchString(uri.Digest.String())) {
+			t.Errorf("%q: ECR would not take %#v", s, uri)
+		}
 	})
 }

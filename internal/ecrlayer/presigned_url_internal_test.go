@@ -4,7 +4,10 @@
 package ecrlayer
 
 import (
+	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +55,8 @@ func TestURLExpiryIsSigningTimePlusLifetime(t *testing.T) {
 func FuzzURLExpiryNeverPanics(f *testing.F) {
 	f.Add("https://b.s3.amazonaws.com/k?X-Amz-Date=20261125T103000Z&X-Amz-Expires=3600")
 	f.Add("://?X-Amz-Date=&X-Amz-Expires=")
+	f.Add("https://b/k?X-Amz-Date=00010101T000000Z&X-Amz-Expires=604800")
+	f.Add("https://b/k?X-Amz-Date=99991231T235959Z&X-Amz-Expires=604800")
 	f.Fuzz(func(t *testing.T, url string) {
 		if expiry, ok := URLExpiry(url); ok == expiry.IsZero() {
 			t.Errorf("URLExpiry(%q) = %s, %t", url, expiry, ok)
@@ -99,7 +104,8 @@ func TestRedactRemovesEverySecretOfAPresignedURL(t *testing.T) {
 
 func TestAnAnswerWithoutAnHTTPURLIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key"} {
+	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key",
+		"https://host/a b\n", "https://host/%zz", "https://host/ünï", "https://host/e\u0301", "https://host/\ufffd", "https://host/\xff"} {
 		var answer *AnswerError
 		if err := checkURL(url); !errors.As(err, &answer) {
 			t.Errorf("checkURL(%q) = %v, want an AnswerError", url, err)
@@ -108,4 +114,33 @@ func TestAnAnswerWithoutAnHTTPURLIsAnError(t *testing.T) {
 	if err := checkURL("https://host/path?query"); err != nil {
 		t.Errorf("checkURL of a good URL = %v", err)
 	}
+}
+
+// What is taken for a URL can be fetched and written into an HTTP request.
+func FuzzCheckURL(f *testing.F) {
+	for _, seed := range []string{
+		"https://prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com/1/2?X-Amz-Signature=0123456789abcdef",
+		"http://[::1]:8080/%2F%20?a=%00", "https://user:password@host/", "https://host:port/", "https:host", "//host/path", "https://ho st/", "https://\x00/", "https://%41/", "https://h/\u2028", "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if err := checkURL(s); err != nil {
+			if text := err.Error(); len(s) > 8 && strings.Contains(text, s) {
+				t.Errorf("the error holds the URL: %s", text)
+			}
+			return
+		}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s, http.NoBody)
+		if err != nil {
+			t.Fatalf("no request can be made of %q: %v", s, err)
+		}
+		if err := request.Write(io.Discard); err != nil {
+			t.Errorf("the request for %q cannot be written: %v", s, err)
+		}
+		var decoded string
+		if encoded, err := json.Marshal(s); err != nil || json.Unmarshal(encoded, &decoded) != nil || decoded != s {
+			t.Errorf("%q becomes %q in JSON", s, decoded)
+		}
+	})
 }

@@ -75,3 +75,35 @@ func TestRedactLeavesProseAlone(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands around a secret, nothing of it is left, and what has been
+// redacted once stays as it is.
+func FuzzRedact(f *testing.F) {
+	const secret = "Zm9vYmFyc2VjcmV0MDEyMzQ1Njc4OWFiY2RlZg"
+	f.Add("", "")
+	f.Add("Get \"", "\": connection reset by peer")
+	f.Add(`{"downloadUrl":"`, `"}`)
+	f.Add("eyJhbGciOiJSUzI1NiJ9.eyJ", ".x")
+	f.Add("X-Amz-Security-Token=", "&X-Amz-Signature=")
+	f.Add("Authorization: ", "\r\nHost: x")
+	f.Add("%", "%25")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if strings.Contains(before+after, secret) {
+			return
+		}
+		// What comes right after the secret must end it in some way.
+		for _, form := range []string{
+			"?X-Amz-Signature=" + secret + "&", "&x-amz-credential=" + secret + "\n", "?X-Amz-Security-Token%3D" + secret + "&",
+			`{"SecretAccessKey":"` + secret + `"}`, "<SessionToken>" + secret + "</SessionToken>", " aws_secret_access_key = " + secret + "\n",
+			"\nX-Amz-Security-Token: " + secret + "\r\n", "\nAuthorization: Bearer " + secret + "\n",
+		} {
+			got := Redact(before + form + after)
+			if strings.Contains(got, secret) {
+				t.Errorf("the secret is left in %q", got)
+			}
+			if again := Redact(got); again != got {
+				t.Errorf("redacted twice, %q becomes %q", got, again)
+			}
+		}
+	})
+}
