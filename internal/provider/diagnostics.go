@@ -38,6 +38,9 @@ type request struct {
 	subject path.Path
 	// timeout is the argument that bounds the read.
 	timeout path.Path
+	// reference is the image that was asked for, empty if it was none, and
+	// platform that of its platforms.
+	reference, platform string
 }
 
 // advice is what the provider has to say of one error code of AWS.
@@ -47,6 +50,10 @@ type advice struct {
 	at func(request) path.Path
 	// next says what the user can do.
 	next func(*ecrlayer.CallError) string
+}
+
+func (a advice) explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
+	return a.summary, a.at(r), a.next(call)
 }
 
 func atRepository(request) path.Path { return path.Root("repository_name") }
@@ -79,6 +86,18 @@ var adviceByCode = map[string]advice{
 		at:      atSubject,
 		next: always("The layer is still there, but no image in the repository refers to it any more, and ECR hands out only layers of images. " +
 			"Push an image that has this layer, or use a layer of an image that is there: the data source ecrlayer_image lists them."),
+	},
+	"UnableToGetUpstreamImageException": {
+		summary: "Image not available upstream",
+		at:      atRepository,
+		next: always("The repository is a pull-through cache, and ECR could not get the image from the upstream registry. " +
+			"Check that the upstream registry answers and has the image, and that the pull-through cache rule of this prefix and its credentials in Secrets Manager are right."),
+	},
+	"LimitExceededException": {
+		summary: "Limit exceeded",
+		at:      atRepository,
+		next: always("A quota of ECR is used up: in a pull-through cache, that of the repositories, or of the images in one. " +
+			"See https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html, and ask AWS for a higher one or delete what is not needed."),
 	},
 	"UnableToGetUpstreamLayerException": {
 		summary: "Layer not available upstream",
@@ -250,26 +269,39 @@ func askedAll(batch *ecrlayer.BatchError, call *ecrlayer.CallError, r request) s
 // explain returns the summary, the argument at fault and what to do next.
 func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 	var (
-		answer *ecrlayer.AnswerError
-		api    smithy.APIError
-		decode *smithy.DeserializationError
+		answer      *ecrlayer.AnswerError
+		failure     *ecrlayer.ImageFailure
+		unsupported *ecrlayer.UnsupportedManifestError
+		api         smithy.APIError
+		decode      *smithy.DeserializationError
 
 		lost, advice = explainConnection(call.Err, "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL")
 	)
 	switch {
 	case call.Cancelled():
-		return "Interrupted", path.Empty(), "The run was interrupted before ECR answered. Run it again."
+		return "Interrupted", path.Empty(), fmt.Sprintf("The run was interrupted before %s answered. Run it again.", service(call))
 	case call.TimedOut():
-		return "Timeout", r.timeout, fmt.Sprintf("The read was given up at its timeout. Raise %s if the network or ECR is slow; otherwise find out why they do not answer.", r.timeout)
+		next := fmt.Sprintf("The read was given up at its timeout. Raise %s if the network or %s is slow; otherwise find out why they do not answer.", r.timeout, service(call))
+		if isDownload(call) {
+			next += " " + routeToS3(call.Repository.Region)
+		}
+		return "Timeout", r.timeout, next
+	case isDownload(call):
+		return explainDownload(call, r)
 	case call.Attempts == 0:
 		// Credentials that were good when the provider signed in could not be renewed.
 		why := explainSignIn(call.Err, environmentProfile())
 		return capitalised(why.summary), path.Empty(), why.next
 	case errors.As(call.Err, &answer):
 		return "Unexpected answer", r.subject, "ECR does not answer so. Is the endpoint ECR's own, and does no proxy on the way change answers?"
+	case errors.As(call.Err, &failure) && adviceByFailure[failure.Code].next != nil:
+		return adviceByFailure[failure.Code].explain(call, r)
+	case errors.As(call.Err, &failure), errors.As(call.Err, &unsupported):
+		return explainImage(call.Err, r)
+	case errors.As(call.Err, &api) && r.reference != "" && adviceOfConfig[api.ErrorCode()].next != nil:
+		return adviceOfConfig[api.ErrorCode()].explain(call, r)
 	case errors.As(call.Err, &api) && adviceByCode[api.ErrorCode()].next != nil:
-		a := adviceByCode[api.ErrorCode()]
-		return a.summary, a.at(r), a.next(call)
+		return adviceByCode[api.ErrorCode()].explain(call, r)
 	case errors.As(call.Err, &api) && isThrottle(api.ErrorCode()), call.StatusCode == http.StatusTooManyRequests:
 		return "Throttled", path.Empty(), "ECR limits how many calls an account makes in a second, and every attempt was over the limit. Run with a lower -parallelism, " +
 			"raise max_retries in the provider block, or ask AWS for a higher quota of the action."
@@ -319,8 +351,40 @@ func asked(call *ecrlayer.CallError, r request) string {
 	if call.Attempts == 0 {
 		was = "was to be"
 	}
-	return fmt.Sprintf("ECR %s asked for %s (%s):\n  repository: %s\n  registry:   %s\n  region:     %s\n  asked for:  %s",
-		was, r.what, call.Operation, call.Repository.Name, registry(call.Repository), call.Repository.Region, call.Subject)
+	what := fmt.Sprintf("ECR %s asked for %s (%s)", was, r.what, call.Operation)
+	if isDownload(call) {
+		what = fmt.Sprintf("Amazon S3 %s asked for %s, by a pre-signed URL that ECR gave", was, r.what)
+	}
+	return fmt.Sprintf("%s:\n  repository: %s\n  registry:   %s\n  region:     %s\n  asked for:  %s",
+		what, call.Repository.Name, registry(call.Repository), call.Repository.Region, subject(call, r))
+}
+
+// subject says what was asked for in the repository. What the configuration does
+// not name, such as a manifest that an index names, it tells with what it is of.
+func subject(call *ecrlayer.CallError, r request) string {
+	image := r.reference
+	if r.platform != "" {
+		image += " for platform " + r.platform
+	}
+	switch {
+	case r.reference == "":
+		return call.Subject
+	case call.Subject == r.reference:
+		return image
+	}
+	return call.Subject + ", of image " + image
+}
+
+func isDownload(call *ecrlayer.CallError) bool {
+	return call.Operation == ecrlayer.OperationDownload
+}
+
+// service returns who was asked.
+func service(call *ecrlayer.CallError) string {
+	if isDownload(call) {
+		return "Amazon S3"
+	}
+	return "ECR"
 }
 
 // answered says what came back, after how many attempts.
@@ -335,18 +399,40 @@ func answered(call *ecrlayer.CallError) string {
 	if api, ok := errors.AsType[smithy.APIError](call.Err); ok {
 		return fmt.Sprintf("ECR answered %s: %s (HTTP %d, request id %s, %s).", api.ErrorCode(), api.ErrorMessage(), call.StatusCode, orNone(call.RequestID), effort)
 	}
-	if answer, ok := errors.AsType[*ecrlayer.AnswerError](call.Err); ok {
-		return fmt.Sprintf("ECR answered, but %s (HTTP %d, request id %s, %s).", answer.Reason, call.StatusCode, orNone(call.RequestID), effort)
+	if failure, ok := errors.AsType[*ecrlayer.ImageFailure](call.Err); ok {
+		return fmt.Sprintf("ECR answered %s: %s (HTTP %d, request id %s, %s).", failure.Code, failure.Reason, call.StatusCode, orNone(call.RequestID), effort)
+	}
+	if download, ok := errors.AsType[*ecrlayer.DownloadError](call.Err); ok {
+		return fmt.Sprintf("%s (request id %s, %s).", download, orNone(call.RequestID), effort)
+	}
+	if but := unusable(call.Err); but != nil {
+		return fmt.Sprintf("%s answered, but %v (HTTP %d, request id %s, %s).", service(call), but, call.StatusCode, orNone(call.RequestID), effort)
 	}
 	if call.StatusCode != 0 && (call.TimedOut() || call.Cancelled()) {
 		return fmt.Sprintf("%s had not answered with success by then (%s); its last answer was HTTP %d, request id %s.",
 			orNone(call.Endpoint), effort, call.StatusCode, orNone(call.RequestID))
+	}
+	if call.StatusCode != 0 && isDownload(call) {
+		return fmt.Sprintf("The answer of %s broke off (HTTP %d, request id %s, %s): %s.",
+			orNone(call.Endpoint), call.StatusCode, orNone(call.RequestID), effort, rootCause(call.Err))
 	}
 	if call.StatusCode != 0 {
 		return fmt.Sprintf("%s gave an answer that is none of ECR's (HTTP %d, request id %s, %s): %s.",
 			orNone(call.Endpoint), call.StatusCode, orNone(call.RequestID), effort, rootCause(call.Err))
 	}
 	return fmt.Sprintf("No answer from %s (%s): %s.", orNone(call.Endpoint), effort, rootCause(call.Err))
+}
+
+// unusable returns what is wrong with an answer that was understood, nil if it was
+// not.
+func unusable(err error) error {
+	if answer, ok := errors.AsType[*ecrlayer.AnswerError](err); ok {
+		return answer
+	}
+	if unsupported, ok := errors.AsType[*ecrlayer.UnsupportedManifestError](err); ok {
+		return unsupported
+	}
+	return nil
 }
 
 // rootCause returns the message of the innermost errors, without the layers that
@@ -401,13 +487,17 @@ func registry(repo ecrlayer.Repository) string {
 
 // repositoryARN returns the ARN that a policy needs for the repository.
 func repositoryARN(repo ecrlayer.Repository) string {
-	partition := "aws"
-	if p, ok := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), repo.Region); ok {
-		partition = p.ID()
-	}
 	account := repo.RegistryID
 	if account == "" {
 		account = "<account>"
 	}
-	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition, repo.Region, account, repo.Name)
+	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition(repo.Region), repo.Region, account, repo.Name)
+}
+
+// partition returns the id of a region's partition.
+func partition(region string) string {
+	if p, ok := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), region); ok {
+		return p.ID()
+	}
+	return endpoints.AwsPartitionID
 }

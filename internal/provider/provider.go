@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -22,6 +23,7 @@ import (
 var (
 	_ provider.Provider                       = &ecrlayerProvider{}
 	_ provider.ProviderWithEphemeralResources = &ecrlayerProvider{}
+	_ provider.ProviderWithFunctions          = &ecrlayerProvider{}
 )
 
 type ecrlayerProvider struct {
@@ -81,6 +83,8 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 	return []func() datasource.DataSource{
 		newDownloadURLDataSource,
 		newDownloadURLsDataSource,
+		newImageDataSource,
+		newImageConfigDataSource,
 	}
 }
 
@@ -89,6 +93,13 @@ func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemera
 	return []func() ephemeral.EphemeralResource{
 		newDownloadURLEphemeralResource,
 		newDownloadURLsEphemeralResource,
+	}
+}
+
+// Functions returns the functions.
+func (p *ecrlayerProvider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{
+		newParseImageURIFunction,
 	}
 }
 

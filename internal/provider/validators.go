@@ -44,4 +44,7 @@ var (
 	accountIDCheck      = stringCheck{"Invalid account id", ecrlayer.ValidateRegistryID}
 	regionCheck         = stringCheck{"Invalid region", ecrlayer.ValidateRegion}
 	layerDigestCheck    = stringCheck{"Invalid layer digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
+	imageTagCheck       = stringCheck{"Invalid image tag", ecrlayer.ValidateImageTag}
+	imageDigestCheck    = stringCheck{"Invalid image digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
+	platformCheck       = stringCheck{"Invalid platform", func(s string) error { _, err := ecrlayer.ParsePlatform(s); return err }}
 )

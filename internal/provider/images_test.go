@@ -1,0 +1,253 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+)
+
+// Images as build tools push them.
+
+// must returns what the functions of go-containerregistry return without their
+// error.
+func must[T any](t *testing.T) func(T, error) T {
+	t.Helper()
+	return func(what T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return what
+	}
+}
+
+// built returns a Docker image of random layers for a platform, with all that a
+// config can have.
+func built(t *testing.T, layers int64, platform string) v1.Image {
+	t.Helper()
+	image := must[v1.Image](t)(random.Image(64, layers))
+	config := must[*v1.ConfigFile](t)(image.ConfigFile()).DeepCopy()
+	p := must[*v1.Platform](t)(v1.ParsePlatform(platform))
+	config.OS, config.Architecture, config.Variant = p.OS, p.Architecture, p.Variant
+	config.Created = v1.Time{Time: time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)}
+	config.Author = "somebody"
+	config.Config = v1.Config{
+		Labels:       map[string]string{"org.opencontainers.image.title": "app", "platform": platform, "empty": ""},
+		Env:          []string{"PATH=/usr/bin:/bin", "MODE=a=b"},
+		Entrypoint:   []string{"/app"},
+		Cmd:          []string{"serve", "--all"},
+		User:         "nobody",
+		WorkingDir:   "/srv",
+		ExposedPorts: map[string]struct{}{"8080/tcp": {}, "53/udp": {}},
+		Volumes:      map[string]struct{}{"/var/lib/app": {}},
+		StopSignal:   "SIGTERM",
+	}
+	return must[v1.Image](t)(mutate.ConfigFile(image, config))
+}
+
+// asOCI returns a Docker image as an OCI image.
+func asOCI(image v1.Image) v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(image, v1types.OCIManifestSchema1), v1types.OCIConfigJSON)
+}
+
+// indexOf returns an index of images, by platform, in that order.
+func indexOf(t *testing.T, mediaType v1types.MediaType, images ...v1.Image) v1.ImageIndex {
+	t.Helper()
+	index := mutate.IndexMediaType(empty.Index, mediaType)
+	for _, image := range images {
+		platform := must[*v1.ConfigFile](t)(image.ConfigFile()).Platform()
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: platform}})
+	}
+	return index
+}
+
+var indexPlatforms = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+
+// multiArch returns an index as BuildKit and the SOCI snapshotter leave it: images
+// for indexPlatforms, an attestation of each, and a SOCI index.
+func multiArch(t *testing.T) v1.ImageIndex {
+	t.Helper()
+	index := mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex)
+	for _, platform := range indexPlatforms {
+		image := asOCI(built(t, 2, platform))
+		index = mutate.AppendManifests(index,
+			mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: must[*v1.Platform](t)(v1.ParsePlatform(platform))}},
+			attestationOf(t, image))
+	}
+	const sociType = "application/vnd.amazon.soci.index.v2+json"
+	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, v1types.OCIManifestSchema1), sociType)
+	return mutate.AppendManifests(index, mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{
+		Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}, ArtifactType: sociType,
+	}})
+}
+
+func attestationOf(t *testing.T, image v1.Image) mutate.IndexAddendum {
+	t.Helper()
+	attestation := must[v1.Image](t)(mutate.Append(asOCI(empty.Image), mutate.Addendum{
+		Layer:       static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json"),
+		Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"},
+	}))
+	return mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{
+		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
+		Annotations: map[string]string{
+			"vnd.docker.reference.type":   "attestation-manifest",
+			"vnd.docker.reference.digest": must[v1.Hash](t)(image.Digest()).String(),
+		},
+	}}
+}
+
+const helmConfig = "application/vnd.cncf.helm.config.v1+json"
+
+// artifact returns an artifact like a Helm chart: files with titles.
+func artifact(t *testing.T, files map[string]string) v1.Image {
+	t.Helper()
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, v1types.OCIManifestSchema1), helmConfig)
+	for _, title := range slices.Sorted(maps.Keys(files)) {
+		image = must[v1.Image](t)(mutate.Append(image, mutate.Addendum{
+			Layer:       static.NewLayer([]byte(files[title]), "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+			Annotations: map[string]string{"org.opencontainers.image.title": title},
+		}))
+	}
+	annotated, ok := mutate.Annotations(image, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
+	if !ok {
+		t.Fatal("the artifact with annotations is no image")
+	}
+	return annotated
+}
+
+// twice returns an image with one of its layers twice.
+func twice(t *testing.T) v1.Image {
+	t.Helper()
+	layer := must[v1.Layer](t)(random.Layer(64, v1types.DockerLayer))
+	return must[v1.Image](t)(mutate.AppendLayers(built(t, 1, "linux/amd64"), layer, layer))
+}
+
+// named returns how to push to repository, and to pull from it, by tag.
+func (w *world) named(t *testing.T, account, region, tag string) name.Reference {
+	t.Helper()
+	host := strings.TrimPrefix(w.server.URL, "http://")
+	return must[name.Reference](t)(name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag))
+}
+
+// pushAny puts an image or an index into repository.
+func (w *world) pushAny(t *testing.T, tag string, what remote.Taggable) {
+	t.Helper()
+	ref := w.named(t, account, region, tag)
+	var err error
+	switch what := what.(type) {
+	case v1.Image:
+		err = remote.Write(ref, what, remote.WithContext(t.Context()))
+	case v1.ImageIndex:
+		err = remote.WriteIndex(ref, what, remote.WithContext(t.Context()))
+	default:
+		t.Fatalf("cannot push a %T", what)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// view is what go-containerregistry sees of an image in repository.
+type view struct {
+	imageDigest    string
+	manifestDigest string
+	mediaType      string
+	manifest       *v1.Manifest
+	config         *v1.ConfigFile
+	layers         []v1.Layer
+}
+
+func (w *world) view(t *testing.T, tag, platform string) view {
+	t.Helper()
+	options := []remote.Option{remote.WithContext(t.Context())}
+	if platform != "" {
+		options = append(options, remote.WithPlatform(*must[*v1.Platform](t)(v1.ParsePlatform(platform))))
+	}
+	descriptor := must[*remote.Descriptor](t)(remote.Get(w.named(t, account, region, tag), options...))
+	image := must[v1.Image](t)(descriptor.Image())
+	seen := view{
+		imageDigest:    descriptor.Digest.String(),
+		manifestDigest: must[v1.Hash](t)(image.Digest()).String(),
+		mediaType:      string(must[v1types.MediaType](t)(image.MediaType())),
+		manifest:       must[*v1.Manifest](t)(image.Manifest()),
+		layers:         must[[]v1.Layer](t)(image.Layers()),
+	}
+	if seen.manifest.Config.MediaType.IsConfig() {
+		seen.config = must[*v1.ConfigFile](t)(image.ConfigFile())
+	}
+	return seen
+}
+
+func exactList(values []string) knownvalue.Check {
+	checks := make([]knownvalue.Check, len(values))
+	for i, value := range values {
+		checks[i] = knownvalue.StringExact(value)
+	}
+	return knownvalue.ListExact(checks)
+}
+
+func exactMap(values map[string]string) knownvalue.Check {
+	checks := map[string]knownvalue.Check{}
+	for key, value := range values {
+		checks[key] = knownvalue.StringExact(value)
+	}
+	return knownvalue.MapExact(checks)
+}
+
+func exactOrNull(value string) knownvalue.Check {
+	if value == "" {
+		return knownvalue.Null()
+	}
+	return knownvalue.StringExact(value)
+}
+
+func exactDescriptor(d v1.Descriptor) knownvalue.Check {
+	return knownvalue.ObjectExact(map[string]knownvalue.Check{
+		"digest":      knownvalue.StringExact(d.Digest.String()),
+		"media_type":  knownvalue.StringExact(string(d.MediaType)),
+		"size":        knownvalue.Int64Exact(d.Size),
+		"annotations": exactMap(d.Annotations),
+	})
+}
+
+// expectAll checks that an object has exactly these attributes, besides the
+// arguments that are given.
+func expectAll(address string, attributes map[string]knownvalue.Check) []statecheck.StateCheck {
+	checks := make([]statecheck.StateCheck, 0, len(attributes))
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		checks = append(checks, statecheck.ExpectKnownValue(address, tfjsonpath.New(name), attributes[name]))
+	}
+	return checks
+}
+
+// expectEachRead fails unless the calls made are these, in this order, once for
+// each read.
+func (w *world) expectEachRead(t *testing.T, want ...string) {
+	t.Helper()
+	made := w.operations()
+	if len(made) == 0 || len(made)%len(want) != 0 {
+		t.Fatalf("the calls are %v, want each read to make %v", made, want)
+	}
+	for read := range slices.Chunk(made, len(want)) {
+		if !slices.Equal(read, want) {
+			t.Fatalf("the calls are %v, want each read to make %v", made, want)
+		}
+	}
+}
