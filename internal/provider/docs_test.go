@@ -405,6 +405,7 @@ func (w *world) variables() map[string]string {
 		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", w.layers[0], w.layers[1]),
 		"var.region":          "region=" + region,
 		"var.repository_name": "repository_name=" + repository,
+		"var.repository_url":  fmt.Sprintf("repository_url=%s.dkr.ecr.%s.amazonaws.com/%s", account, region, repository),
 	}
 }
 

@@ -381,3 +381,20 @@ func TestAccImageConfigRejectsBadInputBeforeAnyCall(t *testing.T) {
 	t.Parallel()
 	expectRejected(t, configOfImage)
 }
+
+func TestAccImageLabelsExample(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAny(t, "labelled", multiArch(t))
+	c := newCLI(t, w)
+	c.useScenario(t, "image-labels")
+	c.init(t)
+	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labelled", "-var", "platform=linux/arm64")
+	outputs := c.outputs(t)
+	if labels, ok := outputs["labels"].(map[string]any); !ok || labels["platform"] != "linux/arm64/v8" || labels["org.opencontainers.image.title"] != "app" || len(labels) != 3 {
+		t.Errorf("the labels are %v", outputs["labels"])
+	}
+	if revision, ok := outputs["revision"]; ok && revision != nil {
+		t.Errorf("the revision is %v", revision)
+	}
+}

@@ -486,3 +486,27 @@ func expectRejected(t *testing.T, config func(...string) string) {
 		}
 	})
 }
+
+func TestAccArtifactFilesExample(t *testing.T) {
+	t.Parallel()
+	if why := tooNew("provider::"); why != "" {
+		t.Skip(why)
+	}
+	w := newWorld(t)
+	files := map[string]string{"model.onnx": "weights", "tokenizer.json": "{}", "labels.txt": "cat\ndog\n"}
+	w.pushAny(t, "model", artifact(t, files))
+	c := newCLI(t, w)
+	c.useScenario(t, "artifact-files")
+	c.init(t)
+	c.must(t, "apply", "-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=model")
+	outputs := c.outputs(t)
+	urls, ok := outputs["download_urls"].(map[string]any)
+	if !ok || len(urls) != len(files) {
+		t.Fatalf("there are URLs of %d files, want %d", len(urls), len(files))
+	}
+	for title, content := range files {
+		if err := leadsTo(digest.FromString(content)).CheckValue(urls[title]); err != nil {
+			t.Errorf("%s: %v", title, err)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (f *parseImageURIFunction) Run(ctx context.Context, request function.RunReq
 	}
 	uri, err := ecrlayer.ParseImageURI(address)
 	if err != nil {
-		response.Error = function.NewArgumentFuncError(0, capitalised(err.Error())+".")
+		response.Error = function.NewArgumentFuncError(0, err.Error())
 		return
 	}
 	response.Error = response.Result.Set(ctx, imageURIModel{

@@ -76,7 +76,7 @@ func TestAccParseImageURISaysWhatIsWrong(t *testing.T) {
 		"a scheme":                 {"https://123456789012.dkr.ecr.us-east-1.amazonaws.com/app", []string{"no scheme", "https://"}},
 		"no host":                  {"team/app:1.0", []string{"no registry host", "repository_url"}},
 		"another registry":         {"docker.io/library/busybox", []string{"docker.io", "not the host of a private ECR registry"}},
-		"no repository":            {"123456789012.dkr.ecr.us-east-1.amazonaws.com", []string{"No repository name"}},
+		"no repository":            {"123456789012.dkr.ecr.us-east-1.amazonaws.com", []string{"no repository name"}},
 		"a short account":          {"12345.dkr.ecr.us-east-1.amazonaws.com/app", []string{"12345", "12 digits"}},
 		"a suffix of elsewhere":    {"123456789012.dkr.ecr.us-east-1.amazonaws.com.cn/app", []string{"us-east-1", "ends in amazonaws.com"}},
 		"a region that is none":    {"123456789012.dkr.ecr.virginia.amazonaws.com/app", []string{"virginia", "not a region"}},

@@ -262,7 +262,7 @@ func decode(body string, schema *tfprotov6.Schema) (*tfprotov6.DynamicValue, err
 func blockSpec(block *tfprotov6.SchemaBlock) (hcldec.ObjectSpec, error) {
 	spec := hcldec.ObjectSpec{}
 	for _, a := range block.Attributes {
-		encoded, err := json.Marshal(a.Type)
+		encoded, err := json.Marshal(a.ValueType())
 		if err != nil {
 			return nil, err
 		}

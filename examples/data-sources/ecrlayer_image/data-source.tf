@@ -1,0 +1,24 @@
+data "ecrlayer_image" "example" {
+  repository_name = "team/app"
+  image_tag       = "1.0"
+}
+
+# A URL for each layer, in the same plan.
+data "ecrlayer_download_urls" "layers" {
+  repository_name = data.ecrlayer_image.example.repository_name
+  layer_digests   = [for layer in data.ecrlayer_image.example.layers : layer.digest]
+}
+
+# The address that always names this image, wherever the tag moves.
+output "image_uri" {
+  value = data.ecrlayer_image.example.image_uri
+}
+
+output "bytes" {
+  value = sum(data.ecrlayer_image.example.layers[*].size)
+}
+
+output "download_urls" {
+  value     = data.ecrlayer_download_urls.layers.download_urls
+  sensitive = true
+}

@@ -1,0 +1,16 @@
+locals {
+  # Also takes the repository_url of an aws_ecr_repository as it is.
+  image = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0")
+}
+
+data "ecrlayer_image" "example" {
+  registry_id     = local.image.registry_id
+  region          = local.image.region
+  repository_name = local.image.repository_name
+  image_tag       = local.image.image_tag
+  image_digest    = local.image.image_digest
+}
+
+output "layers" {
+  value = data.ecrlayer_image.example.layers[*].digest
+}
