@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	descriptionAnsweredRegistryID = "AWS account id of the registry. Default: the account of the credentials, which it is once the image is read."
+	descriptionAnsweredRegistryID = "AWS account id of the registry. Default: the account of the credentials, whose id it then is."
 	descriptionImageTag           = "Tag of the image. At least one of `image_tag` and `image_digest` is needed; if both are given, the tag must be on the image with this digest."
-	descriptionImageDigest        = "Digest of the image: that of the index if it has one for several platforms. If it is not given, it is what the tag stands for."
+	descriptionImageDigest        = "Digest of the image, or of its index if it is for several platforms. If it is not given, it is what the tag stands for."
 )
 
 var (

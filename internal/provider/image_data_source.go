@@ -73,7 +73,7 @@ func descriptorAttributes(of string) map[string]schema.Attribute {
 		"annotations": schema.MapAttribute{
 			Computed:            true,
 			ElementType:         types.StringType,
-			MarkdownDescription: "Annotations of the " + of + ", empty if there are none. The files of an artifact have their names in `org.opencontainers.image.title`.",
+			MarkdownDescription: "Annotations of the " + of + ", empty if there are none.",
 		},
 	}
 }
@@ -93,7 +93,7 @@ func (d *imageDataSource) Schema(ctx context.Context, _ datasource.SchemaRequest
 		map[string]schema.Attribute{
 			"manifest_digest": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Digest of the manifest that was read: that of one platform's if the image is an index, else the same as `image_digest`.",
+				MarkdownDescription: "Digest of the manifest that was read: of one platform's manifest if the image is an index, else the same as `image_digest`.",
 			},
 			"media_type": schema.StringAttribute{
 				Computed:            true,
@@ -115,7 +115,7 @@ func (d *imageDataSource) Schema(ctx context.Context, _ datasource.SchemaRequest
 			},
 			"layers": schema.ListNestedAttribute{
 				Computed:            true,
-				MarkdownDescription: "The layers, lowest first, or the files of an artifact. A layer that is in the manifest twice is here twice.",
+				MarkdownDescription: "The layers, lowest first, or the files of an artifact, mostly with their names in the annotation `org.opencontainers.image.title`. A layer that is in the manifest twice is here twice.",
 				NestedObject:        schema.NestedAttributeObject{Attributes: descriptorAttributes("layer")},
 			},
 			"annotations": schema.MapAttribute{

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -161,7 +162,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm9yZy9hcHAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 	tests := map[string]struct {
 		provider string
-		object   string // data or ephemeral
+		object   string // data, config or ephemeral
 		prepare  func(*world)
 		fails    []string // what the run says, nil if it succeeds
 		logged   []string // what a line of the log has
@@ -174,6 +175,20 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 			provider: plainKeys,
 			object:   "data",
 			logged:   []string{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
+		},
+		"config of an image, succeeds": {
+			provider: plainKeys,
+			object:   "config",
+			logged:   []string{"Call succeeded", "attempts=1", "operation=Download", "request_id=[0-9A-F]{16}", "status=200"},
+		},
+		"config of an image, denied by S3": {
+			provider: plainKeys,
+			object:   "config",
+			prepare: func(w *world) {
+				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
+			},
+			fails:  []string{"Download denied", "AccessDenied"},
+			logged: []string{"Call failed", "attempts=1", "operation=Download", "AccessDenied", "status=403"},
 		},
 		"with a role, succeeds": {
 			provider: assumedRole,
@@ -261,11 +276,14 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 				"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
 			config := leakVariables + "provider \"ecrlayer\" {\n" + test.provider + "}\n"
 			var except []string
-			if test.object == "data" {
+			switch test.object {
+			case "config":
+				config += configOfImage(byTag(tag))
+			case "data":
 				config += downloadURLConfig(w.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.test.download_url\n}\n"
 				// The state has what a data source reads, and so has a plan.
 				except = []string{"terraform.tfstate", "terraform.tfstate.backup", "plan.bin"}
-			} else {
+			default:
 				config += ephemeralConfig(w.layers[0]) + provisioned(os.DevNull)
 			}
 			c.write(t, "main.tf", config)
