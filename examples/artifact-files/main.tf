@@ -2,8 +2,8 @@
 # with a URL that any HTTP client can download it from.
 
 terraform {
-  # For functions of providers. OpenTofu: 1.7
-  required_version = ">= 1.7"
+  # Functions of providers
+  required_version = ">= 1.8"
 
   required_providers {
     ecrlayer = {

@@ -87,7 +87,7 @@ func (d *imageDataSource) Schema(ctx context.Context, _ datasource.SchemaRequest
 		"The manifest of an image in ECR: its layers with their digests, its config, its annotations. "+
 			"Other artifacts, such as Helm charts, models and WebAssembly modules, are read like images.\n\n"+
 			"It reads OCI and Docker manifests as they are, and verifies their digest. Each read asks ECR once, or twice if the image is an index of images for several platforms. "+
-			"Nothing in the result is secret. A list or map without elements is empty, and never null.",
+			"A list or map without elements is empty, and never null.",
 		"Platform to choose from an index, as `os/arch` or `os/arch/variant`, such as `linux/amd64` or `linux/arm/v7`, by the rules of container runtimes: `linux/arm64` finds `linux/arm64/v8`. "+
 			"Needed if the index has several. A manifest that is in no index does not tell its platform: then it is not compared, which is a warning; `ecrlayer_image_config` does compare.",
 		map[string]schema.Attribute{
@@ -115,7 +115,7 @@ func (d *imageDataSource) Schema(ctx context.Context, _ datasource.SchemaRequest
 			},
 			"layers": schema.ListNestedAttribute{
 				Computed:            true,
-				MarkdownDescription: "The layers, lowest first, or the files of an artifact, mostly with their names in the annotation `org.opencontainers.image.title`. A layer that is in the manifest twice is here twice.",
+				MarkdownDescription: "The layers, lowest first, or the files of an artifact, mostly with their names in the annotation `org.opencontainers.image.title`. A layer that is in the manifest twice is here twice: `for_each` takes `toset(data.ecrlayer_image.example.layers[*].digest)`.",
 				NestedObject:        schema.NestedAttributeObject{Attributes: descriptorAttributes("layer")},
 			},
 			"annotations": schema.MapAttribute{

@@ -205,12 +205,17 @@ func TestAccImageInAnotherAccountAndRegion(t *testing.T) {
 func TestAccImageLayersForEachDownloadURLInOnePlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.pushAny(t, "twice", twice(t))
+	layers := w.view(t, "twice", "").manifest.Layers
+	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
+		t.Fatalf("the layers are %v, want one of them twice", layers)
+	}
 	c := newCLI(t, w)
-	c.write(t, "main.tf", requireProvider+imageConfig(byTag(tag))+`
+	c.write(t, "main.tf", requireProvider+imageConfig(byTag("twice"))+`
 data "ecrlayer_download_url" "layer" {
-  for_each        = { for layer in data.ecrlayer_image.test.layers : layer.digest => layer }
+  for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
   repository_name = data.ecrlayer_image.test.repository_name
-  layer_digest    = each.value.digest
+  layer_digest    = each.key
 }
 output "download_urls" {
   value     = { for digest, layer in data.ecrlayer_download_url.layer : digest => layer.download_url }
@@ -219,9 +224,9 @@ output "download_urls" {
 `)
 	c.init(t)
 	c.must(t, "plan")
-	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
+	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
 	c.must(t, "apply", "-auto-approve")
-	expectURLs(t, c.outputs(t)["download_urls"], w.layers...)
+	expectURLs(t, c.outputs(t)["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
 }
 
 // expectURLs fails unless an output is a map from each of these layers to a URL
@@ -236,6 +241,35 @@ func expectURLs(t *testing.T, output any, layers ...string) {
 		if err := leadsTo(layer).CheckValue(urls[layer]); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAccImageWarnsOfAPlatformThatNothingTells(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pushAny(t, "many", multiArch(t))
+	tests := map[string]struct {
+		tag    string
+		object string
+		warns  bool
+	}{
+		"image in no index":                           {tag, "ecrlayer_image", true},
+		"image in an index":                           {"many", "ecrlayer_image", false},
+		"config of an image in no index, which tells": {"single", "ecrlayer_image_config", false},
+	}
+	w.pushAny(t, "single", built(t, 1, "linux/amd64"))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCLI(t, w)
+			c.write(t, "main.tf", requireProvider+strings.Replace(imageConfig(byTag(test.tag), forPlatform("linux/amd64")), "ecrlayer_image", test.object, 1))
+			c.init(t)
+			output := c.must(t, "apply", "-auto-approve")
+			warning := inOrder("Warning: Platform not verified", "platform", "linux/amd64", w.view(t, tag, "").imageDigest, "ecrlayer_image_config")
+			if warning.MatchString(output) != test.warns || strings.Contains(output, "Warning") != test.warns {
+				t.Errorf("it warns: %t, want %t:\n%s", !test.warns, test.warns, output)
+			}
+		})
 	}
 }
 
