@@ -55,9 +55,9 @@ func signInDiagnostics(baseDiags basediag.Diagnostics, m *providerModel) diag.Di
 			}
 			diags.AddAttributeError(at, "Cannot assume role: "+lowerFirst(why.summary), signInDetail("The role "+role+" could not be assumed. "+said(err), why))
 		case m.Profile.ValueString() != "" && m.AccessKey.ValueString() == "":
-			diags.AddAttributeError(path.Root("profile"), why.summary, signInDetail(said(err), why))
+			diags.AddAttributeError(path.Root("profile"), capitalised(why.summary), signInDetail(said(err), why))
 		default:
-			diags.AddError(why.summary, signInDetail(said(err), why))
+			diags.AddError(capitalised(why.summary), signInDetail(said(err), why))
 		}
 	}
 	return diags
@@ -207,7 +207,7 @@ func explainSignIn(err error, profile string) reason {
 	case strings.Contains(text, "please reauthenticate"):
 		return reason{"Login session expired", "", "The session of " + named + " has expired. Sign in again: aws login" + option}
 	case errors.As(err, &process):
-		return reason{"credential_process failed", "", "The command in credential_process of " + named + " gave no credentials. Run it by itself to see why: it must print credentials in JSON, with Version 1, within a minute."}
+		return reason{"The credential_process failed", "", "The command in credential_process of " + named + " gave no credentials. Run it by itself to see why: it must print credentials in JSON, with Version 1, within a minute."}
 	case errors.As(err, &mfa):
 		return reason{"Role needs MFA", "", "The role of " + named + " wants a code of an MFA device (mfa_serial), which a provider cannot ask for. " +
 			"Get credentials for the session first, with aws sts assume-role or a tool that keeps them, and hand them in by environment variables or credential_process."}
@@ -281,7 +281,7 @@ func forbiddenAccountDiagnostic(account string, m *providerModel) diag.Diagnosti
 func accountUnknownDiagnostic(wanted path.Path, baseDiags basediag.Diagnostics, profile string) diag.Diagnostic {
 	err := causeOf(baseDiags.Errors()[0])
 	why := explainSignIn(err, profile)
-	return diag.NewAttributeErrorDiagnostic(wanted, why.summary, signInDetail(fmt.Sprintf("STS did not tell which account the credentials belong to. %s\n\nIt was asked because of %s; without it, only ECR is asked.", said(err), wanted), why))
+	return diag.NewAttributeErrorDiagnostic(wanted, capitalised(why.summary), signInDetail(fmt.Sprintf("STS did not tell which account the credentials belong to. %s\n\nIt was asked because of %s; without it, only ECR is asked.", said(err), wanted), why))
 }
 
 // environmentDiagnostic is for environment variables that the SDK does not accept.

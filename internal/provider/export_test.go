@@ -5,3 +5,15 @@ package provider
 
 // Guard is what NewServer puts around the provider.
 var Guard = guard
+
+// SummaryByCode returns the summaries of the error codes that there is advice for.
+func SummaryByCode() map[string][]string {
+	summaries := map[string][]string{}
+	for code, advice := range adviceByCode {
+		summaries[code] = append(summaries[code], advice.summary)
+	}
+	for code, reason := range reasonByCode {
+		summaries[code] = append(summaries[code], capitalised(reason.summary))
+	}
+	return summaries
+}
