@@ -79,7 +79,7 @@ var adviceByCode = map[string]advice{
 		at:      atSubject,
 		next: always("Usual causes: the digest is a diff_id, as docker inspect shows (the digest of the uncompressed layer), and not the digest of the layer in the manifest; " +
 			"it is the digest of the image itself; or it is of a layer of another repository. " +
-			"The data source ecrlayer_image lists the digests of an image's layers, and ecrlayer_image_config tells which diff_id belongs to which."),
+			"The data source ecrlayer_image lists the digests of an image's layers, and ecrlayer_image_config has both digests of each."),
 	},
 	"LayerInaccessibleException": {
 		summary: "Layer inaccessible",
