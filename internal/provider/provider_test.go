@@ -15,13 +15,15 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"go.uber.org/goleak"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
 // TestMain keeps the user's AWS environment from the tests: what they ask must
-// be what the configuration says.
+// be what the configuration says. In the end it looks for goroutines that have
+// outlived what started them.
 func TestMain(m *testing.M) {
 	if serveSession() {
 		return
@@ -35,9 +37,10 @@ func TestMain(m *testing.M) {
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	code := m.Run()
-	removeMirroredProvider()
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		removeMirroredProvider()
+		os.Exit(code)
+	}))
 }
 
 const (
