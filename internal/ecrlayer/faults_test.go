@@ -86,6 +86,7 @@ func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 		"a reset before the answer":  {Reset: true},
 		"cut off after the headers":  {Truncate: -1},
 		"cut off in the middle":      {Truncate: 20},
+		"a reset in the middle":      {Truncate: 20, Reset: true},
 		"an answer that takes a bit": {Delay: 50 * time.Millisecond},
 	}
 	for name, fault := range faults {

@@ -16,7 +16,7 @@ import (
 // nothing else makes the answer late; every other one replaces or changes it.
 //
 // A request meets every Delay-only fault that fits, and the first other one,
-// in the order they were injected. Reset, Hang and Delay come before the
+// in the order they were injected. Reset (alone), Hang and Delay come before the
 // request's signature is looked at; all else only comes to requests that have
 // passed that check, and does not count otherwise.
 type Fault struct {
@@ -52,7 +52,7 @@ type Fault struct {
 	// the client goes away.
 	Stall bool
 
-	Reset bool // the connection is reset before any answer
+	Reset bool // the connection is reset before any answer or, with Truncate, after those bytes
 	Hang  bool // no answer comes until the client goes away
 }
 
@@ -85,7 +85,7 @@ func (f *Fault) delayOnly() bool {
 }
 
 // early tells whether the fault comes before authentication.
-func (f *Fault) early() bool { return f.Reset || f.Hang || f.Delay > 0 }
+func (f *Fault) early() bool { return (f.Reset && f.Truncate == 0) || f.Hang || f.Delay > 0 }
 
 // answers tells whether the fault brings an answer of its own.
 func (f *Fault) answers() bool { return f.Code != "" || f.Status != 0 || f.Body != nil }
@@ -166,7 +166,7 @@ func (f *Fault) interrupt(w http.ResponseWriter, r *http.Request) {
 	case f.Hang:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
-	case f.Reset:
+	case f.Reset && f.Truncate == 0:
 		resetConnection(w)
 		panic(http.ErrAbortHandler)
 	}
@@ -243,6 +243,9 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *answer) {
 	_ = http.NewResponseController(w).Flush()
 	if f.Stall {
 		<-r.Context().Done()
+	}
+	if f.Reset {
+		resetConnection(w)
 	}
 	panic(http.ErrAbortHandler)
 }

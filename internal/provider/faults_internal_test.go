@@ -154,6 +154,8 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 		"reset before the answer":  {ecrtest.Fault{Reset: true}, lost, []string{"closed before the answer was complete"}},
 		"cut right after headers":  {ecrtest.Fault{Truncate: -1}, lost, nil},
 		"cut in the middle":        {ecrtest.Fault{Truncate: 20}, lost, nil},
+		"reset after the headers":  {ecrtest.Fault{Truncate: -1, Reset: true}, lost, nil},
+		"reset in the middle":      {ecrtest.Fault{Truncate: 20, Reset: true}, lost, nil},
 	}
 	for name, test := range tests {
 		for _, times := range []int{1, 5, 0} {
@@ -292,6 +294,18 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 				})
 			},
 			"TLS failed", []string{"custom_ca_bundle"},
+		},
+		"a certificate that has expired": {
+			func(_ *testing.T, w *target) {
+				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
+				w.transport(func(tr *http.Transport) {
+					tr.TLSClientConfig = &tls.Config{
+						RootCAs: w.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+						Time:    func() time.Time { return time.Now().AddDate(200, 0, 0) },
+					}
+				})
+			},
+			"TLS failed", []string{"expired"},
 		},
 		"HTTP where TLS is expected": {
 			func(_ *testing.T, w *target) {
