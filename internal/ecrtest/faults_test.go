@@ -159,6 +159,44 @@ func TestTruncatedAnswers(t *testing.T) {
 	}
 }
 
+func TestAnswersThatAreResetOrStallHalfway(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+
+	e.Inject(ecrtest.Fault{Service: "s3", Times: 1, Truncate: 10, Reset: true})
+	resp, err := e.server.Client().Get(u)
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("reset: %v", err)
+	}
+
+	e.Inject(ecrtest.Fault{Service: "s3", Times: 1, Truncate: 10, Stall: true})
+	if resp, err = e.server.Client().Get(u); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(resp.Body, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	more := make(chan error, 1)
+	go func() {
+		_, err := resp.Body.Read(make([]byte, 1))
+		more <- err
+	}()
+	select {
+	case err := <-more:
+		t.Errorf("stall: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	_ = resp.Body.Close()
+	// Closing waits for the handler to return.
+	e.server.Close()
+}
+
 func TestResetConnections(t *testing.T) {
 	t.Parallel()
 	for _, tls := range []bool{false, true} {

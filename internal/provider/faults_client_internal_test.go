@@ -137,18 +137,20 @@ func TestAReadEndsAtItsTimeoutAtWhateverStageItIs(t *testing.T) {
 func TestAnswersAroundTheTimeoutAreInTimeOrLate(t *testing.T) {
 	t.Parallel()
 	for what, read := range reads {
-		for _, delay := range []time.Duration{0, 50, 90, 95, 98, 100, 102, 105, 110, 150} {
-			t.Run(fmt.Sprintf("%s after %dms", what, delay), func(t *testing.T) {
+		for _, milliseconds := range []int{0, 50, 90, 95, 98, 100, 102, 105, 110, 150} {
+			delay := time.Duration(milliseconds) * time.Millisecond
+			t.Run(fmt.Sprintf("%s after %s", what, delay), func(t *testing.T) {
 				t.Parallel()
 				w := newTarget(t)
-				w.Inject(ecrtest.Fault{Delay: delay * time.Millisecond})
-				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				w.Inject(ecrtest.Fault{Delay: delay})
+				const timeout = 100 * time.Millisecond
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				switch diags := read(w, ctx); {
 				case diags.HasError():
 					expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read"})
-				case delay > 100:
-					t.Errorf("the read succeeded, %dms after its start", delay)
+				case delay > timeout:
+					t.Errorf("the read succeeded, %s after its start", delay)
 				}
 			})
 		}
@@ -162,8 +164,9 @@ func TestATimeoutOfAMillisecondIsATimeout(t *testing.T) {
 			w := newTarget(t)
 			w.Inject(ecrtest.Fault{Delay: time.Minute})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			defer cancel()
-			expectDiagnostic(t, w, read(w, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
+			diags := read(w, ctx)
+			cancel()
+			expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
 			if calls := len(w.Calls()); calls > len(w.all) {
 				t.Errorf("%s: there were %d requests", what, calls)
 			}

@@ -26,20 +26,20 @@ var (
 )
 
 // configured returns a server that has signed in as user, and its schemas.
-func (w *world) configured(t testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
-	t.Helper()
+func (w *world) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
+	tb.Helper()
 	server := provider.NewServer("test")()
-	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	schemas, err := server.GetProviderSchema(tb.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	config, err := decode(w.endpoints()+keys(w.user), schemas.Provider)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	configured, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.11.4", Config: config})
+	configured, err := server.ConfigureProvider(tb.Context(), &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.11.4", Config: config})
 	if err != nil || len(configured.Diagnostics) > 0 {
-		t.Fatal(err, configured)
+		tb.Fatal(err, configured)
 	}
 	return server, schemas
 }

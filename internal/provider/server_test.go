@@ -6,6 +6,7 @@ package provider_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -47,7 +48,7 @@ func (faulty) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{func() function.Function { return faultyFunction{} }}
 }
 
-type faultyData struct{}
+type faultyData struct{ counts map[string]int }
 
 func (faultyData) Metadata(_ context.Context, _ datasource.MetadataRequest, response *datasource.MetadataResponse) {
 	response.TypeName = "ecrlayer_faulty"
@@ -57,12 +58,11 @@ func (faultyData) Schema(_ context.Context, _ datasource.SchemaRequest, response
 	response.Schema = datasourceschema.Schema{Attributes: map[string]datasourceschema.Attribute{"id": datasourceschema.StringAttribute{Computed: true}}}
 }
 
-func (faultyData) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {
-	var nothing map[string]int
-	nothing["key"] = 1
+func (d faultyData) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {
+	d.counts["key"]++
 }
 
-type faultyEphemeral struct{}
+type faultyEphemeral struct{ list []int }
 
 func (faultyEphemeral) Metadata(_ context.Context, _ ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
 	response.TypeName = "ecrlayer_faulty"
@@ -72,12 +72,11 @@ func (faultyEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp
 	response.Schema = ephemeralschema.Schema{Attributes: map[string]ephemeralschema.Attribute{"id": ephemeralschema.StringAttribute{Computed: true}}}
 }
 
-func (faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral.OpenResponse) {
-	var none []int
-	_ = none[len(none)]
+func (e faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral.OpenResponse) {
+	e.list[0]++
 }
 
-type faultyFunction struct{}
+type faultyFunction struct{ value any }
 
 func (faultyFunction) Metadata(_ context.Context, _ function.MetadataRequest, response *function.MetadataResponse) {
 	response.Name = "faulty"
@@ -87,9 +86,8 @@ func (faultyFunction) Definition(_ context.Context, _ function.DefinitionRequest
 	response.Definition = function.Definition{Summary: "Panics.", Return: function.StringReturn{}}
 }
 
-func (faultyFunction) Run(context.Context, function.RunRequest, *function.RunResponse) {
-	var any interface{} = "text"
-	_ = any.(int)
+func (f faultyFunction) Run(context.Context, function.RunRequest, *function.RunResponse) {
+	_ = f.value.(int)
 }
 
 // The CLI goes on after a panic: what else there is to read is read.
@@ -108,14 +106,14 @@ func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			healthy := ""
+			var healthy strings.Builder
 			for i, layer := range w.layers {
-				healthy += fmt.Sprintf("data \"ecrlayer_download_url\" \"test%d\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", i, repository, layer)
+				fmt.Fprintf(&healthy, "data \"ecrlayer_download_url\" \"test%d\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", i, repository, layer)
 			}
 			resource.Test(t, resource.TestCase{
 				TerraformVersionChecks:   ephemeralValues,
 				ProtoV6ProviderFactories: faultyFactories(),
-				Steps:                    []resource.TestStep{{Config: w.provider() + healthy + test.config, ExpectError: inOrder(test.parts...)}},
+				Steps:                    []resource.TestStep{{Config: w.provider() + healthy.String() + test.config, ExpectError: inOrder(test.parts...)}},
 			})
 			// The CLI calls functions before it reads anything.
 			if calls := len(w.Calls()); calls < len(w.layers) && name != "function" {
