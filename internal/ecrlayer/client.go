@@ -6,6 +6,8 @@ package ecrlayer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -114,7 +116,7 @@ func (c *Client) do(ctx context.Context, operation string, repo Repository, subj
 	start := time.Now()
 	err := send(ctx, func(o *ecr.Options) {
 		o.Region = repo.Region
-		o.APIOptions = append(o.APIOptions, call.record)
+		o.APIOptions = append(o.APIOptions, call.record, boundAnswer)
 	})
 	call.Elapsed = time.Since(start)
 	if err == nil {
@@ -125,6 +127,38 @@ func (c *Client) do(ctx context.Context, operation string, repo Repository, subj
 	failure := &CallError{Call: call, cause: context.Cause(ctx)}
 	c.observe(ctx, call)
 	return failure
+}
+
+// The most that is read of an answer, which the SDK does not bound: a manifest of
+// MaxManifestSize of which JSON escapes each byte, with room to spare.
+const maxAnswerSize = 8 * MaxManifestSize
+
+// boundAnswer adds a step to the SDK's stack that ends an answer which would fill
+// the memory.
+func boundAnswer(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Bound",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
+				response.Body = &boundBody{ReadCloser: response.Body, left: maxAnswerSize}
+			}
+			return out, metadata, err
+		}), middleware.After)
+}
+
+// boundBody is a body that fails where it is too long.
+type boundBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, &AnswerError{Reason: fmt.Sprintf("the answer has %d bytes or more", maxAnswerSize)}
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // record adds a step to the SDK's stack that notes each attempt. The SDK tells

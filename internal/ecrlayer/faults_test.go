@@ -4,15 +4,18 @@
 package ecrlayer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -216,6 +219,40 @@ func TestImageFromWhatCannotBeAnECRAnswer(t *testing.T) {
 			}
 			if calls := len(r.Calls()); calls != 1 {
 				t.Errorf("there were %d requests", calls)
+			}
+		})
+	}
+}
+
+// The SDK reads whatever comes into memory.
+func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]string{"JSON": `{"x":"`, "no JSON": "<html>"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sent := make(chan int, 1)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				piece, total := bytes.Repeat([]byte("x"), 1<<16), 0
+				for n, err := w.Write([]byte(start)); err == nil && total < 1<<30; n, err = w.Write(piece) {
+					total += n
+				}
+				sent <- total
+			}))
+			t.Cleanup(server.Close)
+			r, _ := newIndex(t)
+			r.cfg.BaseEndpoint = aws.String(server.URL)
+			_, err := ecrlayer.NewClient(r.cfg, nil).DownloadURL(t.Context(), inTestRepository, someDigest)
+			var call *ecrlayer.CallError
+			if !errors.As(err, &call) || call.Attempts != 1 {
+				t.Errorf("the error is %v", err)
+			}
+			if total := <-sent; total > 100<<20 {
+				t.Errorf("%d bytes were taken", total)
+			}
+			var answer *ecrlayer.AnswerError
+			if name == "JSON" && (!errors.As(err, &answer) || !strings.Contains(answer.Reason, "33554432 bytes or more")) {
+				t.Errorf("the error is %v, want an AnswerError", err)
 			}
 		})
 	}
