@@ -294,8 +294,8 @@ func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 		return capitalised(why.summary), path.Empty(), why.next
 	case errors.As(call.Err, &answer):
 		return "Unexpected answer", r.subject, "ECR does not answer so. Is the endpoint ECR's own, and does no proxy on the way change answers?"
-	case errors.As(call.Err, &failure) && adviceByFailure[failure.Code].next != nil:
-		return adviceByFailure[failure.Code].explain(call, r)
+	case errors.As(call.Err, &failure) && adviceByFailure[string(failure.Code)].next != nil:
+		return adviceByFailure[string(failure.Code)].explain(call, r)
 	case errors.As(call.Err, &failure), errors.As(call.Err, &unsupported):
 		return explainImage(call.Err, r)
 	case errors.As(call.Err, &api) && r.reference != "" && adviceOfConfig[api.ErrorCode()].next != nil:

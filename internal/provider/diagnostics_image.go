@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
@@ -22,24 +21,24 @@ func atImageDigest(request) path.Path { return imageDigestPath }
 // image that it does not return.
 //
 // See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageFailure.html
-var adviceByFailure = map[ecrtypes.ImageFailureCode]advice{
-	ecrtypes.ImageFailureCodeInvalidImageDigest: {
+var adviceByFailure = map[string]advice{
+	"InvalidImageDigest": {
 		summary: "ECR rejected the image digest",
 		at:      atImageDigest,
 		next:    always("Use the digest that aws ecr describe-images or an image index shows: sha256: and 64 lower-case hexadecimal digits."),
 	},
-	ecrtypes.ImageFailureCodeInvalidImageTag: {
+	"InvalidImageTag": {
 		summary: "ECR rejected the image tag",
 		at:      func(request) path.Path { return imageTagPath },
 		next:    always("Use a tag that aws ecr list-images shows, without the repository name and without a colon."),
 	},
-	ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest: {
+	"ImageTagDoesNotMatchDigest": {
 		summary: "Tag and digest disagree",
 		at:      atImageDigest,
 		next: always("The tag is on another image: somebody has pushed it anew, or the digest is that of one platform's manifest and the tag is on the index. " +
 			"Correct one of image_tag and image_digest, or leave one out: the digest alone always names the same image, the tag alone whatever it is on now."),
 	},
-	ecrtypes.ImageFailureCodeImageNotFound: {
+	"ImageNotFound": {
 		summary: "Image not found",
 		at:      atSubject,
 		next: func(e *ecrlayer.CallError) string {
@@ -48,41 +47,41 @@ var adviceByFailure = map[ecrtypes.ImageFailureCode]advice{
 				e.Repository.Region, registry(e.Repository))
 		},
 	},
-	ecrtypes.ImageFailureCodeMissingDigestAndTag: {
+	"MissingDigestAndTag": {
 		summary: "Neither tag nor digest",
 		at:      atSubject,
 		next:    always("ECR saw neither a tag nor a digest in the request. The provider always sends one: does a proxy on the way change requests?"),
 	},
-	ecrtypes.ImageFailureCodeImageReferencedByManifestList: {
+	"ImageReferencedByManifestList": {
 		summary: "Image referenced by an index",
 		at:      atSubject,
 		next:    always("ECR has this code for an image that cannot be deleted since an index names it, and nothing was to be deleted here. Run again, and ask AWS Support if it stays."),
 	},
-	ecrtypes.ImageFailureCodeKmsError: {
+	"KmsError": {
 		summary: "KMS key not usable",
 		at:      atRepository,
 		next: always("The repository is encrypted with an AWS KMS key that ECR cannot use: it is disabled or to be deleted, or ECR's grants on it were revoked. " +
 			"aws ecr describe-repositories shows the key; enable it, or restore the grants."),
 	},
-	ecrtypes.ImageFailureCodeUpstreamAccessDenied: {
+	"UpstreamAccessDenied": {
 		summary: "Upstream registry denied access",
 		at:      atRepository,
 		next: always("The repository is a pull-through cache, and the upstream registry did not let ECR read the image. " +
 			"Check the credentials of the pull-through cache rule in Secrets Manager, that they may read this image, and that the upstream repository exists."),
 	},
-	ecrtypes.ImageFailureCodeUpstreamTooManyRequests: {
+	"UpstreamTooManyRequests": {
 		summary: "Upstream registry throttled",
 		at:      atRepository,
 		next: always("The repository is a pull-through cache, and the upstream registry limits how much ECR may ask. " +
 			"Run again later, or give the pull-through cache rule the credentials of an account with a higher limit."),
 	},
-	ecrtypes.ImageFailureCodeUpstreamUnavailable: {
+	"UpstreamUnavailable": {
 		summary: "Upstream registry not available",
 		at:      atRepository,
 		next: always("The repository is a pull-through cache, and the upstream registry does not answer ECR. " +
 			"Check that it works and that the URL in the pull-through cache rule of this prefix is right, and run again later."),
 	},
-	ecrtypes.ImageFailureCodeImageInaccessible: {
+	"ImageInaccessible": {
 		summary: "Image inaccessible",
 		at:      atSubject,
 		next: always("The image is there, but ECR does not hand it out as it is now: it may be archived, or just being restored. " +

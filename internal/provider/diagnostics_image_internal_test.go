@@ -42,7 +42,7 @@ var (
 func TestEveryImageFailureOfECRIsExplained(t *testing.T) {
 	t.Parallel()
 	for _, code := range ecrtypes.ImageFailureCode("").Values() {
-		if a := adviceByFailure[code]; a.summary == "" || a.at == nil || a.next == nil {
+		if a := adviceByFailure[string(code)]; a.summary == "" || a.at == nil || a.next == nil {
 			t.Errorf("there is no advice on %s", code)
 		}
 	}

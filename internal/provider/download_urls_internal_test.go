@@ -134,7 +134,7 @@ func TestLayersThatFailForSeveralReasonsAreListedByReason(t *testing.T) {
 	if listed := strings.Count(detail, "    ECR answered"); listed != maxFailuresInFull {
 		t.Errorf("%d calls are listed, want %d:\n%s", listed, maxFailuresInFull, detail)
 	}
-	if advice := strings.Count(detail, "diff_id"); advice != 1 {
+	if advice := strings.Count(detail, "Usual causes"); advice != 1 {
 		t.Errorf("the advice is given %d times:\n%s", advice, detail)
 	}
 }

@@ -9,8 +9,10 @@ var Guard = guard
 // SummaryByCode returns the summaries of the error codes that there is advice for.
 func SummaryByCode() map[string][]string {
 	summaries := map[string][]string{}
-	for code, advice := range adviceByCode {
-		summaries[code] = append(summaries[code], advice.summary)
+	for _, table := range []map[string]advice{adviceByCode, adviceByFailure, adviceOfConfig} {
+		for code, advice := range table {
+			summaries[code] = append(summaries[code], advice.summary)
+		}
 	}
 	for code, reason := range reasonByCode {
 		summaries[code] = append(summaries[code], capitalised(reason.summary))
