@@ -39,7 +39,7 @@ func (f *parseImageURIFunction) Definition(_ context.Context, _ function.Definit
 	response.Definition = function.Definition{
 		Summary: "Takes the address of an image in ECR apart",
 		MarkdownDescription: "Returns the parts of the address of an image in a private ECR registry, which are the arguments of this provider's data sources. " +
-			"The `repository_url` of an `aws_ecr_repository` is such an address. Functions of providers need Terraform 1.8 or OpenTofu 1.7.\n\n" +
+			"The `repository_url` of an `aws_ecr_repository` is such an address. Functions of providers need Terraform 1.8 or OpenTofu 1.7, and the provider in `required_providers` of the module that calls them.\n\n" +
 			"The result is an object:\n\n" +
 			"- `registry_id`: AWS account id of the registry\n" +
 			"- `region`: AWS region of the registry\n" +

@@ -1,3 +1,12 @@
+# Without this, the module has no functions of the provider.
+terraform {
+  required_providers {
+    ecrlayer = {
+      source = "ecrlayer/ecrlayer"
+    }
+  }
+}
+
 locals {
   # Also takes the repository_url of an aws_ecr_repository as it is.
   image = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0")
