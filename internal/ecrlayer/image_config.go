@@ -75,7 +75,7 @@ type NotAnImageError struct {
 
 // Error returns the media type and the type of artifact.
 func (e *NotAnImageError) Error() string {
-	s := fmt.Sprintf("the config has the media type %q, which is not that of a container image's", e.MediaType)
+	s := fmt.Sprintf("the config has the media type %q, which is not that of a container image", e.MediaType)
 	if e.ArtifactType != "" && e.ArtifactType != e.MediaType {
 		s += fmt.Sprintf("; the manifest is an artifact of type %q", e.ArtifactType)
 	}

@@ -219,7 +219,7 @@ func explainDownload(call *ecrlayer.CallError, r request) (summary string, at pa
 	case failure.StatusCode == http.StatusForbidden:
 		return "Download denied", path.Empty(), fmt.Sprintf("The pre-signed URL alone gives the right to download; the credentials of the provider do not matter here. "+
 			"What denies is mostly the policy of a VPC endpoint for S3. It must allow s3:GetObject on arn:%s:s3:::%s/* to every principal, without conditions on your account or organisation: "+
-			"the URL is signed by ECR. A proxy that changes requests, or a clock that is far off on the way, can be the cause too.",
+			"the URL is signed by ECR. A proxy that changes requests can be the cause too.",
 			partition(call.Repository.Region), layerBucket(call.Repository.Region))
 	default:
 		return "Amazon S3 error " + failure.Code, path.Empty(), "Run again: each read gets another URL from ECR. If it stays, push the image again, or ask AWS Support with the request id."
