@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
@@ -28,7 +29,8 @@ func (w *target) readMany(ctx context.Context, n int) diag.Diagnostics {
 	for i := range n {
 		layers = append(layers, types.StringValue(digest.FromString(strconv.Itoa(i)).String()))
 	}
-	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
+	c := &configured{client: ecrlayer.NewClient(w.cfg, logCall)}
+	ctx = tflogtest.RootLogger(ctx, &w.log)
 	model := downloadURLsModel{RepositoryName: types.StringValue(faultRepository), LayerDigests: digestSet{types.SetValueMust(types.StringType, layers)}}
 	return c.downloadURLs(ctx, &model, readTimeout)
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -44,6 +46,7 @@ type target struct {
 	user  ecrtest.Credentials
 	cfg   aws.Config
 	tls   *httptest.Server
+	log   bytes.Buffer // of its reads
 }
 
 // newTarget returns a target whose client attempts a call faultAttempts times
@@ -112,7 +115,8 @@ func proxyThrough(t *testing.T, w *target, proxy string) {
 
 // read asks for the layer, and returns what the user would see.
 func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
-	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
+	c := &configured{client: ecrlayer.NewClient(w.cfg, logCall)}
+	ctx = tflogtest.RootLogger(ctx, &w.log)
 	model := downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}
 	diags := c.downloadURL(ctx, &model, readTimeout)
 	return model, diags
@@ -120,7 +124,8 @@ func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) 
 
 // readAll asks for all layers at once, and returns what the user would see.
 func (w *target) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
-	c := &configured{client: ecrlayer.NewClient(w.cfg, nil)}
+	c := &configured{client: ecrlayer.NewClient(w.cfg, logCall)}
+	ctx = tflogtest.RootLogger(ctx, &w.log)
 	var layers []attr.Value
 	for _, layer := range w.all {
 		layers = append(layers, types.StringValue(layer))
@@ -174,6 +179,7 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 				if diags.HasError() || model.DownloadURL.ValueString() == "" {
 					t.Fatalf("the read failed: %v", diags)
 				}
+				expectNoSecretOf(t, w, "", model.DownloadURL.ValueString())
 				expectCalls(t, w, times+1)
 			})
 			t.Run(name+map[int]string{1: " once", 5: " five times", 0: " for ever"}[times]+", of a batch", func(t *testing.T) {
@@ -191,6 +197,9 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 				}
 				if urls := model.DownloadURLs.Elements(); diags.HasError() || len(urls) != 3 {
 					t.Fatalf("the read failed: %v", diags)
+				}
+				for _, url := range model.DownloadURLs.Elements() {
+					expectNoSecretOf(t, w, "", url.(types.String).ValueString())
 				}
 				expectCalls(t, w, times+3)
 			})
@@ -415,9 +424,27 @@ func expectDiagnostic(t *testing.T, w *target, diags diag.Diagnostics, summary s
 			t.Errorf("%q is not in the detail:\n%s", part, diags[0].Detail())
 		}
 	}
-	for _, secret := range []string{w.user.SecretAccessKey, "0123456789abcdef"} {
-		if strings.Contains(diags[0].Detail(), secret) {
-			t.Errorf("the secret %q is in the detail:\n%s", secret, diags[0].Detail())
+	expectNoSecretOf(t, w, diags[0].Detail())
+}
+
+var signature = regexp.MustCompile(`X-Amz-Signature=([0-9a-f]+)`)
+
+// expectNoSecretOf fails if a secret is in what the user reads, or in the log. urls
+// are those that were handed out.
+func expectNoSecretOf(t *testing.T, w *target, detail string, urls ...string) {
+	t.Helper()
+	secrets := []string{w.user.SecretAccessKey, "0123456789abcdef"}
+	for _, url := range urls {
+		secrets = append(secrets, signature.FindStringSubmatch(url)[1])
+	}
+	if w.log.Len() == 0 {
+		t.Error("nothing was logged")
+	}
+	for _, secret := range secrets {
+		for where, text := range map[string]string{"detail": detail, "log": w.log.String()} {
+			if strings.Contains(text, secret) {
+				t.Errorf("the secret %q is in the %s:\n%s", secret, where, text)
+			}
 		}
 	}
 }
