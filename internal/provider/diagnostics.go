@@ -70,6 +70,11 @@ var adviceByCode = map[string]advice{
 		summary: "Repository not found",
 		at:      atRepository,
 		next: func(e *ecrlayer.CallError) string {
+			// A name of this form can be a repository's, but hardly is.
+			if uri, err := ecrlayer.ParseImageURI(e.Repository.Name); err == nil {
+				return fmt.Sprintf("The name holds the host of a registry. Write repository_name = %q, registry_id = %q and region = %q; "+
+					"the function parse_image_uri takes such an address apart.", uri.RepositoryName, uri.RegistryID, uri.Region)
+			}
 			return fmt.Sprintf("There is no repository of this name in region %s of %s. Is it in another region (argument region), "+
 				"or in another account's registry (argument registry_id)?", e.Repository.Region, registry(e.Repository))
 		},

@@ -16,6 +16,7 @@ import (
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -26,7 +27,8 @@ import (
 func (w *target) readConfig(ctx context.Context) diag.Diagnostics {
 	repo := ecrlayer.Repository{Name: faultRepository, Region: faultRegion}
 	arguments := imageArguments{ImageTag: types.StringValue("1.0")}
-	if _, err := ecrlayer.NewClient(w.cfg, nil).ImageConfig(ctx, repo, arguments.reference(), ""); err != nil {
+	ctx = tflogtest.RootLogger(ctx, &w.log)
+	if _, err := ecrlayer.NewClient(w.cfg, logCall).ImageConfig(ctx, repo, arguments.reference(), ""); err != nil {
 		return diag.Diagnostics{imageDiagnostic(err, repo, arguments.request("the config of an image", readTimeout))}
 	}
 	return nil

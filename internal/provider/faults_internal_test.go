@@ -207,6 +207,14 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 	}
 }
 
+func TestARepositoryNameWithItsHostIsTakenApart(t *testing.T) {
+	t.Parallel()
+	w := newTarget(t)
+	model := downloadURLModel{RepositoryName: types.StringValue("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app"), LayerDigest: types.StringValue(w.layer)}
+	diags := (&configured{client: ecrlayer.NewClient(w.cfg, logCall)}).downloadURL(tflogtest.RootLogger(t.Context(), &w.log), &model, readTimeout)
+	expectDiagnostic(t, w, diags, "Repository not found", []string{`repository_name = "team/app"`, `registry_id = "123456789012"`, `region = "eu-west-1"`, "parse_image_uri"})
+}
+
 func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
 	t.Parallel()
 	for code, advice := range adviceByCode {
