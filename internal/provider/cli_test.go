@@ -203,6 +203,14 @@ func needsEphemeralValues(t *testing.T) {
 	}
 }
 
+// needsInterrupts skips the test where no process can interrupt another.
+func needsInterrupts(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows knows no signal that interrupts another process")
+	}
+}
+
 // mirroredProvider builds the provider and returns a mirror to install it from.
 // removeMirroredProvider undoes that.
 var mirroredProvider = sync.OnceValues(func() (string, error) {
@@ -254,4 +262,14 @@ func readFile(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+// waitFor returns when something has happened, and fails where it does not.
+func waitFor(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain for ", what)
+		}
+	}
 }

@@ -178,6 +178,7 @@ output "url" {
 
 func TestAccAReadCanBeInterrupted(t *testing.T) {
 	t.Parallel()
+	needsInterrupts(t)
 	faults := map[string]ecrtest.Fault{
 		"waiting for an answer":       {Hang: true},
 		"in the middle of the answer": {Truncate: 20, Stall: true},

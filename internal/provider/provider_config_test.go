@@ -549,6 +549,7 @@ func TestAccWrongValueIsShownAtItsLine(t *testing.T) {
 
 func TestAccSigningInCanBeInterrupted(t *testing.T) {
 	t.Parallel()
+	needsInterrupts(t)
 	w := newWorld(t)
 	c := newCLI(t, w)
 	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})

@@ -326,15 +326,6 @@ func (s *script) killHalfway(t *testing.T, w *world, kill func(pid int)) int {
 	return group
 }
 
-func waitFor(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("waited in vain for ", what)
-		}
-	}
-}
-
 // expectURLHidden checks that the URL is on no command line of a process group,
 // and in the environment of none but the script itself.
 func expectURLHidden(t *testing.T, group int, url string) {
