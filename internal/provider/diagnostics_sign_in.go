@@ -247,6 +247,12 @@ func lowerFirst(s string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
+func signInTimeoutDiagnostic() diag.Diagnostic {
+	return diag.NewErrorDiagnostic("Timeout", fmt.Sprintf("Signing in was given up after %s: what the credentials come from did not answer. "+
+		"STS is asked to assume a role, and for the account where allowed_account_ids, forbidden_account_ids or skip_credentials_validation = false want it; IAM Identity Center, a container or an instance if a session of theirs is used. "+
+		"Is there a route to it? A private subnet reaches STS through a VPC endpoint for it.", signInTimeout))
+}
+
 func noRegionDiagnostic() diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(path.Root("region"), "No region",
 		"No AWS region was found. It was looked for in region of the provider block, in the environment variables AWS_REGION and AWS_DEFAULT_REGION, "+

@@ -154,8 +154,7 @@ output "url" {
 	c.init(t)
 	for _, commands := range [][2][]string{
 		{{"plan", "-lock=false"}, {"plan", "-lock=false"}},
-		{{"apply", "-auto-approve", "-lock-timeout=1m"}, {"apply", "-auto-approve", "-lock-timeout=1m"}},
-		{{"apply", "-auto-approve", "-lock-timeout=1m"}, {"plan", "-lock-timeout=1m"}},
+		{{"apply", "-auto-approve"}, {"plan", "-lock=false"}},
 	} {
 		w.Reset()
 		var runs sync.WaitGroup

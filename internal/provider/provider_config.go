@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -35,6 +36,10 @@ import (
 // The number of attempts where neither the provider block, the environment nor
 // the profile says another: that of the AWS provider.
 const defaultMaxRetries = 25
+
+// How long signing in may take. The AWS provider knows no bound, and OpenTofu 1.12
+// hands no interrupt on to a provider that is signing in.
+const signInTimeout = 5 * time.Minute
 
 // providerModel is the provider block.
 type providerModel struct {
@@ -394,7 +399,13 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 		return nil, diags
 	}
 	m.settle(machine)
+	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
 	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
+	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		diags.Append(signInTimeoutDiagnostic())
+		return nil, diags
+	}
 	diags.Append(signInDiagnostics(baseDiags, m)...)
 	if diags.HasError() {
 		return nil, diags
@@ -561,7 +572,10 @@ func (m *providerModel) checkAccount(ctx context.Context, cfg aws.Config, base *
 	asking := *base
 	asking.SkipCredsValidation = false
 	account, _, baseDiags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &asking)
-	if baseDiags.HasError() {
+	switch {
+	case baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return diag.Diagnostics{signInTimeoutDiagnostic()}
+	case baseDiags.HasError():
 		return diag.Diagnostics{accountUnknownDiagnostic(wanted, baseDiags, m.profile())}
 	}
 	if err := base.VerifyAccountIDAllowed(account); err != nil {
