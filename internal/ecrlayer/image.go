@@ -72,8 +72,6 @@ type ImageFailure struct {
 	Code types.ImageFailureCode
 	// Reason is ECR's explanation.
 	Reason string
-	// Reference is what was asked for.
-	Reference ImageReference
 }
 
 // Error returns the code and the explanation.
@@ -232,7 +230,7 @@ func (c *Client) manifest(ctx context.Context, repo Repository, ref ImageReferen
 func checkImages(output *ecr.BatchGetImageOutput, repo Repository, asked ImageReference) (*foundManifest, error) {
 	if len(output.Failures) > 0 {
 		failure := output.Failures[0]
-		return nil, &ImageFailure{Code: failure.FailureCode, Reason: aws.ToString(failure.FailureReason), Reference: asked}
+		return nil, &ImageFailure{Code: failure.FailureCode, Reason: aws.ToString(failure.FailureReason)}
 	}
 	if len(output.Images) == 0 {
 		return nil, &AnswerError{Reason: "the answer holds neither an image nor a reason why there is none"}

@@ -38,6 +38,8 @@ type request struct {
 	subject path.Path
 	// timeout is the argument that bounds the read.
 	timeout path.Path
+	// profile is the one that the credentials come from, empty for the default.
+	profile string
 	// reference is the image that was asked for, empty if it was none, and
 	// platform that of its platforms.
 	reference, platform string
@@ -295,7 +297,7 @@ func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 		return explainDownload(call, r)
 	case call.Attempts == 0:
 		// Credentials that were good when the provider signed in could not be renewed.
-		why := explainSignIn(call.Err, environmentProfile())
+		why := explainSignIn(call.Err, r.profile)
 		return capitalised(why.summary), path.Empty(), why.next
 	case errors.As(call.Err, &answer):
 		return "Unexpected answer", r.subject, "ECR does not answer so. Is the endpoint ECR's own, and does no proxy on the way change answers?"

@@ -29,7 +29,7 @@ func (w *target) readConfig(ctx context.Context) diag.Diagnostics {
 	arguments := imageArguments{ImageTag: types.StringValue("1.0")}
 	ctx = tflogtest.RootLogger(ctx, &w.log)
 	if _, err := ecrlayer.NewClient(w.cfg, logCall).ImageConfig(ctx, repo, arguments.reference(), ""); err != nil {
-		return diag.Diagnostics{imageDiagnostic(err, repo, arguments.request("the config of an image", readTimeout))}
+		return diag.Diagnostics{imageDiagnostic(err, repo, arguments.request(&configured{}, "the config of an image", readTimeout))}
 	}
 	return nil
 }

@@ -71,9 +71,9 @@ func signInDetail(what string, why reason) string {
 // arguments of this provider.
 func signInWarning(d basediag.Diagnostic) diag.Diagnostic {
 	if d.Summary() == "Missing HTTPS Proxy" {
-		return diag.NewAttributeWarningDiagnostic(path.Root("http_proxy"), "No proxy for HTTPS",
-			"http_proxy is set, but neither https_proxy nor the environment variable HTTPS_PROXY is, and requests to ECR are HTTPS. "+
-				`Set https_proxy too; if no proxy is wanted for HTTPS, set https_proxy = "".`)
+		return diag.NewAttributeWarningDiagnostic(path.Root("http_proxy"), "HTTP proxy used for HTTPS",
+			"http_proxy is set, but neither https_proxy nor the environment variable HTTPS_PROXY is, so this proxy is used for HTTPS requests too, as in the AWS provider. "+
+				`Set https_proxy as well; if no proxy is wanted for HTTPS, set https_proxy = "".`)
 	}
 	return diag.NewWarningDiagnostic(d.Summary(), ecrlayer.Redact(strings.TrimSpace(d.Detail())))
 }
@@ -211,6 +211,9 @@ func explainSignIn(err error, profile string) reason {
 	case errors.As(err, &mfa):
 		return reason{"Role needs MFA", "", "The role of " + named + " wants a code of an MFA device (mfa_serial), which a provider cannot ask for. " +
 			"Get credentials for the session first, with aws sts assume-role or a tool that keeps them, and hand them in by environment variables or credential_process."}
+	case strings.Contains(text, "role ARN is not set"):
+		return reason{"Missing role ARN", "", "The environment variable AWS_WEB_IDENTITY_TOKEN_FILE names a token, and nothing says which role to assume with it. " +
+			"Set AWS_ROLE_ARN, or role_arn in the block assume_role_with_web_identity; or unset AWS_WEB_IDENTITY_TOKEN_FILE."}
 	case reasonByCode[code].next != "":
 		return reasonByCode[code]
 	case adviceByCode[code].at != nil && adviceByCode[code].at(request{}).Equal(path.Empty()):
@@ -218,7 +221,7 @@ func explainSignIn(err error, profile string) reason {
 	case isThrottle(code):
 		return reason{"Throttled", "", "AWS limits how often credentials are asked for, and every attempt was over the limit. Run again later."}
 	case lost != "" && service == "STS":
-		return reason{lost, "", advice + " A private subnet reaches STS through a VPC endpoint for it, whose region sts_region names if it is another."}
+		return reason{lost, "", advice + " A private subnet reaches STS through a VPC endpoint for it; where the provider block has STS asked, sts_region can name its region."}
 	case lost != "" && service != serviceIMDS:
 		return reason{lost, "", advice}
 	case strings.Contains(text, "custom endpoint are not supported"):
@@ -315,8 +318,12 @@ func sharedConfigDiagnostic(err error, m *providerModel, files []string) diag.Di
 	return diag.NewErrorDiagnostic(summary, detail)
 }
 
-// endpointDiagnostic is for a URL of ECR that is none. A validator has checked
-// the argument, so it was set elsewhere.
-func endpointDiagnostic(url string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Invalid endpoint", fmt.Sprintf("%q: %s. It is set by the environment variable AWS_ENDPOINT_URL_ECR or AWS_ENDPOINT_URL, or by endpoint_url in the shared config file.", url, checkURL(url)))
+// endpointDiagnostic is for a URL of a service that is none, for the reason err. A
+// validator has checked the argument, so it was set elsewhere.
+func endpointDiagnostic(where, url string, err error) diag.Diagnostic {
+	holds := ""
+	if !strings.Contains(url, "@") { // There may be a password before that.
+		holds = fmt.Sprintf(", which holds %q", url)
+	}
+	return diag.NewErrorDiagnostic("Invalid endpoint", fmt.Sprintf("Look at %s%s: %s. Correct it, or name the endpoint in endpoints of the provider block.", where, holds, err))
 }

@@ -43,6 +43,7 @@ func (c *configured) downloadURL(ctx context.Context, model *downloadURLModel, t
 			what:    "the download URL of a layer",
 			subject: path.Root("layer_digest"),
 			timeout: timeout,
+			profile: c.profile,
 		}))
 		return diags
 	}

@@ -62,6 +62,7 @@ func (c *configured) downloadURLs(ctx context.Context, model *downloadURLsModel,
 			what:    "the download URLs of layers",
 			subject: path.Root("layer_digests"),
 			timeout: timeout,
+			profile: c.profile,
 		})...)
 		return diags
 	}

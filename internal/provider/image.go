@@ -76,7 +76,7 @@ func (a *imageArguments) reference() ecrlayer.ImageReference {
 }
 
 // request says which arguments what is asked for comes from.
-func (a *imageArguments) request(what string, timeout path.Path) request {
+func (a *imageArguments) request(c *configured, what string, timeout path.Path) request {
 	subject := imageTagPath
 	if a.ImageTag.IsNull() {
 		subject = imageDigestPath
@@ -85,6 +85,7 @@ func (a *imageArguments) request(what string, timeout path.Path) request {
 		what:      what,
 		subject:   subject,
 		timeout:   timeout,
+		profile:   c.profile,
 		reference: a.reference().String(),
 		platform:  a.Platform.ValueString(),
 	}

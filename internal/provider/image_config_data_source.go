@@ -85,7 +85,7 @@ func (d *imageConfigDataSource) Schema(ctx context.Context, _ datasource.SchemaR
 			"created": schema.StringAttribute{
 				Computed:            true,
 				CustomType:          timetypes.RFC3339Type{},
-				MarkdownDescription: "When the image was built, in RFC 3339 format, as the build tool wrote it.",
+				MarkdownDescription: "When the image was built, in RFC 3339 format.",
 			},
 			"author":        text("Who built the image."),
 			"labels":        dictionary("Labels of the image, such as `org.opencontainers.image.revision`."),
@@ -128,7 +128,7 @@ func (d *imageConfigDataSource) Read(ctx context.Context, request datasource.Rea
 
 	config, err := d.client.ImageConfig(ctx, repo, model.reference(), model.Platform.ValueString())
 	if err != nil {
-		response.Diagnostics.Append(imageDiagnostic(err, repo, model.request("the config of an image", readTimeout)))
+		response.Diagnostics.Append(imageDiagnostic(err, repo, model.request(d.configured, "the config of an image", readTimeout)))
 		return
 	}
 	response.Diagnostics.Append(model.fill(config)...)

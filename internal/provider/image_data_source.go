@@ -149,7 +149,7 @@ func (d *imageDataSource) Read(ctx context.Context, request datasource.ReadReque
 
 	image, err := d.client.Image(ctx, repo, model.reference(), model.Platform.ValueString())
 	if err != nil {
-		response.Diagnostics.Append(imageDiagnostic(err, repo, model.request("an image", readTimeout)))
+		response.Diagnostics.Append(imageDiagnostic(err, repo, model.request(d.configured, "an image", readTimeout)))
 		return
 	}
 	if image.PlatformUnverified {

@@ -394,10 +394,6 @@ var libraryMessages = map[string]string{
 	`allowed_account_ids = ["123456789012"]
 	forbidden_account_ids = ["210987654321"]`: "Invalid Attribute Combination",
 	`shared_config_files = [null]`: "Null List Value",
-	`assume_role_with_web_identity {
-		role_arn           = "arn:aws:iam::123456789012:role/a"
-		web_identity_token = "x"
-	}`: "Invalid Attribute Value Length",
 }
 
 func TestMessagesOfTheFrameworkAreAsTheGuideHasThem(t *testing.T) {

@@ -107,6 +107,7 @@ func (p *ecrlayerProvider) Functions(context.Context) []func() function.Function
 // ephemeral resource works with.
 type configured struct {
 	client               *ecrlayer.Client
+	profile              string // see request
 	skipRegionValidation bool
 }
 

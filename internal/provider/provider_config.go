@@ -144,7 +144,7 @@ func providerSchema() schema.Schema {
 			},
 			"http_proxy": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "URL of a proxy for HTTP requests; an empty string means none. Can also be set with the `HTTP_PROXY` or `http_proxy` environment variable.",
+				MarkdownDescription: "URL of a proxy for HTTP requests, and for HTTPS requests too where `https_proxy` is not set; an empty string means none. Can also be set with the `HTTP_PROXY` or `http_proxy` environment variable.",
 				Validators:          []validator.String{proxyCheck},
 			},
 			"https_proxy": schema.StringAttribute{
@@ -216,7 +216,7 @@ func providerSchema() schema.Schema {
 			},
 			"sts_region": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "AWS region of STS. Default: `region`.",
+				MarkdownDescription: "AWS region of STS, where it is asked because of this block: to assume its roles, and for the account. Default: `region`.",
 				Validators:          []validator.String{knownRegionCheck{}},
 			},
 			"token": schema.StringAttribute{
@@ -347,7 +347,7 @@ func providerSchema() schema.Schema {
 							Sensitive:           true,
 							MarkdownDescription: "The token. Can also be set with the `TF_AWS_WEB_IDENTITY_TOKEN` environment variable. Either this or `web_identity_token_file` is needed.",
 							Validators: []validator.String{
-								stringvalidator.LengthBetween(4, 20000),
+								webIdentityTokenCheck,
 								stringvalidator.ConflictsWith(path.MatchRelative().AtParent().AtName("web_identity_token_file")),
 							},
 						},
@@ -398,10 +398,11 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 	if diags.HasError() {
 		return nil, diags
 	}
-	m.settle(machine)
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
+	restore := m.settle(machine)
 	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
+	restore()
 	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		diags.Append(signInTimeoutDiagnostic())
 		return nil, diags
@@ -435,25 +436,17 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 		m.chooseEndpoint(o)
 		url = aws.ToString(o.BaseEndpoint)
 	})
-	if checkURL(url) != nil {
-		diags.Append(endpointDiagnostic(url))
+	if err := checkURL(url); err != nil {
+		diags.Append(endpointDiagnostic("endpoint_url in the shared config file", url, err))
 		return nil, diags
 	}
-	return &configured{client: client, skipRegionValidation: skipRegionValidation}, diags
+	return &configured{client: client, profile: m.profile(), skipRegionValidation: skipRegionValidation}, diags
 }
 
 // chooseEndpoint sets which endpoint of ECR is asked.
 func (m *providerModel) chooseEndpoint(o *ecr.Options) {
 	if url := m.endpoint(func(e endpointsModel) types.String { return e.ECR }); url != "" {
 		o.BaseEndpoint = aws.String(url)
-	}
-	// What the environment or the profile says has been read. An argument that is
-	// false overrides it, which aws-sdk-go-base does not see to.
-	if !m.UseFIPSEndpoint.IsNull() && !m.UseFIPSEndpoint.ValueBool() {
-		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
-	}
-	if !m.UseDualstackEndpoint.IsNull() && !m.UseDualstackEndpoint.ValueBool() {
-		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 	}
 	// A URL is what the user wants to be asked, whatever kind of endpoint it is; the
 	// SDK refuses it together with these.
@@ -487,7 +480,7 @@ func (m *providerModel) awsbase(version, terraformVersion string) *awsbase.Confi
 		EC2MetadataServiceEndpointMode: m.EC2MetadataServiceEndpointMode.ValueString(),
 		ForbiddenAccountIds:            m.ForbiddenAccountIDs,
 		HTTPProxy:                      proxyURL(m.HTTPProxy),
-		HTTPProxyMode:                  awsbase.HTTPProxyModeSeparate,
+		HTTPProxyMode:                  awsbase.HTTPProxyModeLegacy,
 		HTTPSProxy:                     proxyURL(m.HTTPSProxy),
 		Insecure:                       m.Insecure.ValueBool(),
 		MaxRetries:                     int(m.MaxRetries.ValueInt64()),

@@ -42,19 +42,20 @@ import (
 var (
 	roleARNCheck      = stringCheck{"Invalid role ARN", unlessEmpty(checkRoleARN)}
 	policyARNCheck    = stringCheck{"Invalid policy ARN", checkPolicyARN}
-	policyCheck       = stringCheck{"Invalid policy", checkPolicy}
-	endpointCheck     = stringCheck{"Invalid endpoint", checkURL}
+	policyCheck       = stringCheck{"Invalid policy", unlessEmpty(checkPolicy)}
+	endpointCheck     = urlCheck{stringCheck{"Invalid endpoint", checkURL}}
 	proxyCheck        = secretCheck{stringCheck{"Invalid proxy", checkProxy}}
-	roleDurationCheck = stringCheck{"Invalid duration", checkRoleDuration}
+	roleDurationCheck = stringCheck{"Invalid duration", unlessEmpty(checkRoleDuration)}
 	boolStringCheck   = stringCheck{"Invalid switch", unlessEmpty(checkBool)}
 	userAgentCheck    = stringCheck{"Invalid product", unlessEmpty(checkProduct)}
 
 	// The rules of the STS API model, version 2011-06-15.
-	sessionNameCheck    = stringCheck{"Invalid session name", matches(2, 64, `^[\w+=,.@-]*$`, "letters, digits and any of _+=,.@-")}
-	sourceIdentityCheck = stringCheck{"Invalid source identity", sessionNameCheck.check}
-	externalIDCheck     = stringCheck{"Invalid external id", matches(2, 1224, `^[\w+=,.@:\/-]*$`, "letters, digits and any of _+=,.@:/-")}
-	tagKeyCheck         = stringCheck{"Invalid tag key", checkTagKey}
-	tagValueCheck       = stringCheck{"Invalid tag value", matches(0, 256, `^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`, "letters, digits, spaces and any of _.:/=+-@")}
+	sessionNameCheck      = stringCheck{"Invalid session name", unlessEmpty(matches(2, 64, `^[\w+=,.@-]*$`, "letters, digits and any of _+=,.@-"))}
+	sourceIdentityCheck   = stringCheck{"Invalid source identity", sessionNameCheck.check}
+	externalIDCheck       = stringCheck{"Invalid external id", unlessEmpty(matches(2, 1224, `^[\w+=,.@:\/-]*$`, "letters, digits and any of _+=,.@:/-"))}
+	webIdentityTokenCheck = secretCheck{stringCheck{"Invalid web identity token", unlessEmpty(matches(4, 20000, "", "a JSON Web Token"))}}
+	tagKeyCheck           = stringCheck{"Invalid tag key", checkTagKey}
+	tagValueCheck         = stringCheck{"Invalid tag value", matches(0, 256, `^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`, "letters, digits, spaces and any of _.:/=+-@")}
 )
 
 // unlessEmpty returns a check that accepts the empty string too, which the AWS
@@ -133,6 +134,20 @@ func (c secretCheck) ValidateString(_ context.Context, request validator.StringR
 	if err := c.check(request.ConfigValue.ValueString()); err != nil {
 		response.Diagnostics.AddAttributeError(request.Path, c.summary, capitalised(err.Error())+".")
 	}
+}
+
+// urlCheck is a stringCheck for URLs, whose error does not repeat one with a user
+// in it.
+type urlCheck struct {
+	stringCheck
+}
+
+func (c urlCheck) ValidateString(ctx context.Context, request validator.StringRequest, response *validator.StringResponse) {
+	if strings.Contains(request.ConfigValue.ValueString(), "@") {
+		secretCheck(c).ValidateString(ctx, request, response)
+		return
+	}
+	c.stringCheck.ValidateString(ctx, request, response)
 }
 
 // checkProxy accepts what net/http does, and the empty string: it means that no
@@ -267,6 +282,9 @@ func checkRegionExists(p path.Path, region string, skip bool) diag.Diagnostics {
 	if skip || validation.SupportedRegion(region) == nil {
 		return nil
 	}
+	if err := ecrlayer.ValidateRegion(region); err != nil {
+		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(p, regionCheck.summary, fmt.Sprintf("%q: %s.", region, err))}
+	}
 	return diag.Diagnostics{unknownRegionDiagnostic(p, region, "")}
 }
 
@@ -320,7 +338,7 @@ func (endpointsCheck) ValidateSet(_ context.Context, request validator.SetReques
 			}
 			if other := seen[service]; other != "" && other != url.ValueString() {
 				response.Diagnostics.AddAttributeError(request.Path, "Two endpoints for one service",
-					fmt.Sprintf("The endpoint of %s is both %q and %q. Remove one of them.", service, other, url.ValueString()))
+					fmt.Sprintf("Two blocks name different endpoints of %s. Remove one of them.", service))
 			}
 			seen[service] = url.ValueString()
 		}
@@ -345,6 +363,7 @@ func (m *providerModel) look(ctx context.Context, base *awsbase.Config) (machine
 	credentialsFiles, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
 	diags.Append(more...)
 	diags.Append(checkProxyEnvironment(m)...)
+	diags.Append(m.checkEndpointEnvironment(env)...)
 	diags.Append(m.checkWebIdentity(base)...)
 	if diags.HasError() {
 		return machine{}, diags
@@ -354,7 +373,9 @@ func (m *providerModel) look(ctx context.Context, base *awsbase.Config) (machine
 		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
 	})
 	var missing config.SharedConfigProfileNotExistError
-	if err != nil && (!errors.As(err, &missing) || m.profile() != "" || missing.Profile != "default") {
+	// As the SDK has it: a profile that only AWS_DEFAULT_PROFILE names need not be there.
+	mustBeThere := m.Profile.ValueString() != "" || os.Getenv("AWS_PROFILE") != "" || (m.profile() != "" && m.AccessKey.ValueString() == "" && !env.Credentials.HasKeys())
+	if err != nil && (!errors.As(err, &missing) || mustBeThere) {
 		diags.Append(sharedConfigDiagnostic(err, m, slices.Concat(configFiles, credentialsFiles)))
 		return machine{}, diags
 	}
@@ -364,10 +385,44 @@ func (m *providerModel) look(ctx context.Context, base *awsbase.Config) (machine
 	return found, diags
 }
 
+// environmentInUse is held while the environment is read, and while it is changed
+// for that.
+var environmentInUse sync.RWMutex
+
 // settle puts into the environment what aws-sdk-go-base and the SDK read there
-// and nowhere else, as aws-sdk-go-base does itself with AWS_EC2_METADATA_DISABLED.
-// The process is that of one provider block.
-func (m *providerModel) settle(found machine) {
+// and nowhere else, while they load their configuration. It returns what undoes
+// that: in a debugger and in tests, a process has more than one provider block.
+func (m *providerModel) settle(found machine) (restore func()) {
+	variables := m.variables(found)
+	if len(variables) == 0 {
+		environmentInUse.RLock()
+		return environmentInUse.RUnlock
+	}
+	environmentInUse.Lock()
+	before := map[string]*string{}
+	for name, value := range variables {
+		if old, ok := os.LookupEnv(name); ok {
+			before[name] = &old
+		} else {
+			before[name] = nil
+		}
+		os.Setenv(name, value)
+	}
+	return func() {
+		for name, value := range before {
+			if value != nil {
+				os.Setenv(name, *value)
+			} else {
+				os.Unsetenv(name)
+			}
+		}
+		environmentInUse.Unlock()
+	}
+}
+
+// variables returns what settle is to set.
+func (m *providerModel) variables(found machine) map[string]string {
+	variables := map[string]string{}
 	// The region of the instance is asked for at this endpoint, whatever the
 	// argument or the profile says of the one for credentials.
 	endpoint := cmp.Or(m.EC2MetadataServiceEndpoint.ValueString(), found.env.EC2IMDSEndpoint, found.shared.EC2IMDSEndpoint)
@@ -375,15 +430,24 @@ func (m *providerModel) settle(found machine) {
 		endpoint = "http://[fd00:ec2::254]"
 	}
 	if endpoint != "" {
-		os.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+		variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = endpoint
 	}
 	// A token without a role is an error to the SDK, even if the provider block
 	// names one.
 	for _, role := range m.AssumeRoleWithWebIdentity {
 		if found.env.WebIdentityTokenFilePath != "" && found.env.RoleARN == "" && role.RoleARN.ValueString() != "" {
-			os.Setenv("AWS_ROLE_ARN", role.RoleARN.ValueString())
+			variables["AWS_ROLE_ARN"] = role.RoleARN.ValueString()
 		}
 	}
+	// An argument that is false overrides the environment and the profile, which
+	// aws-sdk-go-base does not see to.
+	if !m.UseFIPSEndpoint.IsNull() && !m.UseFIPSEndpoint.ValueBool() {
+		variables["AWS_USE_FIPS_ENDPOINT"] = "false"
+	}
+	if !m.UseDualstackEndpoint.IsNull() && !m.UseDualstackEndpoint.ValueBool() {
+		variables["AWS_USE_DUALSTACK_ENDPOINT"] = "false"
+	}
+	return variables
 }
 
 func (m *providerModel) metadataOverIPv6(found machine) bool {
@@ -446,6 +510,30 @@ func withoutPath(err error) error {
 		return pathError.Err
 	}
 	return err
+}
+
+// checkEndpointEnvironment returns errors for environment variables that name
+// endpoints and hold no URL, unless the provider block names those endpoints.
+func (m *providerModel) checkEndpointEnvironment(env config.EnvConfig) diag.Diagnostics {
+	if env.IgnoreConfiguredEndpoints != nil && *env.IgnoreConfiguredEndpoints {
+		return nil
+	}
+	var diags diag.Diagnostics
+	named := map[string]string{}
+	for service, of := range map[string]func(endpointsModel) types.String{
+		"ECR": func(e endpointsModel) types.String { return e.ECR },
+		"SSO": func(e endpointsModel) types.String { return e.SSO },
+		"STS": func(e endpointsModel) types.String { return e.STS },
+	} {
+		named["AWS_ENDPOINT_URL_"+service] = m.endpoint(of)
+	}
+	named["AWS_ENDPOINT_URL"] = named["AWS_ENDPOINT_URL_ECR"]
+	for variable, argument := range named {
+		if err := checkURL(os.Getenv(variable)); err != nil && argument == "" {
+			diags.Append(endpointDiagnostic("the environment variable "+variable, os.Getenv(variable), err))
+		}
+	}
+	return diags
 }
 
 // checkProxyEnvironment warns of proxies that net/http passes over.

@@ -209,7 +209,7 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: map[string]string{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
 		"web identity's role_arn":        {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE without a role": {
-			session{env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: map[string]string{"token": "t"}}, "", []string{"No usable credentials", "[Rr]ole ARN is not set"}},
+			session{env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: map[string]string{"token": "t"}}, "", []string{"Missing role ARN", "[Rr]ole ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"}},
 
 		// Accounts and regions.
 		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
@@ -229,13 +229,17 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"sts_region that is no code":       {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
 
 		// Network.
-		"endpoint without a scheme":  {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "vpce-1", "https://"}},
-		"endpoint of STS":            {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[*].sts", []string{"Invalid endpoint"}},
-		"endpoint of SSO":            {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[*].sso", []string{"Invalid endpoint"}},
-		"two endpoints":              {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints", []string{"Two endpoints", "ecr", "http://[ab]", "http://[ab]"}},
-		"AWS_ENDPOINT_URL_ECR":       {session{Provider: `region = "us-east-1"`, env: map[string]string{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "ecr.local", "AWS_ENDPOINT_URL_ECR"}},
-		"AWS_USE_FIPS_ENDPOINT":      {session{env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
-		"CA bundle that isn't there": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
+		"endpoint without a scheme":   {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "vpce-1", "https://"}},
+		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[*].sts", []string{"Invalid endpoint"}},
+		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[*].sso", []string{"Invalid endpoint"}},
+		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints", []string{"Two endpoints", "ecr", "Remove one"}},
+		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: map[string]string{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
+		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "https://"}},
+		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
+		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
+		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: map[string]string{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: map[string]string{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
+		"AWS_USE_FIPS_ENDPOINT":       {session{env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
+		"CA bundle that isn't there":  {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
 		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: map[string]string{"ca.pem": "no certificate"}},
 			"custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no certificate", "BEGIN CERTIFICATE"}},
 		"AWS_CA_BUNDLE that isn't there": {session{env: map[string]string{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
@@ -422,6 +426,64 @@ func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T)
 	}
 }
 
+func TestCredentialsThatCannotBeRenewedAreThoseOfTheProfileInTheBlock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	// It answers once.
+	program := fmt.Sprintf("#!/bin/sh\nset -e\nmkdir HOME/asked\nprintf '{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",\"Expiration\":\"%s\"}'\n",
+		w.user.AccessKeyID, w.user.SecretAccessKey, time.Now().Add(2*time.Second).UTC().Format(time.RFC3339Nano))
+	o := session{
+		Provider: w.endpoints() + "profile = \"mine\"\n",
+		Reads:    []string{w.read(), w.read()},
+		Wait:     3 * time.Second,
+		env:      map[string]string{"AWS_PROFILE": "other"},
+		files: map[string]string{
+			".aws/config":    "[profile mine]\ncredential_process = HOME/credentials.sh\n[profile other]\n",
+			"credentials.sh": program,
+		},
+	}.run(t)
+	o.mustFail(t, "", "The credential_process failed", "It was not asked", `profile "mine"`)
+}
+
+func TestAProfileThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		variable, provider string
+		fails              bool
+	}{
+		"AWS_PROFILE":                           {"AWS_PROFILE", "KEYS", true},
+		"AWS_DEFAULT_PROFILE":                   {"AWS_DEFAULT_PROFILE", "", true},
+		"AWS_DEFAULT_PROFILE with keys besides": {"AWS_DEFAULT_PROFILE", "KEYS", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			o := session{
+				Provider: w.endpoints() + strings.Replace(test.provider, "KEYS", keys(w.user), 1),
+				Reads:    []string{w.read()},
+				env:      map[string]string{test.variable: "nothere"},
+			}.run(t)
+			if !test.fails {
+				o.mustRead(t, 1)
+				return
+			}
+			o.mustFail(t, "", "Profile not found", "nothere")
+		})
+	}
+}
+
+func TestRegionOfAnObjectThatIsNoCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read(`region = "local"`)}}
+	s.run(t).mustFail(t, "region", "Invalid region", "local", "us-east-1")
+	w.mustHaveAsked(t)
+	s.Provider += "skip_region_validation = true\n"
+	s.run(t).mustFail(t, "repository_name", "Repository not found", "region local")
+	w.mustHaveAsked(t, "ecr:GetDownloadUrlForLayer")
+}
+
 func TestValidationAsksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -497,7 +559,7 @@ func TestWarnings(t *testing.T) {
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
 		"HTTPS_PROXY that is none":          {session{env: map[string]string{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "none is used"}},
 		"variable that AWS has given up":    {session{env: map[string]string{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
-		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`}, "http_proxy", []string{"No proxy for HTTPS", "https_proxy"}},
+		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: map[string]string{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ package provider
 
 import (
 	"context"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,5 +47,25 @@ func TestSigningInEndsWhereNobodyAnswers(t *testing.T) {
 				t.Error("STS was not asked")
 			}
 		})
+	}
+}
+
+func TestSigningInLeavesTheEnvironmentAsItWas(t *testing.T) {
+	t.Setenv("AWS_ROLE_ARN", "")
+	t.Setenv("AWS_USE_FIPS_ENDPOINT", "true")
+	before := os.Environ()
+	w := newTarget(t)
+	m := providerModel{
+		Region:                     types.StringValue(faultRegion),
+		AccessKey:                  types.StringValue(w.user.AccessKeyID),
+		SecretKey:                  types.StringValue(w.user.SecretAccessKey),
+		EC2MetadataServiceEndpoint: types.StringValue("http://127.0.0.1:1"),
+		UseFIPSEndpoint:            types.BoolValue(false),
+	}
+	if _, diags := m.configure(t.Context(), "test", "1.0.0"); diags.HasError() {
+		t.Fatal(diags)
+	}
+	if after := os.Environ(); !slices.Equal(slices.Sorted(slices.Values(after)), slices.Sorted(slices.Values(before))) {
+		t.Errorf("the environment was %q, and is %q", before, after)
 	}
 }

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -41,10 +42,22 @@ func (c stringCheck) ValidateString(_ context.Context, request validator.StringR
 var (
 	repositoryNameCheck = stringCheck{"Invalid repository name", ecrlayer.ValidateRepositoryName}
 	registryIDCheck     = stringCheck{"Invalid registry id", ecrlayer.ValidateRegistryID}
-	accountIDCheck      = stringCheck{"Invalid account id", ecrlayer.ValidateRegistryID}
-	regionCheck         = stringCheck{"Invalid region", ecrlayer.ValidateRegion}
-	layerDigestCheck    = stringCheck{"Invalid layer digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
-	imageTagCheck       = stringCheck{"Invalid image tag", ecrlayer.ValidateImageTag}
-	imageDigestCheck    = stringCheck{"Invalid image digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
-	platformCheck       = stringCheck{"Invalid platform", func(s string) error { _, err := ecrlayer.ParsePlatform(s); return err }}
+	accountIDCheck      = stringCheck{"Invalid account id", func(s string) error {
+		if ecrlayer.ValidateRegistryID(s) != nil {
+			return errors.New("an AWS account id has exactly 12 digits; in quotes, leading zeros are kept")
+		}
+		return nil
+	}}
+	// Whether a region has the form of a code is checked when it is known whether
+	// skip_region_validation is set.
+	regionCheck = stringCheck{"Invalid region", func(s string) error {
+		if !hostLabel().MatchString(s) {
+			return ecrlayer.ValidateRegion(s)
+		}
+		return nil
+	}}
+	layerDigestCheck = stringCheck{"Invalid layer digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
+	imageTagCheck    = stringCheck{"Invalid image tag", ecrlayer.ValidateImageTag}
+	imageDigestCheck = stringCheck{"Invalid image digest", func(s string) error { _, err := ecrlayer.ParseLayerDigest(s); return err }}
+	platformCheck    = stringCheck{"Invalid platform", func(s string) error { _, err := ecrlayer.ParsePlatform(s); return err }}
 )
