@@ -261,6 +261,34 @@ func TestBatchesOfAClientShareABoundAndItsConnections(t *testing.T) {
 	}
 }
 
+func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
+	t.Parallel()
+	l := newLayers(t, 100)
+	l.Inject(ecrtest.Fault{Hang: true})
+	client := ecrlayer.NewClient(l.cfg, nil)
+	first, end := context.WithCancel(t.Context())
+	var batches sync.WaitGroup
+	batches.Go(func() {
+		_, err := client.DownloadURLs(first, inTestRepository, l.digests)
+		batchError(t, err)
+	})
+	defer batches.Wait()
+	defer end()
+	for len(l.Calls()) < ecrlayer.MaxConcurrentCalls {
+		time.Sleep(time.Millisecond)
+	}
+	second, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := client.DownloadURLs(second, inTestRepository, l.digests[:1])
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("the batch took %s with a timeout of 50ms", took)
+	}
+	if batch := batchError(t, err); batch.Ended == nil || !batch.Ended.TimedOut() || batch.Unanswered != 1 {
+		t.Errorf("the batch does not say that it timed out: %+v", batch)
+	}
+}
+
 func TestABatchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecrtest.Fault{

@@ -149,7 +149,7 @@ func badCredentials(summary, next string) advice {
 func callDiagnostic(err error, r request) diag.Diagnostic {
 	var call *ecrlayer.CallError
 	if !errors.As(err, &call) {
-		return diag.NewErrorDiagnostic("Unexpected error", ecrlayer.Redact(err.Error())+"\n\n"+reportBug)
+		return diag.NewErrorDiagnostic("Unexpected error", err.Error()+"\n\n"+reportBug)
 	}
 	summary, at, next := explain(call, r)
 	return errorAt(at, summary, asked(call, r), answered(call), next)
@@ -159,7 +159,7 @@ func callDiagnostic(err error, r request) diag.Diagnostic {
 // has the paragraphs that are not empty.
 func errorAt(at path.Path, summary string, paragraphs ...string) diag.Diagnostic {
 	paragraphs = slices.DeleteFunc(paragraphs, func(s string) bool { return s == "" })
-	detail := ecrlayer.Redact(strings.Join(paragraphs, "\n\n"))
+	detail := strings.Join(paragraphs, "\n\n")
 	if at.Equal(path.Empty()) {
 		return diag.NewErrorDiagnostic(summary, detail)
 	}

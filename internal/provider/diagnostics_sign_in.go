@@ -21,8 +21,6 @@ import (
 	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
-
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
 const credentialsSearch = "Credentials are looked for, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile that it names; " +
@@ -64,7 +62,7 @@ func signInDiagnostics(baseDiags basediag.Diagnostics, m *providerModel) diag.Di
 }
 
 func signInDetail(what string, why reason) string {
-	return ecrlayer.Redact(what + "\n\n" + why.next)
+	return what + "\n\n" + why.next
 }
 
 // signInWarning turns a warning of aws-sdk-go-base into one that names the
@@ -75,7 +73,7 @@ func signInWarning(d basediag.Diagnostic) diag.Diagnostic {
 			"http_proxy is set, but neither https_proxy nor the environment variable HTTPS_PROXY is, so this proxy is used for HTTPS requests too, as in the AWS provider. "+
 				`Set https_proxy as well; if no proxy is wanted for HTTPS, set https_proxy = "".`)
 	}
-	return diag.NewWarningDiagnostic(d.Summary(), ecrlayer.Redact(strings.TrimSpace(d.Detail())))
+	return diag.NewWarningDiagnostic(d.Summary(), strings.TrimSpace(d.Detail()))
 }
 
 // causeOf returns the error that a diagnostic is about.
@@ -295,7 +293,7 @@ func accountUnknownDiagnostic(wanted path.Path, baseDiags basediag.Diagnostics, 
 
 // environmentDiagnostic is for environment variables that the SDK does not accept.
 func environmentDiagnostic(err error) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Invalid environment variable", capitalised(ecrlayer.Redact(err.Error()))+". Correct the environment variable, or unset it.")
+	return diag.NewErrorDiagnostic("Invalid environment variable", capitalised(err.Error())+". Correct the environment variable, or unset it.")
 }
 
 // sharedConfigDiagnostic is for shared config and credentials files that cannot

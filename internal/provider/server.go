@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -20,13 +21,20 @@ import (
 // User-Agent.
 func NewServer(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		return guard(providerserver.NewProtocol6(New(version)())())
+		return serve(New(version)())
 	}
+}
+
+func serve(p provider.Provider) tfprotov6.ProviderServer {
+	return guard(providerserver.NewProtocol6(p)())
 }
 
 // guard returns a server that answers with an error where server panics. A panic
 // would end the process, and with it every other read of the run; the CLI would
 // print the stack trace, and that the plugin crashed.
+//
+// It also keeps secrets out of diagnostics: a message may repeat an argument, and
+// someone may have put a pre-signed URL there.
 //
 // It is here, around all objects, and not in each of them, so that it covers what
 // the framework does for them, and every object that is added.
@@ -44,63 +52,105 @@ func (g guarded) ValidateProviderConfig(ctx context.Context, request *tfprotov6.
 	defer recovered(ctx, "checking the provider block", func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.ValidateProviderConfigResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.ValidateProviderConfig(ctx, request)
+	response, err = g.ProviderServer.ValidateProviderConfig(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) ConfigureProvider(ctx context.Context, request *tfprotov6.ConfigureProviderRequest) (response *tfprotov6.ConfigureProviderResponse, err error) {
 	defer recovered(ctx, "signing in", func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.ConfigureProviderResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.ConfigureProvider(ctx, request)
+	response, err = g.ProviderServer.ConfigureProvider(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) ValidateDataResourceConfig(ctx context.Context, request *tfprotov6.ValidateDataResourceConfigRequest) (response *tfprotov6.ValidateDataResourceConfigResponse, err error) {
 	defer recovered(ctx, "checking the data source "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.ValidateDataResourceConfigResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.ValidateDataResourceConfig(ctx, request)
+	response, err = g.ProviderServer.ValidateDataResourceConfig(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) ReadDataSource(ctx context.Context, request *tfprotov6.ReadDataSourceRequest) (response *tfprotov6.ReadDataSourceResponse, err error) {
 	defer recovered(ctx, "reading the data source "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.ReadDataSourceResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.ReadDataSource(ctx, request)
+	response, err = g.ProviderServer.ReadDataSource(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) ValidateEphemeralResourceConfig(ctx context.Context, request *tfprotov6.ValidateEphemeralResourceConfigRequest) (response *tfprotov6.ValidateEphemeralResourceConfigResponse, err error) {
 	defer recovered(ctx, "checking the ephemeral resource "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.ValidateEphemeralResourceConfigResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.ValidateEphemeralResourceConfig(ctx, request)
+	response, err = g.ProviderServer.ValidateEphemeralResourceConfig(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) OpenEphemeralResource(ctx context.Context, request *tfprotov6.OpenEphemeralResourceRequest) (response *tfprotov6.OpenEphemeralResourceResponse, err error) {
 	defer recovered(ctx, "opening the ephemeral resource "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.OpenEphemeralResourceResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.OpenEphemeralResource(ctx, request)
+	response, err = g.ProviderServer.OpenEphemeralResource(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) RenewEphemeralResource(ctx context.Context, request *tfprotov6.RenewEphemeralResourceRequest) (response *tfprotov6.RenewEphemeralResourceResponse, err error) {
 	defer recovered(ctx, "renewing the ephemeral resource "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.RenewEphemeralResourceResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.RenewEphemeralResource(ctx, request)
+	response, err = g.ProviderServer.RenewEphemeralResource(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) CloseEphemeralResource(ctx context.Context, request *tfprotov6.CloseEphemeralResourceRequest) (response *tfprotov6.CloseEphemeralResourceResponse, err error) {
 	defer recovered(ctx, "closing the ephemeral resource "+request.TypeName, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.CloseEphemeralResourceResponse{Diagnostics: []*tfprotov6.Diagnostic{d}}, nil
 	})
-	return g.ProviderServer.CloseEphemeralResource(ctx, request)
+	response, err = g.ProviderServer.CloseEphemeralResource(ctx, request)
+	if response != nil {
+		withoutSecrets(response.Diagnostics)
+	}
+	return response, err
 }
 
 func (g guarded) CallFunction(ctx context.Context, request *tfprotov6.CallFunctionRequest) (response *tfprotov6.CallFunctionResponse, err error) {
 	defer recovered(ctx, "calling the function "+request.Name, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.CallFunctionResponse{Error: &tfprotov6.FunctionError{Text: d.Summary + ": " + d.Detail}}, nil
 	})
-	return g.ProviderServer.CallFunction(ctx, request)
+	response, err = g.ProviderServer.CallFunction(ctx, request)
+	if response != nil && response.Error != nil {
+		response.Error.Text = ecrlayer.Redact(response.Error.Text)
+	}
+	return response, err
+}
+
+func withoutSecrets(diagnostics []*tfprotov6.Diagnostic) {
+	for _, d := range diagnostics {
+		d.Summary, d.Detail = ecrlayer.Redact(d.Summary), ecrlayer.Redact(d.Detail)
+	}
 }
 
 // recovered is to be deferred. If there is a panic, it hands what the user reads

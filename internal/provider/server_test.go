@@ -15,10 +15,11 @@ import (
 	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	frameworkprovider "github.com/hashicorp/terraform-plugin-framework/provider"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
@@ -31,7 +32,7 @@ func faultyFactories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
 		"ecrlayer": func() (tfprotov6.ProviderServer, error) {
 			whole := faulty{provider.New("test")().(frameworkprovider.ProviderWithEphemeralResources)}
-			return provider.Guard(providerserver.NewProtocol6(whole)()), nil
+			return provider.Serve(whole), nil
 		},
 	}
 }
@@ -121,4 +122,117 @@ func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leaking is what someone may put where another string belongs.
+const leaking = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
+
+func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
+	t.Parallel()
+	server := provider.NewServer("test")()
+	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	check := func(where string, diagnostics []*tfprotov6.Diagnostic, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(where, ": ", err)
+		}
+		for _, d := range diagnostics {
+			text := d.Summary + "\n" + d.Detail
+			if strings.Contains(text, "X-Amz-Signature=") {
+				told++
+			}
+			for _, secret := range []string{"leaked-credential", "leaked-token", "0123456789abcdef"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("of %s, %q is told:\n%s", where, secret, text)
+				}
+			}
+		}
+	}
+	for name, schema := range schemas.DataSourceSchemas {
+		for argument, config := range leakingConfigs(t, schema, "read") {
+			response, err := server.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{TypeName: name, Config: config})
+			check("data "+name+"."+argument, response.Diagnostics, err)
+		}
+	}
+	for name, schema := range schemas.EphemeralResourceSchemas {
+		for argument, config := range leakingConfigs(t, schema, "open") {
+			response, err := server.ValidateEphemeralResourceConfig(t.Context(), &tfprotov6.ValidateEphemeralResourceConfigRequest{TypeName: name, Config: config})
+			check("ephemeral "+name+"."+argument, response.Diagnostics, err)
+		}
+	}
+	for argument, config := range leakingConfigs(t, schemas.Provider, "") {
+		response, err := server.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: config})
+		check("the provider's "+argument, response.Diagnostics, err)
+	}
+	if told < 20 {
+		t.Errorf("%d messages repeat an argument: is this not how it is tested?", told)
+	}
+
+	address, err := tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, leaking))
+	if err != nil {
+		t.Fatal(err)
+	}
+	called, err := server.CallFunction(t.Context(), &tfprotov6.CallFunctionRequest{Name: "parse_image_uri", Arguments: []*tfprotov6.DynamicValue{&address}})
+	if err != nil || called.Error == nil || strings.Contains(called.Error.Text, "leaked") {
+		t.Errorf("parse_image_uri says %v, %v", called.Error, err)
+	}
+}
+
+func TestNoMessageRepeatsASecretOfTheRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+	w.AddCredentials(w.user)
+	// As AWS does, with all that was signed.
+	w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
+		w.user.SessionToken + "\n\nhost;x-amz-security-token'"})
+	o := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t)
+	o.mustFail(t, "", "Invalid signature", "x-amz-security-token:REDACTED")
+	if strings.Contains(o.Diagnostics[0].Detail, w.user.SessionToken) {
+		t.Errorf("the session token is in the detail: %s", o.Diagnostics[0].Detail)
+	}
+}
+
+// leakingConfigs returns configurations by the argument that has the secret: one
+// for each that takes strings, and one for the timeout.
+func leakingConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[string]*tfprotov6.DynamicValue {
+	t.Helper()
+	configs := map[string]*tfprotov6.DynamicValue{}
+	add := func(argument, own string) {
+		body := own
+		for _, other := range schema.Block.Attributes {
+			if other.Required && other.Name != argument {
+				body += assignment(other, "x")
+			}
+		}
+		config, err := decode(body, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		configs[argument] = config
+	}
+	for _, attribute := range schema.Block.Attributes {
+		if own := assignment(attribute, leaking); own != "" && (attribute.Required || attribute.Optional) {
+			add(attribute.Name, own)
+		}
+	}
+	if timeout != "" {
+		add("timeouts", fmt.Sprintf("timeouts {\n%s = %q\n}\n", timeout, leaking))
+	}
+	return configs
+}
+
+// assignment gives an attribute a value, empty if it takes no strings.
+func assignment(attribute *tfprotov6.SchemaAttribute, value string) string {
+	switch ty := attribute.ValueType(); {
+	case ty.Is(tftypes.String):
+		return fmt.Sprintf("%s = %q\n", attribute.Name, value)
+	case ty.Is(tftypes.Set{ElementType: tftypes.String}), ty.Is(tftypes.List{ElementType: tftypes.String}):
+		return fmt.Sprintf("%s = [%q]\n", attribute.Name, value)
+	}
+	return ""
 }

@@ -162,7 +162,8 @@ func (d *demo) command(ctx context.Context, dir string, arguments ...string) *ex
 	command := exec.CommandContext(ctx, d.cli, arguments...)
 	command.Dir = dir
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "TF_") {
+		// No proxy either: what is asked is on this machine.
+		if name, _, _ := strings.Cut(variable, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "TF_") && !strings.HasSuffix(strings.ToLower(name), "_proxy") {
 			command.Env = append(command.Env, variable)
 		}
 	}

@@ -33,6 +33,9 @@ func newDemo(t *testing.T) *demo {
 		t.Fatalf("building the provider: %v\n%s", err, output)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
+	for _, proxy := range []string{"http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(proxy, "http://127.0.0.1:1") // Nothing goes through it.
+	}
 	return &demo{cli: cli, provider: provider, examples: "examples"}
 }
 
