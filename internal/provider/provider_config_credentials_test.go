@@ -135,7 +135,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		"Amazon ECS: a container's credentials with a token": func(t *testing.T, _ *world, u users) session {
 			t.Helper()
 			return session{env: map[string]string{
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", u.temporary) + "/v1/credentials",
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", inTurn(u.temporary)) + "/v1/credentials",
 				"AWS_CONTAINER_AUTHORIZATION_TOKEN":  "Basic ecs",
 			}}
 		},
@@ -143,7 +143,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 			t.Helper()
 			return session{
 				env: map[string]string{
-					"AWS_CONTAINER_CREDENTIALS_FULL_URI":     containerCredentials(t, "eyJ.pod.identity", u.temporary) + "/v1/credentials",
+					"AWS_CONTAINER_CREDENTIALS_FULL_URI":     containerCredentials(t, "eyJ.pod.identity", inTurn(u.temporary)) + "/v1/credentials",
 					"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "HOME/var/run/eks-pod-identity-token",
 				},
 				files: map[string]string{"var/run/eks-pod-identity-token": "eyJ.pod.identity"},
@@ -277,7 +277,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		"shared files over the container": func(t *testing.T, _ *world, u users) session {
 			t.Helper()
 			return session{
-				env:   map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", u.temporary) + "/v1/credentials"},
+				env:   map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials"},
 				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.want)},
 			}
 		},
@@ -287,7 +287,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 			return session{env: map[string]string{
 				"AWS_EC2_METADATA_DISABLED":          "",
 				"AWS_EC2_METADATA_SERVICE_ENDPOINT":  url,
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", u.temporary) + "/v1/credentials",
+				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials",
 			}}
 		},
 		"empty arguments are none, as in the AWS provider": func(_ *testing.T, _ *world, u users) session {
@@ -479,7 +479,7 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 			target := instance
 			if name == "Amazon ECS" {
-				target = containerCredentials(t, "", user)
+				target = containerCredentials(t, "", inTurn(user))
 			}
 			behind, err := url.Parse(target)
 			if err != nil {
@@ -794,6 +794,42 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 			return session{
 				Provider: fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token_file = \"HOME/token\"\n}", roleA),
 				files:    map[string]string{"token": "the-token"},
+			}
+		},
+		"a role of the profile": func(_ *testing.T, w *world) session {
+			soon(w)
+			return session{
+				Provider: `profile = "puller"`,
+				files: map[string]string{
+					".aws/config":      "[profile puller]\nrole_arn = " + w.trust("a") + "\nsource_profile = base\n",
+					".aws/credentials": "[base]\naws_access_key_id = " + w.user.AccessKeyID + "\naws_secret_access_key = " + w.user.SecretAccessKey + "\n",
+				},
+				env: map[string]string{"AWS_ENDPOINT_URL_STS": w.server.URL},
+			}
+		},
+		"a container": func(t *testing.T, w *world) session {
+			t.Helper()
+			// The SDK asks anew at each call in the last five minutes of a session.
+			first, second := w.temporary("first", life), w.temporary("second", time.Hour)
+			url := containerCredentials(t, "Basic ecs", func() ecrtest.Credentials {
+				if time.Until(first.Expires) > life/2 {
+					return first
+				}
+				return second
+			})
+			return session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
+		},
+		"an instance": func(t *testing.T, w *world) session {
+			t.Helper()
+			url, _ := instanceMetadata(t, region, inTurn(w.temporary("first", life), w.temporary("second", time.Hour)))
+			return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
+		},
+		"IAM Identity Center": func(t *testing.T, w *world) session {
+			t.Helper()
+			url, _ := identityCenter(t, w.temporary("first", life), w.temporary("second", time.Hour))
+			return session{
+				env:   map[string]string{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
+				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
 		"credential_process": func(t *testing.T, w *world) session {

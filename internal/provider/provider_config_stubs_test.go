@@ -89,6 +89,20 @@ func credentialsDocument(c ecrtest.Credentials) map[string]any {
 	}
 }
 
+// inTurn returns one after the other, and the last again and again.
+func inTurn(all ...ecrtest.Credentials) func() ecrtest.Credentials {
+	var mu sync.Mutex
+	return func() ecrtest.Credentials {
+		mu.Lock()
+		defer mu.Unlock()
+		c := all[0]
+		if len(all) > 1 {
+			all = all[1:]
+		}
+		return c
+	}
+}
+
 // instanceMetadata serves version 2 of the EC2 instance metadata service, of an
 // instance with a role in a region. Version 1 is off.
 func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Credentials) (string, *requests) {
@@ -121,7 +135,7 @@ func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Cr
 
 // containerCredentials serves a container's credentials to who has the token, as
 // Amazon ECS and EKS Pod Identity do.
-func containerCredentials(t *testing.T, token string, c ecrtest.Credentials) string {
+func containerCredentials(t *testing.T, token string, credentials func() ecrtest.Credentials) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/credentials" || r.Header.Get("Authorization") != token {
@@ -129,7 +143,7 @@ func containerCredentials(t *testing.T, token string, c ecrtest.Credentials) str
 			writeJSON(w, map[string]string{"code": "AccessDenied", "message": "wrong token"})
 			return
 		}
-		writeJSON(w, credentialsDocument(c))
+		writeJSON(w, credentialsDocument(credentials()))
 	})
 }
 
@@ -140,8 +154,9 @@ const (
 
 // identityCenter serves the credentials of a role in IAM Identity Center to who
 // has the access token, and a new access token to who has the refresh token.
-func identityCenter(t *testing.T, c ecrtest.Credentials) (string, *requests) {
+func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *requests) {
 	t.Helper()
+	next := inTurn(all...)
 	got := &requests{}
 	fail := func(w http.ResponseWriter, status int, code, message string) {
 		w.Header().Set("X-Amzn-Errortype", code)
@@ -168,6 +183,7 @@ func identityCenter(t *testing.T, c ecrtest.Credentials) (string, *requests) {
 		case query.Get("account_id") != account || query.Get("role_name") != "Puller":
 			fail(w, http.StatusForbidden, "ForbiddenException", "No access")
 		default:
+			c := next()
 			writeJSON(w, map[string]any{"roleCredentials": map[string]any{
 				"accessKeyId":     c.AccessKeyID,
 				"secretAccessKey": c.SecretAccessKey,
