@@ -10,13 +10,19 @@
 #   CACHE_DIR       the directory
 #   FETCH_ATTEMPTS  how often to try while nothing new arrives (8)
 #   FETCH_BACKOFF   how many seconds to wait before the second try (1); it doubles
+#   FETCH_STALL     after how many seconds to give up a connection on which nothing
+#                   arrives (60)
 #
-# A blob that is there and intact is left alone; one that is corrupt is fetched
-# anew. What arrived before an interruption is kept in .partial/, and the next run
-# goes on from there. Nothing gets its final name before its SHA-256 is verified.
+# A blob that is there and intact is left alone; one that is corrupt is replaced.
+# What arrived before an interruption is kept in .partial/, and the next run goes on
+# from there. Nothing gets its final name before its SHA-256 is verified.
 #
-# Needs a POSIX shell, curl, and sha256sum or shasum. The URL is never printed, is
-# on no command line, and is in the environment of no command that is run here.
+# Any number of runs can share the directory, also from several containers or hosts:
+# each writes to files of its own, and goes by no process ID. The first that has the
+# blob removes what the others have of it, and they end well too.
+#
+# Needs a POSIX shell, mktemp, curl, and sha256sum or shasum. The URL is never printed,
+# is on no command line, and is in the environment of no command that is run here.
 
 set -eu
 umask 022
@@ -26,6 +32,7 @@ digest=${LAYER_DIGEST:?LAYER_DIGEST is not set}
 cache=${CACHE_DIR:?CACHE_DIR is not set}
 attempts=${FETCH_ATTEMPTS:-8}
 backoff=${FETCH_BACKOFF:-1}
+stall=${FETCH_STALL:-60}
 unset LAYER_URL
 
 hex=${digest#sha256:}
@@ -65,69 +72,87 @@ intact() {
 }
 
 size() {
-	if [ -e "$1" ]; then
-		wc -c <"$1" | tr -d ' '
-	else
-		echo 0
-	fi
-}
-
-# create FILE CONTENT, unless it is there: index.json may list images by now.
-create() {
-	[ -e "$1" ] && return
-	printf '%s\n' "$2" >"$1.$$"
-	mv -f "$1.$$" "$1"
+	bytes=$({ wc -c <"$1"; } 2>/dev/null) || bytes=0
+	echo "$((bytes))"
 }
 
 blob=$cache/blobs/sha256/$hex
 partial=$cache/.partial
-part=$partial/$hex.$$
-log=$partial/log.$hex.$$
-refusal=$partial/refusal.$hex.$$
+kept=$partial/$hex # what a run that has ended leaves to the next
+own=
+part=
 
-mkdir -p "$cache/blobs/sha256" "$partial"
-create "$cache/oci-layout" '{"imageLayoutVersion":"1.0.0"}'
-create "$cache/index.json" '{"schemaVersion":2,"manifests":[]}'
+# create FILE CONTENT, unless it is there: index.json may list images by now.
+create() {
+	[ -e "$1" ] && return
+	new=$(mktemp "$partial/new.XXXXXX")
+	printf '%s\n' "$2" >"$new"
+	chmod 644 "$new"
+	mv -f "$new" "$1"
+}
 
-if [ -e "$blob" ]; then
-	if intact "$blob"; then
-		say "already there"
-		exit 0
+# finish MESSAGE: ends well. The blob is there, so nobody needs a part of it.
+finish() {
+	rm -rf "$kept" "$kept".* 2>/dev/null || :
+	say "$*"
+	exit 0
+}
+
+# empty: makes an empty part, unless another run has just removed the directory.
+empty() {
+	(: >"$part") 2>/dev/null || :
+}
+
+# leave: at the end, keeps what arrived, unless more is kept already.
+leave() {
+	if [ "$(size "$part")" -gt "$(size "$kept")" ]; then
+		mv -f "$part" "$kept" || :
 	fi
-	say "there, but corrupt: fetching it anew"
-	rm -f "$blob"
-fi
+	rm -rf "$own" || :
+} 2>/dev/null
 
-trap 'rm -f "$log" "$refusal"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# begin: makes a directory that no other run has, and gets into it the most of what
+# others have. That is a copy, since one of them, or a curl that has outlived it, may
+# still write to the original.
+begin() {
+	mkdir -p "$partial"
+	own=$(mktemp -d "$kept.XXXXXX")
+	part=$own/part
+	empty
+	for other in "$kept" "$kept".*/part; do
+		if [ "$(size "$other")" -gt "$(size "$part")" ]; then
+			cp "$other" "$part" 2>/dev/null || :
+		fi
+	done
+	if [ "$(size "$part")" -ge "$(size "$kept")" ]; then
+		rm -f "$kept"
+	fi
+	[ ! -s "$part" ] || place
+}
 
-: >>"$part"
-# What another run has is gone on with, if it is more, in a copy: that run may still be
-# at work, or have been killed and its curl live on, and then the file is written to.
-for left in "$partial/$hex".*; do
-	if [ "$(size "$left")" -gt "$(size "$part")" ]; then
-		cp "$left" "$part"
+# place: ends well if all of the blob is here. Returns if it is not, or has just been
+# removed by another run.
+place() {
+	if intact "$part" 2>/dev/null; then
+		message=$(mv -f "$part" "$blob" 2>&1) && finish "fetched, $(size "$blob") bytes"
+		[ ! -e "$part" ] || die "$message"
 	fi
-	if [ "$left" != "$part" ] && ! kill -0 "${left##*.}" 2>/dev/null; then
-		rm -f "$left"
-	fi
-done
+}
 
 # request ARGUMENT...: runs curl, which reads the URL from its standard input, and
 # sets code to its exit code, status to the HTTP status, message to its complaint.
 request() {
 	code=0
-	status=$(
+	answer=$(
 		curl --disable --config - --silent --show-error --location --proto '=http,https' \
-			--connect-timeout 30 --speed-limit 1 --speed-time 60 --write-out '%{http_code}' \
-			"$@" 2>"$log" <<-END
+			--connect-timeout "$stall" --speed-limit 1 --speed-time "$stall" \
+			--write-out 'status=%{http_code}\n' "$@" 2>&1 <<-END
 				url = "$url"
 			END
 	) || code=$?
+	status=$(printf '%s\n' "$answer" | sed -n 's/^status=//p')
 	# In case a version of curl repeats the URL: all from its ? on is secret.
-	message=$(sed -e 's/[?][^ ]*/?.../g' -e 's/^curl: ([0-9]*) //' "$log" | tail -n 1)
+	message=$(printf '%s\n' "$answer" | sed -e '/^status=/d' -e 's/[?][^ ]*/?.../g' -e 's/^curl: ([0-9]*) //' | tail -n 1)
 }
 
 # explain: ends with why the server refuses, as Amazon S3 puts it in XML. The body
@@ -135,14 +160,15 @@ request() {
 # Returns if it is no longer refused.
 explain() {
 	refused=$status
-	request --range 0-0 --max-time 60 --output "$refusal"
+	request --range 0-0 --max-time 60 --output "$own/refusal"
+	[ -e "$part" ] || return 0
 	case $code:$status in
 	0:200 | 0:206)
 		message="HTTP $refused, but not when asked again"
 		return
 		;;
 	esac
-	why=$(tr -d '\r\n' <"$refusal" 2>/dev/null | sed -n 's/.*<Code>\([^<]*\)<.*<Message>\([^<]*\)<.*/\1: \2/p')
+	why=$(cat "$own/refusal" 2>/dev/null | tr -d '\r\n' | sed -n 's/.*<Code>\([^<]*\)<.*<Message>\([^<]*\)<.*/\1: \2/p')
 	case $why in
 	*"has expired"*)
 		die "HTTP $refused, $why. The URL lived for an hour. Run again: that asks for a new one, and goes on after the $(size "$part") bytes that are here."
@@ -152,26 +178,40 @@ explain() {
 	esac
 }
 
+mkdir -p "$cache/blobs/sha256" "$partial"
+create "$cache/oci-layout" '{"imageLayoutVersion":"1.0.0"}'
+create "$cache/index.json" '{"schemaVersion":2,"manifests":[]}'
+
+if [ -e "$blob" ]; then
+	intact "$blob" && finish "already there"
+	say "there, but corrupt: fetching it anew"
+fi
+
+trap leave EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 tries=0
 corrupt=0
 wait=$backoff
-whole=
-[ -s "$part" ] && intact "$part" && whole=yes
-while [ -z "$whole" ]; do
-	if [ ! -e "$part" ] && [ -e "$blob" ] && intact "$blob"; then
-		say "another run was faster"
-		exit 0
+begin
+while :; do
+	# Another run has the blob and has cleared up, or somebody has emptied .partial/.
+	if [ ! -e "$part" ]; then
+		[ -e "$blob" ] && intact "$blob" && finish "another run was faster"
+		begin
 	fi
-	: >>"$part"
 	before=$(size "$part")
 	request --fail --continue-at - --output "$part"
+	[ -e "$part" ] || continue
 
 	case $code:$status in
 	0:200 | 0:206 | 0:416 | 22:416)
 		# The whole of it is here: then it is right, or it is worth nothing.
+		place
 		[ -e "$part" ] || continue
-		intact "$part" && whole=yes && continue
-		: >"$part"
+		empty
 		corrupt=$((corrupt + 1))
 		[ "$corrupt" -lt 3 ] || die "what the server sends has another digest, sha256:${sum%% *}, again and again"
 		say "what arrived is corrupt: fetching it anew" >&2
@@ -179,9 +219,12 @@ while [ -z "$whole" ]; do
 		;;
 	0:*) die "HTTP $status, which is no answer to a download" ;;
 	22:408 | 22:429 | 22:5??) ;;
-	22:*) explain ;;
+	22:*)
+		explain
+		[ -e "$part" ] || continue
+		;;
 	33:*)
-		: >"$part"
+		empty
 		message="the server cannot resume"
 		;;
 	# Names, connections, TLS, timeouts, HTTP/2: what a network does.
@@ -199,7 +242,3 @@ while [ -z "$whole" ]; do
 	wait=$((wait * 2))
 	[ "$wait" -le 60 ] || wait=60
 done
-
-mv -f "$part" "$blob"
-rm -f "$partial/$hex".* "$partial"/*".$hex".*
-say "fetched, $(size "$blob") bytes"

@@ -268,10 +268,7 @@ func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
 	client := ecrlayer.NewClient(l.cfg, nil)
 	first, end := context.WithCancel(t.Context())
 	var batches sync.WaitGroup
-	batches.Go(func() {
-		_, err := client.DownloadURLs(first, inTestRepository, l.digests)
-		batchError(t, err)
-	})
+	batches.Go(func() { _, _ = client.DownloadURLs(first, inTestRepository, l.digests) })
 	defer batches.Wait()
 	defer end()
 	for len(l.Calls()) < ecrlayer.MaxConcurrentCalls {

@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -429,9 +430,11 @@ func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T)
 func TestCredentialsThatCannotBeRenewedAreThoseOfTheProfileInTheBlock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	// It answers once.
-	program := fmt.Sprintf("#!/bin/sh\nset -e\nmkdir HOME/asked\nprintf '{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",\"Expiration\":\"%s\"}'\n",
-		w.user.AccessKeyID, w.user.SecretAccessKey, time.Now().Add(2*time.Second).UTC().Format(time.RFC3339Nano))
+	document, err := json.Marshal(credentialsDocument(w.temporary("once", 2*time.Second)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := "#!/bin/sh\nset -e\nmkdir HOME/asked\necho '" + string(document) + "'\n" // It answers once.
 	o := session{
 		Provider: w.endpoints() + "profile = \"mine\"\n",
 		Reads:    []string{w.read(), w.read()},

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -138,14 +139,27 @@ func (c seedCache) partial(t *testing.T) []string {
 	return files
 }
 
+// leave writes what a run that was killed has left of a blob.
+func (c seedCache) leave(t *testing.T, layer, content string) {
+	t.Helper()
+	directory := filepath.Join(string(c), ".partial", strings.TrimPrefix(layer, "sha256:")+".killed")
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(directory, "part"), content)
+}
+
 // expectUnfinished checks that nothing has the name of a blob, and that so many
-// bytes of it are kept.
+// bytes of it are kept, and nothing else.
 func (c seedCache) expectUnfinished(t *testing.T, layer string, size int64) {
 	t.Helper()
 	if _, err := os.Stat(c.blob(layer)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("something has the name of the blob: %v", err)
 	}
 	files := c.partial(t)
+	if size == 0 && len(files) == 0 {
+		return
+	}
 	if len(files) != 1 {
 		t.Fatalf("partial files: %q", files)
 	}
@@ -208,13 +222,16 @@ func (s *script) command(ctx context.Context) (*exec.Cmd, *bytes.Buffer) {
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	command.WaitDelay = 5 * time.Second
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	return command, &output
 }
 
 // must runs the script to a good end, with all parts in this order in what it says.
 func (s *script) must(t *testing.T, parts ...string) {
 	t.Helper()
-	command, output := s.command(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	command, output := s.command(ctx)
 	if err := command.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -224,7 +241,9 @@ func (s *script) must(t *testing.T, parts ...string) {
 // mustFail runs the script to a bad end.
 func (s *script) mustFail(t *testing.T, parts ...string) {
 	t.Helper()
-	command, output := s.command(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	command, output := s.command(ctx)
 	if exit := (*exec.ExitError)(nil); !errors.As(command.Run(), &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("%v\n%s", exit, output)
 	}
@@ -409,19 +428,20 @@ func TestSeedCacheScriptReplacesWhatIsCorrupt(t *testing.T) {
 			}
 		}
 
-		// What is left of an earlier run, whose process is no more.
+		// What is left of an earlier run.
 		for name, content := range map[string]string{"changed": "?" + whole[1:1000], "too long": whole + "?", "of another length": "?" + whole[1:]} {
 			os.Remove(s.cache.blob(s.layer))
-			writeFile(t, filepath.Join(string(s.cache), ".partial", strings.TrimPrefix(s.layer, "sha256:")+".4194304"), content)
+			s.cache.leave(t, s.layer, content)
 			s.must(t, "corrupt", "fetched")
 			s.cache.expect(t, w.layers[0])
 			if t.Failed() {
 				t.Fatal(name)
 			}
 		}
-		// The process id of an earlier run, in another container, is another process's now.
+		// The most that any run has left is gone on with.
 		os.Remove(s.cache.blob(s.layer))
-		writeFile(t, filepath.Join(string(s.cache), ".partial", strings.TrimPrefix(s.layer, "sha256:")+".1"), whole[:1000])
+		s.cache.leave(t, s.layer, whole[:1000])
+		writeFile(t, filepath.Join(string(s.cache), ".partial", strings.TrimPrefix(s.layer, "sha256:")), whole[:500])
 		w.Reset()
 		s.must(t, "fetched")
 		s.cache.expect(t, w.layers[0])
@@ -431,7 +451,7 @@ func TestSeedCacheScriptReplacesWhatIsCorrupt(t *testing.T) {
 
 		// All had arrived, and only the name was missing.
 		os.Remove(s.cache.blob(s.layer))
-		writeFile(t, filepath.Join(string(s.cache), ".partial", strings.TrimPrefix(s.layer, "sha256:")+".4194304"), whole)
+		s.cache.leave(t, s.layer, whole)
 		w.Reset()
 		s.must(t, "fetched")
 		s.cache.expect(t, w.layers[0])
@@ -571,6 +591,175 @@ func TestSeedCacheScriptRunTwiceAtOnce(t *testing.T) {
 		slow.cache.expect(t, w.layers[0])
 		if _, ranges := w.downloads(); !slices.Equal(ranges, []string{"", "bytes=100000-", "bytes=100000-"}) {
 			t.Errorf("ranges: %q", ranges)
+		}
+	})
+}
+
+// standIns puts shell scripts in the place of commands, for this run alone. The
+// command itself is "$real".
+func (s *script) standIns(t *testing.T, commands map[string]string) {
+	t.Helper()
+	bin := t.TempDir()
+	for name, content := range commands {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Skip(err)
+		}
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\nreal='"+path+"'\n"+content+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.env = append(slices.Clone(s.env), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// expectNoNoise checks that all that was said is what the script says.
+func (s *script) expectNoNoise(t *testing.T, output string) {
+	t.Helper()
+	for line := range strings.Lines(output) {
+		if !strings.HasPrefix(line, s.layer+": ") {
+			t.Errorf("noise: %s", line)
+		}
+	}
+}
+
+func TestSeedCacheScriptFinishedByAnotherRunWhileItVerifies(t *testing.T) {
+	t.Parallel()
+	forEachShell(t, func(t *testing.T, shell []string) {
+		if shell[0] == "busybox" {
+			t.Skip("its own sha256sum may come before any on PATH")
+		}
+		w := newSeedWorld(t)
+		fast := newScript(t, shell, w, w.layers[0])
+		slow := *fast
+		verifies, goOn := filepath.Join(t.TempDir(), "verifies"), filepath.Join(t.TempDir(), "go on")
+		slow.standIns(t, map[string]string{"sha256sum": `"$real" && : >'` + verifies + `'; until [ -e '` + goOn + `' ]; do sleep 0.1; done`})
+		command, output := slow.command(t.Context())
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the verification", func() bool { _, err := os.Stat(verifies); return err == nil })
+		fast.must(t, "fetched")
+		fast.cache.expect(t, fast.layer)
+		writeFile(t, goOn, "")
+		if err := command.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		slow.expectSaid(t, output.String(), []string{"another run was faster"})
+		slow.expectNoNoise(t, output.String())
+		slow.cache.expect(t, slow.layer)
+	})
+}
+
+func TestSeedCacheScriptStartsAgainWhenItsFilesAreGone(t *testing.T) {
+	t.Parallel()
+	forEachShell(t, func(t *testing.T, shell []string) {
+		w := newSeedWorld(t)
+		s := newScript(t, shell, w, w.layers[0])
+		w.Inject(ecrtest.Fault{Operation: getObject, Truncate: 100_000, Times: 1})
+		w.Inject(ecrtest.Fault{Operation: getObject, Times: 1, Rewrite: func(body []byte) []byte {
+			if err := os.RemoveAll(filepath.Join(string(s.cache), ".partial")); err != nil {
+				t.Error(err)
+			}
+			return body
+		}})
+		command, output := s.command(t.Context())
+		if err := command.Run(); err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		s.expectSaid(t, output.String(), []string{"from byte 100000", "fetched"})
+		s.expectNoNoise(t, output.String())
+		s.cache.expect(t, s.layer)
+	})
+}
+
+// In containers, each run may have the same process ID as the others.
+func TestSeedCacheScriptRunByManyWithTheSameProcessID(t *testing.T) {
+	t.Parallel()
+	content := strings.ReplaceAll(readFile(t, filepath.Join(checkout, "examples", "seed-cache", "fetch.sh")), "$$", "1")
+	file := filepath.Join(t.TempDir(), "fetch.sh")
+	writeFile(t, file, content)
+	forEachShell(t, func(t *testing.T, shell []string) {
+		w := newSeedWorld(t)
+		good := newScript(t, shell, w, w.layers[0])
+		for range 4 {
+			w.Inject(ecrtest.Fault{Operation: getObject, Truncate: 50_000, Times: 2})
+			w.Inject(ecrtest.Fault{Operation: getObject, Delay: 200 * time.Millisecond, Times: 2})
+		}
+		log := filepath.Join(t.TempDir(), "log")
+		good.standIns(t, map[string]string{
+			"curl":      `for argument; do last=$argument; done; echo "$RUN $last" >>'` + log + `'; exec "$real" "$@"`,
+			"sha256sum": `sleep 0.$((RUN / 2)); exec "$real"`,
+		})
+		var runs sync.WaitGroup
+		for run := range 8 {
+			s := *good
+			s.env = append(slices.Clone(s.env), fmt.Sprint("RUN=", run))
+			command, output := s.command(t.Context())
+			command.Args[len(command.Args)-1] = file
+			runs.Go(func() {
+				if err := command.Run(); err != nil {
+					t.Errorf("%v\n%s", err, output)
+				}
+				s.expectSaid(t, output.String(), []string{"already there|another run was faster|fetched"})
+				s.expectNoNoise(t, output.String())
+				if got := digest.FromString(readFile(t, s.cache.blob(s.layer))).String(); got != s.layer {
+					t.Errorf("the blob holds %s", got)
+				}
+			})
+		}
+		runs.Wait()
+		good.cache.expect(t, good.layer)
+		users := map[string]string{}
+		for line := range strings.Lines(readFile(t, log)) {
+			run, part, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if other, used := users[part]; used && other != run {
+				t.Errorf("runs %s and %s write to %s", other, run, part)
+			}
+			users[part] = run
+		}
+		if len(users) < 2 {
+			t.Errorf("only %d parts were written", len(users))
+		}
+	})
+}
+
+func TestSeedCacheScriptGivesUpAConnectionOnWhichNothingArrives(t *testing.T) {
+	t.Parallel()
+	forEachShell(t, func(t *testing.T, shell []string) {
+		w := newSeedWorld(t)
+		s := newScript(t, shell, w, w.layers[0])
+		s.env = []string{"FETCH_STALL=1"}
+		w.Inject(ecrtest.Fault{Operation: getObject, Truncate: 100_000, Stall: true, Times: 1})
+		s.must(t, "next try", "from byte 100000", "fetched")
+		s.cache.expect(t, s.layer)
+		if _, ranges := w.downloads(); !slices.Equal(ranges, []string{"", "bytes=100000-"}) {
+			t.Errorf("ranges: %q", ranges)
+		}
+
+		// It takes the connection, and says nothing in TLS.
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		other := newScript(t, shell, w, w.layers[1])
+		other.env = []string{"FETCH_STALL=1", "FETCH_ATTEMPTS=2"}
+		other.url = "https://" + listener.Addr().String()
+		other.mustFail(t, "next try", "given up after 2 tries")
+		other.cache.expectUnfinished(t, other.layer, 0)
+	})
+}
+
+func TestSeedCacheScriptHidesTheURLThatCurlRepeats(t *testing.T) {
+	t.Parallel()
+	forEachShell(t, func(t *testing.T, shell []string) {
+		w := newSeedWorld(t)
+		s := newScript(t, shell, w, w.layers[0])
+		s.env = []string{"FETCH_ATTEMPTS=2"}
+		for _, code := range []string{"3", "56"} {
+			other := *s
+			other.standIns(t, map[string]string{"curl": `sed -n 's/.*url = "\(.*\)".*/curl: (` + code + `) no good: \1 was the URL/p' >&2; exit ` + code})
+			other.mustFail(t, `no good: http://[^?]*\?\.\.\. was the URL`)
 		}
 	})
 }

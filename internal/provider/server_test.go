@@ -203,13 +203,14 @@ func leakingConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[
 	t.Helper()
 	configs := map[string]*tfprotov6.DynamicValue{}
 	add := func(argument, own string) {
-		body := own
+		var body strings.Builder
+		body.WriteString(own)
 		for _, other := range schema.Block.Attributes {
 			if other.Required && other.Name != argument {
-				body += assignment(other, "x")
+				body.WriteString(assignment(other, "x"))
 			}
 		}
-		config, err := decode(body, schema)
+		config, err := decode(body.String(), schema)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func newMachine(t *testing.T) *machine {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("the boot script needs curl: ", err)
 	}
-	m.directory = filepath.Join(m.root, "app")
+	m.directory = filepath.Join(m.root, "new", "app") // Neither is there at the first boot.
 	m.useScenario(t, "user-data")
 
 	// It changes, and is replaced, when the instance is.
@@ -90,7 +90,7 @@ func (m *machine) boot(t *testing.T, commands map[string]string) (string, error)
 // mustBoot checks that the first boot unpacks a layer.
 func (m *machine) mustBoot(t *testing.T, layer string, commands map[string]string) {
 	t.Helper()
-	os.RemoveAll(m.directory)
+	os.RemoveAll(filepath.Dir(m.directory))
 	output, err := m.boot(t, commands)
 	if err != nil || !strings.Contains(output, layer+" is in "+m.directory) {
 		t.Fatalf("%v:\n%s", err, output)
@@ -153,7 +153,27 @@ func TestAccUserDataOnAMachineWhereSomethingIsWrong(t *testing.T) {
 	if output, err := m.boot(t, map[string]string{"date": later}); err == nil || !strings.Contains(output, "expired at 20") || !strings.Contains(output, "-replace=aws_instance.app") {
 		t.Errorf("%v:\n%s", err, output)
 	}
-	if _, err := os.Stat(m.directory); err == nil {
-		t.Error("something was unpacked")
+	if files, err := os.ReadDir(m.directory); err != nil || len(files) > 0 {
+		t.Errorf("%d files were unpacked (%v)", len(files), err)
 	}
+}
+
+func TestAccUserDataOnAMachineWhereCurlCannotWork(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.must(t, "apply", "-auto-approve")
+	// Trying again would help neither.
+	noWait := map[string]string{"sleep": "echo it waits; exit 1"}
+	expectSaid := func(output string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(output, "The URL of "+m.layers[0]+" is not to blame") || strings.Contains(output, "it waits") {
+			t.Errorf("%v:\n%s", err, output)
+		}
+	}
+	if err := os.MkdirAll(m.directory+".layer", 0o700); err != nil { // in the way of the archive
+		t.Fatal(err)
+	}
+	expectSaid(m.boot(t, noWait))
+	noWait["curl"] = "exit 127"
+	expectSaid(m.boot(t, noWait))
 }
