@@ -241,7 +241,14 @@ func expectAll(address string, attributes map[string]knownvalue.Check) []statech
 // each read.
 func (w *world) expectEachRead(t *testing.T, want ...string) {
 	t.Helper()
-	made := w.operations()
+	var made []string
+	for _, call := range w.Calls() {
+		// Nobody known here: a client of another test, whose endpoint had this port before.
+		if call.AccountID == "" && call.Service != "s3" {
+			continue
+		}
+		made = append(made, call.Service+":"+call.Operation)
+	}
 	asWanted := len(made) > 0
 	for read := range slices.Chunk(made, len(want)) {
 		asWanted = asWanted && slices.Equal(read, want)
