@@ -239,7 +239,7 @@ func TestBatchesOfAClientShareABoundAndItsConnections(t *testing.T) {
 	l := newLayers(t, 400)
 	l.Inject(ecrtest.Fault{Delay: 5 * time.Millisecond})
 	client := ecrlayer.NewClient(l.cfg, nil)
-	for range 2 {
+	for range 6 { // In each, all but ten connections would be new if the client kept no more.
 		var batches sync.WaitGroup
 		for part := range slices.Chunk(l.digests, 100) {
 			batches.Go(func() {
