@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
+	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
 	"github.com/hashicorp/aws-sdk-go-base/v2/useragent"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -400,9 +401,7 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 	}
 	ctx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
-	restore := m.settle(machine)
-	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
-	restore()
+	ctx, cfg, baseDiags := m.signIn(ctx, base, machine)
 	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		diags.Append(signInTimeoutDiagnostic())
 		return nil, diags
@@ -441,6 +440,12 @@ func (m *providerModel) configure(ctx context.Context, version, terraformVersion
 		return nil, diags
 	}
 	return &configured{client: client, profile: m.profile(), skipRegionValidation: skipRegionValidation}, diags
+}
+
+// signIn finds the credentials, in the environment that settle makes for that.
+func (m *providerModel) signIn(ctx context.Context, base *awsbase.Config, found machine) (context.Context, aws.Config, basediag.Diagnostics) {
+	defer m.settle(found)()
+	return awsbase.GetAwsConfig(ctx, base)
 }
 
 // chooseEndpoint sets which endpoint of ECR is asked.
