@@ -62,7 +62,7 @@ func (e *DownloadError) ErrorCode() string {
 // download gets a blob from where presigned leads to, checks its size and its
 // digest, and gives it to use. It connects and retries as for ECR, but signs
 // nothing and runs none of the steps that log requests: the URL is a credential.
-// The error is a *CallError; it wraps a *DownloadError, an *AnswerError or what
+// The error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError or what
 // use returns.
 func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, presigned string, use func([]byte) error) error {
 	return c.do(ctx, OperationDownload, repo, blob.Digest.String(), func(ctx context.Context, options func(*ecr.Options)) error {
@@ -90,7 +90,7 @@ func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor,
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		handler := smithyhttp.NewClientHandlerWithOptions(discreetClient{own.HTTPClient})
+		handler := smithyhttp.NewClientHandlerWithOptions(redactingClient{own.HTTPClient})
 		if _, _, err := middleware.DecorateHandler(handler, stack).Handle(ctx, nil); err != nil {
 			return err
 		}
@@ -98,14 +98,14 @@ func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor,
 	})
 }
 
-// discreetClient is an HTTP client whose errors tell no more of a URL than
+// redactingClient is an HTTP client whose errors tell no more of a URL than
 // scheme and host.
-type discreetClient struct {
+type redactingClient struct {
 	smithyhttp.ClientDo
 }
 
 // Do sends a request.
-func (c discreetClient) Do(request *http.Request) (*http.Response, error) {
+func (c redactingClient) Do(request *http.Request) (*http.Response, error) {
 	response, err := c.ClientDo.Do(request)
 	if failure, ok := errors.AsType[*url.Error](err); ok {
 		return response, &url.Error{Op: failure.Op, URL: request.URL.Scheme + "://" + request.URL.Host, Err: failure.Err}
@@ -157,12 +157,12 @@ func (r *blobReader) read(body io.Reader) ([]byte, error) {
 		// The connection broke: worth another attempt.
 		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, r.blob.Size, err)}
 	case size > r.blob.Size:
-		return nil, &AnswerError{Reason: fmt.Sprintf("the blob has more than the %d bytes that the manifest says", r.blob.Size)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than the %d bytes that the manifest says", r.blob.Size)}
 	case size < r.blob.Size:
-		return nil, &AnswerError{Reason: fmt.Sprintf("the blob has %d bytes, the manifest says %d", size, r.blob.Size)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes, the manifest says %d", size, r.blob.Size)}
 	}
 	if actual := r.blob.Digest.Algorithm().FromBytes(content); actual != r.blob.Digest {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the blob has the digest %s, not the one that the manifest says", actual)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, not the one that the manifest says", actual)}
 	}
 	return content, nil
 }

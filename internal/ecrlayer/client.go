@@ -91,7 +91,7 @@ type Call struct {
 	// Repository is what was asked; its Region is always set.
 	Repository Repository
 	// Subject is what was asked for in the repository: a digest or a tag.
-	Subject string
+	Resource string
 	// Endpoint is the scheme and host of the last request, or empty if none was made.
 	Endpoint string
 	// Attempts is how many requests were made, 0 if the call failed before the first.
@@ -112,11 +112,11 @@ func (c *Client) do(ctx context.Context, operation string, repo Repository, subj
 	if repo.Region == "" {
 		repo.Region = c.region
 	}
-	call := Call{Operation: operation, Repository: repo, Subject: subject}
+	call := Call{Operation: operation, Repository: repo, Resource: subject}
 	start := time.Now()
 	err := send(ctx, func(o *ecr.Options) {
 		o.Region = repo.Region
-		o.APIOptions = append(o.APIOptions, call.record, boundAnswer)
+		o.APIOptions = append(o.APIOptions, call.record, limitResponse)
 	})
 	call.Elapsed = time.Since(start)
 	if err == nil {
@@ -131,30 +131,30 @@ func (c *Client) do(ctx context.Context, operation string, repo Repository, subj
 
 // The most that is read of an answer, which the SDK does not bound: a manifest of
 // MaxManifestSize of which JSON escapes each byte, with room to spare.
-const maxAnswerSize = 8 * MaxManifestSize
+const maxResponseSize = 8 * MaxManifestSize
 
-// boundAnswer adds a step to the SDK's stack that ends an answer which would fill
+// limitResponse adds a step to the SDK's stack that ends an answer which would fill
 // the memory.
-func boundAnswer(stack *middleware.Stack) error {
+func limitResponse(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Bound",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
-				response.Body = &boundBody{ReadCloser: response.Body, left: maxAnswerSize}
+				response.Body = &limitedBody{ReadCloser: response.Body, left: maxResponseSize}
 			}
 			return out, metadata, err
 		}), middleware.After)
 }
 
-// boundBody is a body that fails where it is too long.
-type boundBody struct {
+// limitedBody is a body that fails where it is too long.
+type limitedBody struct {
 	io.ReadCloser
 	left int
 }
 
-func (b *boundBody) Read(p []byte) (int, error) {
+func (b *limitedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, &AnswerError{Reason: fmt.Sprintf("the answer has %d bytes or more", maxAnswerSize)}
+		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the answer has %d bytes or more", maxResponseSize)}
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
 	b.left -= n

@@ -29,7 +29,7 @@ type DownloadURL struct {
 
 // DownloadURL returns a pre-signed URL of a layer (or of an image's config) by
 // one call of GetDownloadUrlForLayer. The error is a *CallError; it wraps an
-// *AnswerError when ECR answered without a URL or about another digest.
+// *InvalidResponseError when ECR answered without a URL or about another digest.
 //
 // See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
 func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.Digest) (DownloadURL, error) {
@@ -60,7 +60,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 
 func checkDownloadURL(output *ecr.GetDownloadUrlForLayerOutput, asked digest.Digest) error {
 	if answered := aws.ToString(output.LayerDigest); answered != asked.String() {
-		return &AnswerError{Reason: fmt.Sprintf("the answer is about layer digest %q, not about the one that was asked for", answered)}
+		return &InvalidResponseError{Reason: fmt.Sprintf("the answer is about layer digest %q, not about the one that was asked for", answered)}
 	}
 	return checkURL(aws.ToString(output.DownloadUrl))
 }

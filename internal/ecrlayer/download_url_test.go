@@ -128,8 +128,8 @@ func TestAnAnswerThatIsNotAboutTheLayerIsAnError(t *testing.T) {
 	for name, body := range tests {
 		r.Inject(ecrtest.Fault{Service: "ecr", Times: 1, Body: []byte(body), ContentType: "application/x-amz-json-1.1"})
 		got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
-		if _, ok := errors.AsType[*ecrlayer.AnswerError](err); !ok {
-			t.Errorf("%s: the error is %v, want an AnswerError", name, err)
+		if _, ok := errors.AsType[*ecrlayer.InvalidResponseError](err); !ok {
+			t.Errorf("%s: the error is %v, want an InvalidResponseError", name, err)
 			continue
 		}
 		if got != (ecrlayer.DownloadURL{}) {
@@ -156,7 +156,7 @@ func TestAFailedCallTellsWhatWasAskedAndWhatCameBack(t *testing.T) {
 	want := ecrlayer.Call{
 		Operation:  "GetDownloadUrlForLayer",
 		Repository: ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
-		Subject:    absent.String(),
+		Resource:   absent.String(),
 		Endpoint:   "http://" + r.host,
 		Attempts:   1,
 		Elapsed:    call.Elapsed,

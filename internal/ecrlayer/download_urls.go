@@ -33,9 +33,9 @@ const maxConcurrentCalls = 50
 // How many failures BatchError.Error spells out.
 const maxErrorsInText = 3
 
-// errPointless is why a batch ends when a failure shows that no call of it can
+// errBatchAborted is why a batch ends when a failure shows that no call of it can
 // succeed.
-var errPointless = errors.New("another call of the batch failed in a way that all would")
+var errBatchAborted = errors.New("another call of the batch failed in a way that all would")
 
 // BatchError is a batch of which at least one call failed. It unwraps to all the
 // CallErrors that it holds.
@@ -44,19 +44,19 @@ type BatchError struct {
 	Digests int
 	// Failures are the calls that failed, in the order of their digests.
 	Failures []*CallError
-	// Unanswered is how many digests were not asked for, or not to the end,
+	// Incomplete is how many digests were not asked for, or not to the end,
 	// because the context ended, or because a failure showed that no call of the
 	// batch could succeed: no credentials, no access, no repository, no connection.
-	Unanswered int
-	// Ended is set if the context ended first. Of the calls that this broke off it
+	Incomplete int
+	// Interrupted is set if the context ended first. Of the calls that this broke off it
 	// is one with the most attempts; without attempts if it broke off none.
-	Ended *CallError
+	Interrupted *CallError
 }
 
 // Error returns how many failed and the first few failures, free of secrets.
 func (e *BatchError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "of %d digests, %d failed and %d got no answer", e.Digests, len(e.Failures), e.Unanswered)
+	fmt.Fprintf(&text, "of %d digests, %d failed and %d got no answer", e.Digests, len(e.Failures), e.Incomplete)
 	for i, err := range e.Unwrap() {
 		if i == maxErrorsInText {
 			text.WriteString("; …")
@@ -67,14 +67,14 @@ func (e *BatchError) Error() string {
 	return text.String()
 }
 
-// Unwrap returns Failures and Ended.
+// Unwrap returns Failures and Interrupted.
 func (e *BatchError) Unwrap() []error {
 	all := make([]error, 0, len(e.Failures)+1)
 	for _, failure := range e.Failures {
 		all = append(all, failure)
 	}
-	if e.Ended != nil {
-		all = append(all, e.Ended)
+	if e.Interrupted != nil {
+		all = append(all, e.Interrupted)
 	}
 	return all
 }
@@ -104,12 +104,12 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 			defer func() {
 				if value := recover(); value != nil {
 					b.panicked(value)
-					stop(errPointless)
+					stop(errBatchAborted)
 				}
 			}()
 			url, err := c.DownloadURL(batchCtx, repo, layer)
 			if b.add(url, err) {
-				stop(errPointless)
+				stop(errBatchAborted)
 			}
 		})
 	}
@@ -147,15 +147,15 @@ func (b *batch) add(url DownloadURL, err error) bool {
 	switch {
 	case err == nil:
 		b.urls[url.LayerDigest] = url
-	case !errors.As(err, &call), errors.Is(call.cause, errPointless):
+	case !errors.As(err, &call), errors.Is(call.cause, errBatchAborted):
 		// Neither an answer nor a failure of its own.
 	case call.cause != nil:
-		if b.failure.Ended == nil || call.Attempts > b.failure.Ended.Attempts {
-			b.failure.Ended = call
+		if b.failure.Interrupted == nil || call.Attempts > b.failure.Interrupted.Attempts {
+			b.failure.Interrupted = call
 		}
 	default:
 		b.failure.Failures = append(b.failure.Failures, call)
-		return call.concernsAll()
+		return call.isFatal()
 	}
 	return false
 }
@@ -163,23 +163,23 @@ func (b *batch) add(url DownloadURL, err error) bool {
 // result returns what the batch has come to. ctx is the caller's.
 func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[digest.Digest]DownloadURL, error) {
 	failure := &b.failure
-	failure.Unanswered = failure.Digests - len(b.urls) - len(failure.Failures)
-	if failure.Unanswered == 0 && len(failure.Failures) == 0 {
+	failure.Incomplete = failure.Digests - len(b.urls) - len(failure.Failures)
+	if failure.Incomplete == 0 && len(failure.Failures) == 0 {
 		return b.urls, nil
 	}
-	if cause := context.Cause(ctx); cause != nil && failure.Ended == nil && failure.Unanswered > 0 {
+	if cause := context.Cause(ctx); cause != nil && failure.Interrupted == nil && failure.Incomplete > 0 {
 		if repo.Region == "" {
 			repo.Region = c.region
 		}
-		failure.Ended = &CallError{Call: Call{Operation: operationDownloadURL, Repository: repo, Err: ctx.Err()}, cause: cause}
+		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: repo, Err: ctx.Err()}, cause: cause}
 	}
-	slices.SortFunc(failure.Failures, func(a, b *CallError) int { return strings.Compare(a.Subject, b.Subject) })
+	slices.SortFunc(failure.Failures, func(a, b *CallError) int { return strings.Compare(a.Resource, b.Resource) })
 	return b.urls, failure
 }
 
 // The error codes that a call gets whatever the digest, besides those of bad
 // credentials.
-var codesConcerningAll = []string{
+var fatalCodes = []string{
 	(*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode(),
 	"AccessDeniedException",
 	"ExpiredTokenException",
@@ -190,13 +190,13 @@ var codesConcerningAll = []string{
 	"OptInRequired",
 }
 
-// concernsAll reports whether a call about any other digest would fail as this
+// isFatal reports whether a call about any other digest would fail as this
 // one has: nothing was sent, nothing came back in spite of all retries, or ECR
 // objects to the caller or the repository.
-func (e *CallError) concernsAll() bool {
+func (e *CallError) isFatal() bool {
 	if e.Attempts == 0 || e.StatusCode == 0 {
 		return true
 	}
 	var api smithy.APIError
-	return errors.As(e.Err, &api) && slices.Contains(codesConcerningAll, api.ErrorCode())
+	return errors.As(e.Err, &api) && slices.Contains(fatalCodes, api.ErrorCode())
 }

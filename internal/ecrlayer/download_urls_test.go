@@ -194,12 +194,12 @@ func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
 
 	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, asked)
 	batch := batchError(t, err)
-	if len(urls) != 30 || batch.Digests != 101 || batch.Unanswered != 0 || batch.Ended != nil {
+	if len(urls) != 30 || batch.Digests != 101 || batch.Incomplete != 0 || batch.Interrupted != nil {
 		t.Errorf("there are %d URLs and %+v", len(urls), batch)
 	}
 	var failed []string
 	for _, failure := range batch.Failures {
-		failed = append(failed, failure.Subject)
+		failed = append(failed, failure.Resource)
 		if failure.RequestID == "" || failure.Attempts != 1 || failure.Repository.Name != testRepository {
 			t.Errorf("the failure does not tell all: %+v", failure.Call)
 		}
@@ -281,7 +281,7 @@ func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("the batch took %s with a timeout of 50ms", took)
 	}
-	if batch := batchError(t, err); batch.Ended == nil || !batch.Ended.TimedOut() || batch.Unanswered != 1 {
+	if batch := batchError(t, err); batch.Interrupted == nil || !batch.Interrupted.TimedOut() || batch.Incomplete != 1 {
 		t.Errorf("the batch does not say that it timed out: %+v", batch)
 	}
 }
@@ -309,11 +309,11 @@ func TestABatchEndsWithItsContext(t *testing.T) {
 				t.Errorf("the batch ended %s after it was cancelled", took)
 			}
 			batch := batchError(t, err)
-			if len(urls) != 0 || len(batch.Failures) != 0 || batch.Unanswered != 1000 {
+			if len(urls) != 0 || len(batch.Failures) != 0 || batch.Incomplete != 1000 {
 				t.Errorf("there are %d URLs and %+v", len(urls), batch)
 			}
-			if batch.Ended == nil || !batch.Ended.Cancelled() || batch.Ended.Attempts != 1 {
-				t.Errorf("the batch does not say that it was cancelled: %+v", batch.Ended)
+			if batch.Interrupted == nil || !batch.Interrupted.Cancelled() || batch.Interrupted.Attempts != 1 {
+				t.Errorf("the batch does not say that it was cancelled: %+v", batch.Interrupted)
 			}
 			if calls := len(l.Calls()); calls > ecrlayer.MaxConcurrentCalls {
 				t.Errorf("there were %d calls", calls)
@@ -327,7 +327,7 @@ func TestABatchEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(ctx, inTestRepository, l.digests)
 		batch := batchError(t, err)
-		if batch.Unanswered != 2 || batch.Ended == nil || !batch.Ended.TimedOut() || batch.Ended.Repository.Region != testRegion || !errors.Is(err, context.DeadlineExceeded) {
+		if batch.Incomplete != 2 || batch.Interrupted == nil || !batch.Interrupted.TimedOut() || batch.Interrupted.Repository.Region != testRegion || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the batch does not say that it timed out: %+v", batch)
 		}
 		if calls := len(l.Calls()); calls != 0 {
@@ -365,8 +365,8 @@ func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
 			test.prepare(l)
 			_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 			batch := batchError(t, err)
-			if len(batch.Failures) == 0 || len(batch.Failures) > test.failures || len(batch.Failures)+batch.Unanswered != 1000 || batch.Ended != nil {
-				t.Errorf("%d calls failed and %d digests were not asked for, %v", len(batch.Failures), batch.Unanswered, batch.Ended)
+			if len(batch.Failures) == 0 || len(batch.Failures) > test.failures || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
+				t.Errorf("%d calls failed and %d digests were not asked for, %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
 			}
 			if asked := len(l.callsByDigest(t)); asked > test.failures {
 				t.Errorf("%d digests were asked for, want at most %d", asked, test.failures)

@@ -19,7 +19,7 @@ type CallError struct {
 
 // Error returns the operation, the repository and the cause, free of secrets.
 func (e *CallError) Error() string {
-	return Redact(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Subject, e.Repository.Name, e.Repository.Region, e.Err))
+	return Redact(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err))
 }
 
 // Unwrap returns the error of the SDK.
@@ -37,14 +37,14 @@ func (e *CallError) Cancelled() bool {
 	return errors.Is(e.cause, context.Canceled)
 }
 
-// AnswerError is an answer that was understood but does not say what it must.
-type AnswerError struct {
+// InvalidResponseError is an answer that was understood but does not say what it must.
+type InvalidResponseError struct {
 	// Reason says what is wrong with the answer, as a clause.
 	Reason string
 }
 
 // Error returns the reason.
-func (e *AnswerError) Error() string {
+func (e *InvalidResponseError) Error() string {
 	return e.Reason
 }
 

@@ -267,9 +267,9 @@ func TestAnAnswerWithoutEndIsGivenUp(t *testing.T) {
 			if total := <-sent; total > 100<<20 {
 				t.Errorf("%d bytes were taken", total)
 			}
-			var answer *ecrlayer.AnswerError
+			var answer *ecrlayer.InvalidResponseError
 			if name == "JSON" && (!errors.As(err, &answer) || !strings.Contains(answer.Reason, "33554432 bytes or more")) {
-				t.Errorf("the error is %v, want an AnswerError", err)
+				t.Errorf("the error is %v, want an InvalidResponseError", err)
 			}
 		})
 	}
@@ -318,7 +318,7 @@ func TestImageFromAManifestThatIsWrong(t *testing.T) {
 				}
 				return
 			}
-			var answer *ecrlayer.AnswerError
+			var answer *ecrlayer.InvalidResponseError
 			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}

@@ -113,7 +113,7 @@ func (e *MissingManifestError) Unwrap() error {
 //
 // What failed in a call, a manifest that does not have its digest or cannot be
 // read included, is a *CallError, which wraps an *ImageFailure where ECR gave a
-// failure code, an *AnswerError or an *UnsupportedManifestError. Else it is a
+// failure code, an *InvalidResponseError or an *UnsupportedManifestError. Else it is a
 // *PlatformError, an *UnsupportedManifestError or a *MissingManifestError.
 //
 // See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
@@ -233,24 +233,24 @@ func checkImages(output *ecr.BatchGetImageOutput, repo Repository, asked ImageRe
 		return nil, &ImageFailure{Code: failure.FailureCode, Reason: aws.ToString(failure.FailureReason)}
 	}
 	if len(output.Images) == 0 {
-		return nil, &AnswerError{Reason: "the answer holds neither an image nor a reason why there is none"}
+		return nil, &InvalidResponseError{Reason: "the answer holds neither an image nor a reason why there is none"}
 	}
 	image := output.Images[0]
 	named := reference(image).Digest
 	for _, other := range output.Images[1:] {
 		if reference(other).Digest != named {
-			return nil, &AnswerError{Reason: fmt.Sprintf("the answer holds several images, %q and %q", named, reference(other).Digest)}
+			return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer holds several images, %q and %q", named, reference(other).Digest)}
 		}
 	}
 	if asked.Digest != "" && named != asked.Digest {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the answer is about image digest %q, not about the one that was asked for", named)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer is about image digest %q, not about the one that was asked for", named)}
 	}
 	if asked.Tag != "" && !slices.ContainsFunc(output.Images, func(i types.Image) bool { return reference(i).Tag == asked.Tag || reference(i).Tag == "" }) {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the answer is about image tag %q, not about the one that was asked for", reference(image).Tag)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer is about image tag %q, not about the one that was asked for", reference(image).Tag)}
 	}
 	registry := aws.ToString(image.RegistryId)
 	if registry == "" || (repo.RegistryID != "" && registry != repo.RegistryID) {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the answer is about registry %q, not about the one that was asked", registry)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer is about registry %q, not about the one that was asked", registry)}
 	}
 	repo.RegistryID = registry
 

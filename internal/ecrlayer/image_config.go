@@ -87,9 +87,9 @@ func (e *NotAnImageError) Error() string {
 // the config's where nothing else tells what the image is for.
 //
 // The errors are those of Client.Image and, before anything of the config is
-// asked for, *NotAnImageError and an *AnswerError about a size over MaxConfigSize.
+// asked for, *NotAnImageError and an *InvalidResponseError about a size over MaxConfigSize.
 // What fails then is a *CallError, of OperationDownload if it is the download; it
-// wraps a *DownloadError or an *AnswerError.
+// wraps a *DownloadError or an *InvalidResponseError.
 func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageReference, platform string) (*ImageConfig, error) {
 	asked, err := newMatcher(platform)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageRefe
 		return nil, &NotAnImageError{MediaType: image.Config.MediaType, ArtifactType: image.ArtifactType}
 	}
 	if image.Config.Size > MaxConfigSize {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the manifest says that the config has %d bytes, the most are %d", image.Config.Size, MaxConfigSize)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the manifest says that the config has %d bytes, the most are %d", image.Config.Size, MaxConfigSize)}
 	}
 	presigned, err := c.DownloadURL(ctx, repo, image.Config.Digest)
 	if err != nil {
@@ -130,7 +130,7 @@ func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageRefe
 // for the platform asked for.
 func (c *ImageConfig) checkPlatform(asked *matcher) error {
 	own := ocispec.Platform{OS: c.OS, OSVersion: c.OSVersion, Architecture: c.Architecture, Variant: c.Variant}
-	if !canBeAsked(own) {
+	if !selectable(own) {
 		return &PlatformError{Asked: asked.name, Reason: "nothing tells the platform of the image, its config included"}
 	}
 	_, err := choosePlatform([]ocispec.Descriptor{{Platform: &own}}, asked)
@@ -141,7 +141,7 @@ func (c *ImageConfig) checkPlatform(asked *matcher) error {
 func parseConfig(content []byte, image *Image) (*ImageConfig, error) {
 	var read ocispec.Image
 	if err := json.Unmarshal(content, &read); err != nil {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the config cannot be read: %v", err)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the config cannot be read: %v", err)}
 	}
 	config := &ImageConfig{
 		Image:        image,
@@ -166,12 +166,12 @@ func parseConfig(content []byte, image *Image) (*ImageConfig, error) {
 		config.Created = *read.Created
 	}
 	if len(config.DiffIDs) != len(image.Layers) {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the config names %d diff_ids and the manifest %d layers, so they cannot be paired", len(config.DiffIDs), len(image.Layers))}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the config names %d diff_ids and the manifest %d layers, so they cannot be paired", len(config.DiffIDs), len(image.Layers))}
 	}
 	for i, layer := range image.Layers {
 		id, err := ParseLayerDigest(config.DiffIDs[i].String())
 		if err != nil {
-			return nil, &AnswerError{Reason: fmt.Sprintf("the config holds the diff_id %q, which is not a digest", config.DiffIDs[i])}
+			return nil, &InvalidResponseError{Reason: fmt.Sprintf("the config holds the diff_id %q, which is not a digest", config.DiffIDs[i])}
 		}
 		config.Layers = append(config.Layers, ConfigLayer{Digest: layer.Digest, DiffID: id})
 	}

@@ -118,7 +118,7 @@ func TestParseConfigSaysWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := parseConfig([]byte(test.content), layered(test.layers))
-			var answer *AnswerError
+			var answer *InvalidResponseError
 			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}

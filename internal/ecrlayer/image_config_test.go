@@ -209,7 +209,7 @@ func TestImageConfigBounds(t *testing.T) {
 				}
 				return
 			}
-			var answer *ecrlayer.AnswerError
+			var answer *ecrlayer.InvalidResponseError
 			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}
@@ -227,7 +227,7 @@ func TestImageConfigWithOtherBytes(t *testing.T) {
 	r.putImage(t, "v1", []byte(`{"os":"linux"}`), nil)
 	r.Inject(ecrtest.Fault{Service: "s3", Body: []byte(`{"os":"plan9"}`)})
 	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var answer *ecrlayer.AnswerError
+	var answer *ecrlayer.InvalidResponseError
 	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "has the digest "+digest.FromString(`{"os":"plan9"}`).String()) {
 		t.Errorf("got the error %v", err)
 	}

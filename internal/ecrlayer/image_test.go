@@ -448,7 +448,7 @@ func TestImageFailures(t *testing.T) {
 				t.Fatalf("got the error %v", err)
 			}
 			var call *ecrlayer.CallError
-			if !errors.As(err, &call) || call.Operation != "BatchGetImage" || call.Subject != "v1" || call.Attempts != 1 || call.RequestID == "" {
+			if !errors.As(err, &call) || call.Operation != "BatchGetImage" || call.Resource != "v1" || call.Attempts != 1 || call.RequestID == "" {
 				t.Errorf("the failure is not that of the call: %+v", call)
 			}
 		})
@@ -473,7 +473,7 @@ func TestImageOfAnIndexWithoutItsManifest(t *testing.T) {
 		t.Fatalf("got the error %v", err)
 	}
 	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || call.Subject != gone.String() {
+	if !errors.As(err, &call) || call.Resource != gone.String() {
 		t.Errorf("the error is not that of the second call: %v", err)
 	}
 	if !strings.Contains(err.Error(), "is not in the repository") {
@@ -575,7 +575,7 @@ func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
 				return
 			}
 			var (
-				answer *ecrlayer.AnswerError
+				answer *ecrlayer.InvalidResponseError
 				call   *ecrlayer.CallError
 			)
 			if !errors.As(err, &answer) || !errors.As(err, &call) || !strings.Contains(err.Error(), test.want) {
@@ -590,9 +590,9 @@ func TestImageFromAManifestThatLies(t *testing.T) {
 	r := newImageRegistry(t)
 	r.push(t, "v1", build(t, 1, "linux/amd64"))
 	r.push(t, "other", build(t, 1, "linux/amd64"))
-	r.LieManifest(testAccount, testRegion, testRepository, "v1", string(types.DockerManifestSchema2), []byte(`{"schemaVersion":2}`))
+	r.OverrideManifest(testAccount, testRegion, testRepository, "v1", string(types.DockerManifestSchema2), []byte(`{"schemaVersion":2}`))
 	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var answer *ecrlayer.AnswerError
+	var answer *ecrlayer.InvalidResponseError
 	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "has the digest "+digest.FromString(`{"schemaVersion":2}`).String()) {
 		t.Errorf("got the error %v", err)
 	}

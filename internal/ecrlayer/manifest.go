@@ -76,10 +76,10 @@ type manifest struct {
 
 // parseManifest reads a manifest that is said to be of mediaType (empty if
 // nothing is said) and to have the digest. Nothing in it is trusted. The error
-// is an *AnswerError or an *UnsupportedManifestError.
+// is an *InvalidResponseError or an *UnsupportedManifestError.
 func parseManifest(content string, mediaType string, named digest.Digest) (*manifest, error) {
 	if len(content) > MaxManifestSize {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the manifest has %d bytes, the most are %d", len(content), MaxManifestSize)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the manifest has %d bytes, the most are %d", len(content), MaxManifestSize)}
 	}
 	var m manifest
 	err := json.Unmarshal([]byte(content), &m)
@@ -92,16 +92,16 @@ func parseManifest(content string, mediaType string, named digest.Digest) (*mani
 			Reason: "the manifest has Docker's obsolete schema 1; push the image again with a newer Docker"}
 	}
 	if err := named.Validate(); err != nil {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the answer names the manifest by %q, which is not a digest", named)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer names the manifest by %q, which is not a digest", named)}
 	}
 	if actual := named.Algorithm().FromString(content); actual != named {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the manifest in the answer has the digest %s, not %s as the answer says", actual, named)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the manifest in the answer has the digest %s, not %s as the answer says", actual, named)}
 	}
 	if err != nil {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the manifest cannot be read: %v", err)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the manifest cannot be read: %v", err)}
 	}
 	if m.MediaType != "" && mediaType != "" && m.MediaType != mediaType {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the answer says that the manifest is of media type %q, the manifest says %q", mediaType, m.MediaType)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the answer says that the manifest is of media type %q, the manifest says %q", mediaType, m.MediaType)}
 	}
 	if m.MediaType == "" {
 		m.MediaType = mediaType
@@ -142,15 +142,15 @@ func (m *manifest) check() error {
 	switch {
 	case m.isIndex():
 		if m.Config != nil || m.Layers != nil {
-			return &AnswerError{Reason: "the manifest is an index that has a config or layers of its own"}
+			return &InvalidResponseError{Reason: "the manifest is an index that has a config or layers of its own"}
 		}
 		return checkDescriptors("manifest", m.Manifests)
 	case isManifestType(m.MediaType):
 		if m.Manifests != nil {
-			return &AnswerError{Reason: "the manifest is an image's and an index at once"}
+			return &InvalidResponseError{Reason: "the manifest is an image's and an index at once"}
 		}
 		if m.Config == nil {
-			return &AnswerError{Reason: "the manifest names no config"}
+			return &InvalidResponseError{Reason: "the manifest names no config"}
 		}
 		if err := checkDescriptors("config", []ocispec.Descriptor{*m.Config}); err != nil {
 			return err
@@ -164,10 +164,10 @@ func (m *manifest) check() error {
 func checkDescriptors(what string, descriptors []ocispec.Descriptor) error {
 	for _, d := range descriptors {
 		if _, err := ParseLayerDigest(d.Digest.String()); err != nil {
-			return &AnswerError{Reason: fmt.Sprintf("the manifest names a %s by %q, which is not a digest", what, d.Digest)}
+			return &InvalidResponseError{Reason: fmt.Sprintf("the manifest names a %s by %q, which is not a digest", what, d.Digest)}
 		}
 		if d.Size < 0 {
-			return &AnswerError{Reason: fmt.Sprintf("the manifest says that %s %s has %d bytes", what, d.Digest, d.Size)}
+			return &InvalidResponseError{Reason: fmt.Sprintf("the manifest says that %s %s has %d bytes", what, d.Digest, d.Size)}
 		}
 	}
 	return nil
@@ -210,7 +210,7 @@ func (m *manifest) candidates() (withPlatform, plain []ocispec.Descriptor, neste
 		case !isManifestType(d.MediaType) && !isSchema1(d.MediaType),
 			d.Annotations[annotationDockerReferenceType] == dockerAttestationManifest,
 			strings.HasPrefix(d.ArtifactType, mediaTypeSOCIIndexPrefix),
-			platformTold && !canBeAsked(*d.Platform):
+			platformTold && !selectable(*d.Platform):
 			// Not to be had by platform.
 		case platformTold && isArtifact:
 			artifacts = append(artifacts, d)
@@ -228,9 +228,9 @@ func (m *manifest) candidates() (withPlatform, plain []ocispec.Descriptor, neste
 	return withPlatform, plain, nested
 }
 
-// canBeAsked reports whether ParsePlatform gives the platform for some string.
+// selectable reports whether ParsePlatform gives the platform for some string.
 // It does not for the unknown/unknown of an attestation.
-func canBeAsked(platform ocispec.Platform) bool {
+func selectable(platform ocispec.Platform) bool {
 	if platform.OS == "" || platform.OS == "unknown" || platform.Architecture == "" || platform.Architecture == "unknown" {
 		return false
 	}

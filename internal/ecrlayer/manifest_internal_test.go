@@ -272,7 +272,7 @@ func TestArtifactType(t *testing.T) {
 func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
-		answer      *AnswerError
+		answer      *InvalidResponseError
 		unsupported *UnsupportedManifestError
 		choice      *PlatformError
 	)

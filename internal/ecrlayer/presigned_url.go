@@ -40,18 +40,18 @@ func URLExpiry(presigned string) (time.Time, bool) {
 	return signed.Add(lifetime), true
 }
 
-// checkURL returns an *AnswerError if s is not a URL that an HTTP client could
+// checkURL returns an *InvalidResponseError if s is not a URL that an HTTP client could
 // fetch. The error does not hold the URL.
 //
 // What is not ASCII is no URL (RFC 3986, section 2). It could not be handed on
 // byte for byte, either: JSON decoders and Terraform replace some of it.
 func checkURL(s string) error {
 	if s == "" {
-		return &AnswerError{Reason: "the answer holds no download URL"}
+		return &InvalidResponseError{Reason: "the answer holds no download URL"}
 	}
 	u, err := url.Parse(s)
 	if err != nil || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return &AnswerError{Reason: "the download URL in the answer is not an HTTP URL"}
+		return &InvalidResponseError{Reason: "the download URL in the answer is not an HTTP URL"}
 	}
 	return nil
 }

@@ -106,9 +106,9 @@ func TestAnAnswerWithoutAnHTTPURLIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key",
 		"https://host/a b\n", "https://host/%zz", "https://host/ünï", "https://host/e\u0301", "https://host/\ufffd", "https://host/\xff"} {
-		var answer *AnswerError
+		var answer *InvalidResponseError
 		if err := checkURL(url); !errors.As(err, &answer) {
-			t.Errorf("checkURL(%q) = %v, want an AnswerError", url, err)
+			t.Errorf("checkURL(%q) = %v, want an InvalidResponseError", url, err)
 		}
 	}
 	if err := checkURL("https://host/path?query"); err != nil {

@@ -53,10 +53,10 @@ func (e *Endpoint) FailImage(accountID, region, repository, reference, code, rea
 	e.repository(repositoryKey{accountID, region, repository}).failures[reference] = imageFailure{Code: code, Reason: reason}
 }
 
-// LieManifest makes BatchGetImage return other bytes as the manifest of an
+// OverrideManifest makes BatchGetImage return other bytes as the manifest of an
 // image than those that are stored, under the image's own digest. The image is
 // named by its tag or digest as the request names it, and must exist.
-func (e *Endpoint) LieManifest(accountID, region, repository, reference, mediaType string, raw []byte) {
+func (e *Endpoint) OverrideManifest(accountID, region, repository, reference, mediaType string, raw []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, repository}).lies[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}

@@ -381,12 +381,12 @@ func emptyImage(t *testing.T) v1.Image {
 	return image
 }
 
-func TestLieManifest(t *testing.T) {
+func TestOverrideManifest(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	image, _ := e.push(t, repo+":v1")
 	hash, _ := image.Digest()
-	e.LieManifest(account, region, repo, "v1", string(ggcr.DockerManifestSchema2), []byte(`{"other":true}`))
+	e.OverrideManifest(account, region, repo, "v1", string(ggcr.DockerManifestSchema2), []byte(`{"other":true}`))
 	got := e.one(t, tagged("v1"))
 	if aws.ToString(got.ImageManifest) != `{"other":true}` || aws.ToString(got.ImageId.ImageDigest) != hash.String() {
 		t.Errorf("%+v", got)

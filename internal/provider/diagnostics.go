@@ -176,9 +176,9 @@ func batchDiagnostics(err error, r request) diag.Diagnostics {
 	switch {
 	case !errors.As(err, &batch) || batch.Digests == 1:
 		return diag.Diagnostics{callDiagnostic(err, r)}
-	case batch.Ended == nil:
+	case batch.Interrupted == nil:
 		return diag.Diagnostics{failuresDiagnostic(batch, r)}
-	case len(batch.Failures) == 0 || batch.Ended.Cancelled():
+	case len(batch.Failures) == 0 || batch.Interrupted.Cancelled():
 		return diag.Diagnostics{endDiagnostic(batch, r)}
 	default:
 		return diag.Diagnostics{failuresDiagnostic(batch, r), endDiagnostic(batch, r)}
@@ -187,12 +187,12 @@ func batchDiagnostics(err error, r request) diag.Diagnostics {
 
 // endDiagnostic says that a batch was ended from outside, and how far it came.
 func endDiagnostic(batch *ecrlayer.BatchError, r request) diag.Diagnostic {
-	summary, at, next := explain(batch.Ended, r)
-	progress := fmt.Sprintf("%d of them had been answered by then.", batch.Digests-batch.Unanswered)
-	if batch.Ended.Attempts > 0 {
-		progress += fmt.Sprintf(" Of the others, here is one that was being asked for, %s. %s", batch.Ended.Subject, answered(batch.Ended))
+	summary, at, next := explain(batch.Interrupted, r)
+	progress := fmt.Sprintf("%d of them had been answered by then.", batch.Digests-batch.Incomplete)
+	if batch.Interrupted.Attempts > 0 {
+		progress += fmt.Sprintf(" Of the others, here is one that was being asked for, %s. %s", batch.Interrupted.Resource, answered(batch.Interrupted))
 	}
-	return errorAt(at, summary, askedAll(batch, batch.Ended, r), progress, next)
+	return errorAt(at, summary, askedAll(batch, batch.Interrupted, r), progress, next)
 }
 
 // failuresDiagnostic says which digests failed, and why. What is true of many is
@@ -201,13 +201,13 @@ func failuresDiagnostic(batch *ecrlayer.BatchError, r request) diag.Diagnostic {
 	groups := groupFailures(batch.Failures, r)
 	first := groups[0]
 	failed := len(batch.Failures)
-	if batch.Ended == nil {
-		failed += batch.Unanswered
+	if batch.Interrupted == nil {
+		failed += batch.Incomplete
 	}
 	if len(groups) == 1 && failed == batch.Digests && !first.at.Equal(r.subject) {
 		// The digests do not matter.
 		return errorAt(first.at, first.summary, askedAll(batch, first.calls[0], r),
-			fmt.Sprintf("All of them fail in the same way. Of %s: %s", first.calls[0].Subject, answered(first.calls[0])), first.next)
+			fmt.Sprintf("All of them fail in the same way. Of %s: %s", first.calls[0].Resource, answered(first.calls[0])), first.next)
 	}
 
 	summary := fmt.Sprintf("%d of %d layers failed", len(batch.Failures), batch.Digests)
@@ -221,8 +221,8 @@ func failuresDiagnostic(batch *ecrlayer.BatchError, r request) diag.Diagnostic {
 		left -= len(listed)
 		paragraphs = append(paragraphs, group.list(listed), group.next)
 	}
-	if batch.Ended == nil && batch.Unanswered > 0 {
-		paragraphs = append(paragraphs, fmt.Sprintf("The other digests were not asked for any more (%d).", batch.Unanswered))
+	if batch.Interrupted == nil && batch.Incomplete > 0 {
+		paragraphs = append(paragraphs, fmt.Sprintf("The other digests were not asked for any more (%d).", batch.Incomplete))
 	}
 	return errorAt(r.subject, summary, paragraphs...)
 }
@@ -255,7 +255,7 @@ func (g *failureGroup) list(calls []*ecrlayer.CallError) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s (%d):", g.summary, len(g.calls))
 	for _, call := range calls {
-		fmt.Fprintf(&text, "\n  %s\n    %s", call.Subject, answered(call))
+		fmt.Fprintf(&text, "\n  %s\n    %s", call.Resource, answered(call))
 	}
 	switch more := len(g.calls) - len(calls); {
 	case len(calls) == 0:
@@ -269,14 +269,14 @@ func (g *failureGroup) list(calls []*ecrlayer.CallError) string {
 // askedAll is asked for a batch, of which call is any.
 func askedAll(batch *ecrlayer.BatchError, call *ecrlayer.CallError, r request) string {
 	all := *call
-	all.Subject = fmt.Sprintf("%d digests", batch.Digests)
+	all.Resource = fmt.Sprintf("%d digests", batch.Digests)
 	return asked(&all, r)
 }
 
 // explain returns the summary, the argument at fault and what to do next.
 func explain(call *ecrlayer.CallError, r request) (string, path.Path, string) {
 	var (
-		answer      *ecrlayer.AnswerError
+		answer      *ecrlayer.InvalidResponseError
 		failure     *ecrlayer.ImageFailure
 		unsupported *ecrlayer.UnsupportedManifestError
 		api         smithy.APIError
@@ -375,11 +375,11 @@ func subject(call *ecrlayer.CallError, r request) string {
 	}
 	switch {
 	case r.reference == "":
-		return call.Subject
-	case call.Subject == r.reference:
+		return call.Resource
+	case call.Resource == r.reference:
 		return image
 	}
-	return call.Subject + ", of image " + image
+	return call.Resource + ", of image " + image
 }
 
 func isDownload(call *ecrlayer.CallError) bool {
@@ -433,7 +433,7 @@ func answered(call *ecrlayer.CallError) string {
 // unusable returns what is wrong with an answer that was understood, nil if it was
 // not.
 func unusable(err error) error {
-	if answer, ok := errors.AsType[*ecrlayer.AnswerError](err); ok {
+	if answer, ok := errors.AsType[*ecrlayer.InvalidResponseError](err); ok {
 		return answer
 	}
 	if unsupported, ok := errors.AsType[*ecrlayer.UnsupportedManifestError](err); ok {

@@ -108,7 +108,7 @@ var adviceOfConfig = map[string]advice{
 // imageDiagnostic turns the error of reading an image, or its config, into what
 // the user reads.
 func imageDiagnostic(err error, repo ecrlayer.Repository, r request) diag.Diagnostic {
-	manifest := &ecrlayer.CallError{Call: ecrlayer.Call{Operation: "BatchGetImage", Repository: repo, Subject: r.reference, Attempts: 1}}
+	manifest := &ecrlayer.CallError{Call: ecrlayer.Call{Operation: "BatchGetImage", Repository: repo, Resource: r.reference, Attempts: 1}}
 
 	// It wraps the *CallError of a manifest that the configuration does not name.
 	if missing, ok := errors.AsType[*ecrlayer.MissingManifestError](err); ok {
@@ -146,7 +146,7 @@ func explainImage(err error, r request) (summary string, at path.Path, next stri
 		unsupported *ecrlayer.UnsupportedManifestError
 		platform    *ecrlayer.PlatformError
 		other       *ecrlayer.NotAnImageError
-		answer      *ecrlayer.AnswerError
+		answer      *ecrlayer.InvalidResponseError
 	)
 	switch {
 	case errors.As(err, &unsupported):
@@ -200,7 +200,7 @@ func routeToS3(region string) string {
 func explainDownload(call *ecrlayer.CallError, r request) (summary string, at path.Path, next string) {
 	var (
 		failure *ecrlayer.DownloadError
-		answer  *ecrlayer.AnswerError
+		answer  *ecrlayer.InvalidResponseError
 	)
 	switch {
 	case errors.As(call.Err, &answer):

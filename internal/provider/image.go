@@ -106,16 +106,16 @@ func orNull(s string) types.String {
 	return types.StringValue(s)
 }
 
-// filled returns a slice that is not nil, which Terraform would take for null.
-func filled[T any](s []T) []T {
+// nonNil returns a slice that is not nil, which Terraform would take for null.
+func nonNil[T any](s []T) []T {
 	if s == nil {
 		return []T{}
 	}
 	return s
 }
 
-// filledMap is filled for a map.
-func filledMap(m map[string]string) map[string]string {
+// nonNilMap is nonNil for a map.
+func nonNilMap(m map[string]string) map[string]string {
 	if m == nil {
 		return map[string]string{}
 	}

@@ -50,7 +50,7 @@ func newDescriptorModel(d ecrlayer.Descriptor) descriptorModel {
 		Digest:      types.StringValue(d.Digest.String()),
 		MediaType:   orNull(d.MediaType),
 		Size:        types.Int64Value(d.Size),
-		Annotations: filledMap(d.Annotations),
+		Annotations: nonNilMap(d.Annotations),
 	}
 }
 
@@ -164,13 +164,13 @@ func (m *imageDataSourceModel) fill(image *ecrlayer.Image) {
 	m.ManifestDigest = types.StringValue(image.ManifestDigest.String())
 	m.MediaType = types.StringValue(image.MediaType)
 	m.ArtifactType = orNull(image.ArtifactType)
-	m.Platforms = filled(image.Platforms)
+	m.Platforms = nonNil(image.Platforms)
 	config := newDescriptorModel(image.Config)
 	m.Config = &config
 	m.Layers = make([]descriptorModel, len(image.Layers))
 	for i, layer := range image.Layers {
 		m.Layers[i] = newDescriptorModel(layer)
 	}
-	m.Annotations = filledMap(image.Annotations)
+	m.Annotations = nonNilMap(image.Annotations)
 	m.ImageURI = types.StringValue(image.URI.String())
 }

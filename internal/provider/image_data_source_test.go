@@ -418,7 +418,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 		},
 		"manifest that is not the one of its digest": {
 			prepare: func(_ *testing.T, w *world) {
-				w.LieManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
+				w.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
 			},
 			arguments: []string{byTag(tag)},
 			want:      []string{"Unexpected answer", "image_tag", "has the digest " + digest.FromString(`{"schemaVersion":2}`).String(), "proxy"},

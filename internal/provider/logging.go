@@ -23,7 +23,7 @@ func logCall(ctx context.Context, call ecrlayer.Call) {
 		"region":          call.Repository.Region,
 		"registry_id":     call.Repository.RegistryID,
 		"repository_name": call.Repository.Name,
-		"subject":         call.Subject,
+		"subject":         call.Resource,
 		"endpoint":        call.Endpoint,
 		"attempts":        call.Attempts,
 		"duration_ms":     call.Elapsed.Milliseconds(),

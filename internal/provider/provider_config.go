@@ -111,7 +111,7 @@ func providerSchema() schema.Schema {
 			"access_key": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: "AWS access key. Needs `secret_key`. Can also be set with the `AWS_ACCESS_KEY_ID` environment variable, or by a shared credentials file and `profile`.",
-				Validators:          []validator.String{needs{"secret_key"}},
+				Validators:          []validator.String{requires{"secret_key"}},
 			},
 			"allowed_account_ids": schema.SetAttribute{
 				Optional:            true,
@@ -186,7 +186,7 @@ func providerSchema() schema.Schema {
 				Optional:            true,
 				Sensitive:           true,
 				MarkdownDescription: "AWS secret key. Needs `access_key`. Can also be set with the `AWS_SECRET_ACCESS_KEY` environment variable, or by a shared credentials file and `profile`.",
-				Validators:          []validator.String{needs{"access_key"}},
+				Validators:          []validator.String{requires{"access_key"}},
 			},
 			"shared_config_files": schema.ListAttribute{
 				Optional:            true,
@@ -224,7 +224,7 @@ func providerSchema() schema.Schema {
 				Optional:            true,
 				Sensitive:           true,
 				MarkdownDescription: "Session token of temporary credentials. Can also be set with the `AWS_SESSION_TOKEN` environment variable.",
-				Validators:          []validator.String{needs{"access_key"}},
+				Validators:          []validator.String{requires{"access_key"}},
 			},
 			"token_bucket_rate_limiter_capacity": schema.Int64Attribute{
 				Optional:            true,

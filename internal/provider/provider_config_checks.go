@@ -46,7 +46,7 @@ var (
 	endpointCheck     = urlCheck{stringCheck{"Invalid endpoint", checkURL}}
 	proxyCheck        = secretCheck{stringCheck{"Invalid proxy", checkProxy}}
 	roleDurationCheck = stringCheck{"Invalid duration", unlessEmpty(checkRoleDuration)}
-	boolStringCheck   = stringCheck{"Invalid switch", unlessEmpty(checkBool)}
+	boolStringCheck   = stringCheck{"Invalid boolean", unlessEmpty(checkBool)}
 	userAgentCheck    = stringCheck{"Invalid product", unlessEmpty(checkProduct)}
 
 	// The rules of the STS API model, version 2011-06-15.
@@ -192,21 +192,21 @@ func checkProduct(s string) error {
 	return nil
 }
 
-// needs is a validator for an argument that is of no use without another. Empty
+// requires is a validator for an argument that is of no use without another. Empty
 // strings count as not there.
-type needs struct {
+type requires struct {
 	other string
 }
 
-func (n needs) Description(context.Context) string {
+func (n requires) Description(context.Context) string {
 	return "needs " + n.other
 }
 
-func (n needs) MarkdownDescription(context.Context) string {
+func (n requires) MarkdownDescription(context.Context) string {
 	return "needs `" + n.other + "`"
 }
 
-func (n needs) ValidateString(ctx context.Context, request validator.StringRequest, response *validator.StringResponse) {
+func (n requires) ValidateString(ctx context.Context, request validator.StringRequest, response *validator.StringResponse) {
 	if request.ConfigValue.ValueString() == "" {
 		return
 	}
