@@ -41,6 +41,7 @@ type Endpoint struct {
 	signing      map[string]urlSigner     // by session token
 	objects      map[objectKey]objectBlob // what the keys in the layer bucket stand for
 	calls        []*Call
+	cdnKey       []byte
 
 	// faultMu is not mu, so that Fault.Match may look at the calls made so far.
 	faultMu sync.Mutex
@@ -56,6 +57,7 @@ func New() *Endpoint {
 		repositories: map[repositoryKey]*repository{},
 		signing:      map[string]urlSigner{},
 		objects:      map[objectKey]objectBlob{},
+		cdnKey:       randomBytes(32),
 	}
 	e.registry = newRegistry(e)
 	return e

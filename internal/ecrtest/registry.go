@@ -39,7 +39,8 @@ type repository struct {
 	tags     map[string]digest.Digest
 	readers  map[string]bool         // accounts that its policy lets read
 	failures map[string]imageFailure // by tag or digest, see FailImage
-	lies     map[string]*image       // by tag or digest, see OverrideManifest
+	urls     URLStyle
+	lies     map[string]*image // by tag or digest, see OverrideManifest
 }
 
 // blob is a layer or a config.

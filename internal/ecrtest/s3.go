@@ -36,6 +36,7 @@ type objectKey struct{ bucket, key string }
 type objectBlob struct {
 	repository repositoryKey
 	digest     digest.Digest
+	urls       URLStyle
 }
 
 // urlSigner is the credentials that a pre-signed URL is signed with.
@@ -51,7 +52,13 @@ func layerBucket(region string) string { return "prod-" + region + "-starport-la
 // which are others each time, so that no URL is like another. The order of the
 // parameters is that of ECR's own URLs.
 func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (string, error) {
+	e.mu.Lock()
+	style := e.repositories[k].urls
+	e.mu.Unlock()
 	object := objectKey{layerBucket(k.region), layerKey(k, d)}
+	if style != S3URLs {
+		object.bucket = cdnBucket
+	}
 	signer := urlSigner{
 		Credentials: aws.Credentials{
 			AccessKeyID:     randomID("ASIA"),
@@ -61,7 +68,7 @@ func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (stri
 		region: k.region,
 	}
 	e.mu.Lock()
-	e.objects[object] = objectBlob{k, d}
+	e.objects[object] = objectBlob{k, d, style}
 	e.signing[signer.SessionToken] = signer
 	host := req.Host
 	if e.layerHost != "" {
@@ -70,6 +77,15 @@ func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (stri
 	e.mu.Unlock()
 
 	u := url.URL{Scheme: scheme(req.Request), Host: host, Path: "/" + object.bucket + "/" + object.key}
+	switch style {
+	case CloudFrontURLs:
+		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow().Add(urlLifetime))
+		return u.String(), nil
+	case CloudflareURLs:
+		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow())
+		return u.String(), nil
+	case S3URLs:
+	}
 	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(urlLifetime / time.Second))}}.Encode()
 	signed, err := presignAgain(req.Request, signer, http.MethodGet, u, e.urlNow())
 	if err != nil {
@@ -138,6 +154,9 @@ func (e *Endpoint) readS3(req *request) {
 // whose URL is not, or no longer, signed by ECR, and nil for others.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (e *Endpoint) authenticateObject(req *request) *answer {
+	if req.bucket == cdnBucket {
+		return e.authenticateCDN(req)
+	}
 	query, err := url.ParseQuery(req.URL.RawQuery)
 	if err != nil {
 		return s3Error(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")

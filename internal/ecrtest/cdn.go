@@ -1,0 +1,74 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrtest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// URLStyle is the form of the pre-signed URLs of a repository's blobs.
+type URLStyle int
+
+// The layers of a pull-through cache may be served by the upstream's CDN rather
+// than by S3. A CloudFront URL carries its expiry; a Cloudflare URL carries the
+// time at which it was signed.
+const (
+	S3URLs         URLStyle = iota
+	CloudFrontURLs          // ?Expires=<unix>&Signature=…&Key-Pair-Id=…
+	CloudflareURLs          // ?verify=<unix>-…
+)
+
+const (
+	cdnBucket = "registry-v2" // the first element of the path of a CDN's URL
+	keyPairID = "K2JCJMDEHXQW5F"
+)
+
+// SetURLStyle sets the form of the pre-signed URLs of a repository, which is
+// created if needed. They point where those of S3 do, see [Endpoint.SetLayerHost].
+func (e *Endpoint) SetURLStyle(accountID, region, repository string, style URLStyle) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.repository(repositoryKey{accountID, region, repository}).urls = style
+}
+
+// cdnQuery returns the query that signs a path of a CDN. stamp is what the
+// style carries: the expiry or the time of signing.
+func (e *Endpoint) cdnQuery(style URLStyle, path string, stamp time.Time) string {
+	unix := strconv.FormatInt(stamp.Unix(), 10)
+	mac := hmac.New(sha256.New, e.cdnKey)
+	mac.Write([]byte(path + "?" + unix))
+	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	if style == CloudflareURLs {
+		return "verify=" + unix + "-" + url.QueryEscape(signature)
+	}
+	signature = strings.NewReplacer("+", "-", "=", "_", "/", "~").Replace(signature)
+	return "Expires=" + unix + "&Signature=" + signature + "&Key-Pair-Id=" + keyPairID
+}
+
+// authenticateCDN returns the error for a request whose URL was not signed by
+// the CDN or has expired, and nil for others.
+func (e *Endpoint) authenticateCDN(req *request) *answer {
+	e.mu.Lock()
+	style := e.objects[objectKey{req.bucket, req.key}].urls
+	e.mu.Unlock()
+	text, lifetime := req.URL.Query().Get("Expires"), time.Duration(0)
+	if style == CloudflareURLs {
+		text, _, _ = strings.Cut(req.URL.Query().Get("verify"), "-")
+		lifetime = urlLifetime
+	}
+	unix, _ := strconv.ParseInt(text, 10, 64)
+	stamp := time.Unix(unix, 0)
+	if style == S3URLs || !hmac.Equal([]byte(req.URL.RawQuery), []byte(e.cdnQuery(style, req.URL.Path, stamp))) ||
+		!e.urlNow().Before(stamp.Add(lifetime)) {
+		return s3Error(http.StatusForbidden, "AccessDenied", "Access denied")
+	}
+	return nil
+}
