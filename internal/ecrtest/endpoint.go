@@ -28,8 +28,6 @@ import (
 // Endpoint serves Amazon ECR, AWS STS, the layer bucket and a registry to push
 // to, for any number of accounts and regions. It is safe for concurrent use.
 type Endpoint struct {
-	registry http.Handler
-
 	mu           sync.Mutex
 	skew         time.Duration
 	advance      time.Duration
@@ -42,6 +40,7 @@ type Endpoint struct {
 	objects      map[objectKey]objectBlob // what the keys in the layer bucket stand for
 	calls        []*Call
 	cdnKey       []byte
+	uploads      map[string][]byte // blobs that are being pushed
 
 	// faultMu is not mu, so that Fault.Match may look at the calls made so far.
 	faultMu sync.Mutex
@@ -50,7 +49,7 @@ type Endpoint struct {
 
 // New returns an Endpoint without accounts, repositories or faults.
 func New() *Endpoint {
-	e := &Endpoint{
+	return &Endpoint{
 		principals:   map[string]principal{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
@@ -58,9 +57,8 @@ func New() *Endpoint {
 		signing:      map[string]urlSigner{},
 		objects:      map[objectKey]objectBlob{},
 		cdnKey:       randomBytes(32),
+		uploads:      map[string][]byte{},
 	}
-	e.registry = newRegistry(e)
-	return e
 }
 
 // Advance moves the clock of pre-signed URLs on by d: those handed out until

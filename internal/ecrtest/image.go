@@ -5,11 +5,10 @@ package ecrtest
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -59,7 +58,7 @@ func (e *Endpoint) FailImage(accountID, region, repository, reference, code, rea
 func (e *Endpoint) OverrideManifest(accountID, region, repository, reference, mediaType string, raw []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, repository}).lies[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}
+	e.repository(repositoryKey{accountID, region, repository}).override[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}
 }
 
 // batchGetImage answers as described in
@@ -107,17 +106,13 @@ func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *image
 		}
 		d = tagged
 	}
-	stored, ok := r.images[d]
-	if !ok {
-		return nil, notFound
-	}
-	given := stored.accepted(accepted, id.Digest != "")
-	if given == nil {
+	given, ok := r.images[d]
+	if !ok || !accepts(accepted, given.mediaType) {
 		return nil, notFound
 	}
 	for _, reference := range []string{id.Digest, id.Tag} {
-		if lie, ok := r.lies[reference]; ok {
-			given = lie
+		if override, ok := r.override[reference]; ok {
+			given = override
 		}
 	}
 
@@ -155,95 +150,13 @@ func (id imageID) invalid() *imageFailure {
 // its length only.
 var imageTag = newPattern(`[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`)
 
-// accepted returns the image in one of the types that a request accepts, or
-// nil. A request that names none accepts Docker schema 2 (and 1), as clients
-// did that knew no other.
-//
-// An image asked for by tag is converted between Docker schema 2 and OCI if
-// only the other is accepted; one asked for by digest never is, nor is an
-// index. https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-manifest-formats.html
-// The documentation does not say how the API reports an image that it cannot
-// give in an accepted type: here it is not found. Nor does it say which digest
-// goes with a converted manifest: here it is that of the image, so that
-// whoever checks a manifest against it notices the conversion.
-func (i *image) accepted(accept *[]string, byDigest bool) *image {
-	allowed := []string{string(types.DockerManifestSchema2), string(types.DockerManifestSchema1), string(types.DockerManifestSchema1Signed)}
-	if accept != nil {
-		allowed = *accept
+// accepts tells whether a request accepts a media type. One that names none
+// accepts Docker's only, as clients did that knew no other. ECR converts an image
+// that is requested by tag between Docker's format and OCI's where only the other is
+// accepted; here it is not found.
+func accepts(accept *[]string, mediaType string) bool {
+	if accept == nil {
+		return strings.HasPrefix(mediaType, "application/vnd.docker.distribution.manifest.v")
 	}
-	if slices.Contains(allowed, i.mediaType) {
-		return i
-	}
-	if byDigest {
-		return nil
-	}
-	for _, c := range []struct {
-		from, to types.MediaType
-		types    map[types.MediaType]types.MediaType
-	}{
-		{types.OCIManifestSchema1, types.DockerManifestSchema2, ociToDocker},
-		{types.DockerManifestSchema2, types.OCIManifestSchema1, reverse(ociToDocker)},
-	} {
-		if i.mediaType == string(c.from) && slices.Contains(allowed, string(c.to)) {
-			return i.convert(c.to, c.types)
-		}
-	}
-	return nil
-}
-
-var ociToDocker = map[types.MediaType]types.MediaType{
-	types.OCIManifestSchema1:   types.DockerManifestSchema2,
-	types.OCIConfigJSON:        types.DockerConfigJSON,
-	types.OCILayer:             types.DockerLayer,
-	types.OCIUncompressedLayer: types.DockerUncompressedLayer,
-	types.OCIRestrictedLayer:   types.DockerForeignLayer,
-}
-
-func reverse(m map[types.MediaType]types.MediaType) map[types.MediaType]types.MediaType {
-	r := map[types.MediaType]types.MediaType{}
-	for k, v := range m {
-		r[v] = k
-	}
-	return r
-}
-
-// convert returns the manifest in another format, or nil if it holds a type
-// that the other format has no counterpart of, as artifacts do.
-func (i *image) convert(to types.MediaType, counterpart map[types.MediaType]types.MediaType) *image {
-	type descriptor struct {
-		MediaType types.MediaType `json:"mediaType"`
-		Size      int64           `json:"size"`
-		Digest    digest.Digest   `json:"digest"`
-		URLs      []string        `json:"urls,omitempty"`
-	}
-	var m struct {
-		SchemaVersion int             `json:"schemaVersion"`
-		MediaType     types.MediaType `json:"mediaType"`
-		Config        descriptor      `json:"config"`
-		Layers        []descriptor    `json:"layers"`
-	}
-	if err := json.Unmarshal(i.raw, &m); err != nil {
-		return nil
-	}
-	m.MediaType = to
-	for _, d := range append([]*descriptor{&m.Config}, pointers(m.Layers)...) {
-		converted, ok := counterpart[d.MediaType]
-		if !ok {
-			return nil
-		}
-		d.MediaType = converted
-	}
-	raw, err := json.MarshalIndent(m, "", "   ")
-	if err != nil {
-		return nil
-	}
-	return &image{mediaType: string(to), raw: raw}
-}
-
-func pointers[T any](s []T) []*T {
-	p := make([]*T, len(s))
-	for i := range s {
-		p[i] = &s[i]
-	}
-	return p
+	return slices.Contains(*accept, mediaType)
 }

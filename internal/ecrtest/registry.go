@@ -5,19 +5,15 @@ package ecrtest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -40,7 +36,7 @@ type repository struct {
 	readers  map[string]bool         // accounts that its policy lets read
 	failures map[string]imageFailure // by tag or digest, see FailImage
 	urls     URLStyle
-	lies     map[string]*image // by tag or digest, see OverrideManifest
+	override map[string]*image // by tag or digest, see OverrideManifest
 }
 
 // blob is a layer or a config.
@@ -54,7 +50,7 @@ type blob struct {
 type image struct {
 	mediaType string
 	raw       []byte
-	blobs     []digest.Digest // that it refers to
+	blobs     map[digest.Digest]bool // that it refers to
 }
 
 // tagsOf returns the tags of an image, sorted.
@@ -72,7 +68,7 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 // refersTo tells whether an image in the repository refers to a blob.
 func (r *repository) refersTo(d digest.Digest) bool {
 	for _, i := range r.images {
-		if slices.Contains(i.blobs, d) {
+		if i.blobs[d] {
 			return true
 		}
 	}
@@ -89,7 +85,7 @@ func (e *Endpoint) repository(k repositoryKey) *repository {
 			tags:     map[string]digest.Digest{},
 			readers:  map[string]bool{},
 			failures: map[string]imageFailure{},
-			lies:     map[string]*image{},
+			override: map[string]*image{},
 		}
 		e.repositories[k] = r
 	}
@@ -132,31 +128,20 @@ func (e *Endpoint) putBlob(k repositoryKey, d digest.Digest, content []byte) {
 
 // PutManifest stores any bytes as a manifest of any type, without the checks
 // that a push goes through, and returns their digest. An empty tag leaves the
-// image untagged. BatchGetImage answers with the bytes as they are; those that
-// are not UTF-8 it cannot hand out as they are, since JSON has no way to.
+// image untagged. BatchGetImage returns the bytes as they are, which JSON
+// allows of UTF-8 only.
 func (e *Endpoint) PutManifest(accountID, region, repository, tag, mediaType string, raw []byte) digest.Digest {
 	d := digest.FromBytes(raw)
-	k := repositoryKey{accountID, region, repository}
-	e.putManifest(k, d, tag, mediaType, raw)
-
-	// The registry gets it as well, so that an index pushed later may refer to
-	// it. It need not take what is no manifest.
-	for _, target := range []string{d.String(), tag} {
-		if target == "" {
-			continue
-		}
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodPut, "/v2/"+k.wire()+"/manifests/"+target, bytes.NewReader(raw))
-		if err != nil {
-			continue
-		}
-		r.Header.Set("Content-Type", mediaType)
-		e.registry.ServeHTTP(&bufferingWriter{header: http.Header{}}, r)
-	}
+	e.putManifest(repositoryKey{accountID, region, repository}, d, tag, mediaType, raw)
 	return d
 }
 
 func (e *Endpoint) putManifest(k repositoryKey, d digest.Digest, tag, mediaType string, raw []byte) {
-	i := &image{mediaType: mediaType, raw: bytes.Clone(raw), blobs: blobsOf(raw)}
+	i := &image{mediaType: mediaType, raw: bytes.Clone(raw), blobs: map[digest.Digest]bool{}}
+	m, _ := parseManifest(raw) // What is no manifest refers to nothing.
+	for _, b := range m.blobs() {
+		i.blobs[b.Digest] = true
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r := e.repository(k)
@@ -166,32 +151,30 @@ func (e *Endpoint) putManifest(k repositoryKey, d digest.Digest, tag, mediaType 
 	}
 }
 
-// blobsOf returns the digests of the blobs that a manifest refers to: config
-// and layers (Docker schema 2, OCI), the blobs of an OCI artifact manifest,
-// the layers of Docker schema 1. The manifests of an index are not blobs.
-func blobsOf(raw []byte) []digest.Digest {
-	type descriptor struct {
-		Digest digest.Digest `json:"digest"`
+// manifest is what the endpoint reads of a manifest or an index.
+type manifest struct {
+	Config    descriptor   `json:"config"`
+	Layers    []descriptor `json:"layers"`
+	Manifests []descriptor `json:"manifests"`
+}
+
+type descriptor struct {
+	MediaType string        `json:"mediaType"`
+	Digest    digest.Digest `json:"digest"`
+	URLs      []string      `json:"urls"`
+}
+
+func parseManifest(raw []byte) (m manifest, err error) {
+	err = json.Unmarshal(raw, &m)
+	return m, err
+}
+
+// blobs returns the config and the layers.
+func (m manifest) blobs() []descriptor {
+	if m.Config.Digest == "" {
+		return m.Layers
 	}
-	var m struct {
-		Config   descriptor   `json:"config"`
-		Layers   []descriptor `json:"layers"`
-		Blobs    []descriptor `json:"blobs"`
-		FSLayers []struct {
-			BlobSum digest.Digest `json:"blobSum"`
-		} `json:"fsLayers"`
-	}
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil
-	}
-	digests := []digest.Digest{m.Config.Digest}
-	for _, d := range slices.Concat(m.Layers, m.Blobs) {
-		digests = append(digests, d.Digest)
-	}
-	for _, l := range m.FSLayers {
-		digests = append(digests, l.BlobSum)
-	}
-	return digests
+	return append([]descriptor{m.Config}, m.Layers...)
 }
 
 // Reference returns the name of a repository to push to and pull from at
@@ -203,185 +186,153 @@ func (e *Endpoint) Reference(host, accountID, region, repository string) string 
 // wire returns the repository's name in the registry protocol.
 func (k repositoryKey) wire() string { return k.account + "/" + k.region + "/" + k.name }
 
-var (
-	wireName     = regexp.MustCompile(`^([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)$`)
-	registryPath = regexp.MustCompile(`^/v2/(.+)/(?:manifests/([^/]+)|blobs/(?:uploads/?[^/]*|[^/]+)|tags/list|referrers/[^/]+)$`)
-)
+var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads)/([^/]*)$`)
 
-// newRegistry returns a registry that keeps its blobs in e, per repository: a
-// blob of one repository is not found in another.
-func newRegistry(e *Endpoint) http.Handler {
-	return registry.New(
-		registry.WithBlobHandler(blobStore{e}),
-		registry.WithReferrersSupport(true),
-		registry.Logger(log.New(io.Discard, "", 0)),
-	)
-}
-
-// repositoryContextKey is where the repository of a registry request is found
-// in its context.
-type repositoryContextKey struct{}
-
-// serveRegistry serves the registry protocol, and notes the manifests that are
-// pushed and deleted.
+// serveRegistry serves what clients need of the OCI distribution protocol to push
+// and pull. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
+	if strings.Trim(r.URL.Path, "/") == "v2" {
+		return
+	}
 	path := registryPath.FindStringSubmatch(r.URL.Path)
-	if path == nil {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			registryError(w, http.StatusNotFound, "UNSUPPORTED", "the operation is unsupported")
-			return
-		}
-		e.registry.ServeHTTP(w, r)
+	if path == nil || !repositoryName.full.MatchString(path[3]) {
+		registryError(w, http.StatusNotFound, "NAME_INVALID", "a repository is named <account>/<region>/<repository name>")
 		return
 	}
-	name := wireName.FindStringSubmatch(path[1])
-	if name == nil || !repositoryName.full.MatchString(name[3]) {
-		registryError(w, http.StatusBadRequest, "NAME_INVALID", "the name of a repository is <account>/<region>/<repository name>")
-		return
-	}
-	k := repositoryKey{name[1], name[2], name[3]}
-	r = r.WithContext(context.WithValue(r.Context(), repositoryContextKey{}, k))
-
-	switch target := path[2]; {
-	case target != "" && r.Method == http.MethodPut:
+	k, kind, target := repositoryKey{path[1], path[2], path[3]}, path[4], path[5]
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case kind == "manifests" && reading:
+		e.pullManifest(w, r, k, target)
+	case kind == "manifests" && r.Method == http.MethodPut:
 		e.pushManifest(w, r, k, target)
-	case target != "" && r.Method == http.MethodDelete:
-		e.deleteManifest(w, r, k, target)
+	case kind == "blobs" && reading:
+		e.pullBlob(w, r, k, digest.Digest(target))
+	case kind == "blobs/uploads" && !reading:
+		e.pushBlob(w, r, k, target)
 	default:
-		e.registry.ServeHTTP(w, r)
+		registryError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
 	}
 }
 
-// pushManifest stores a manifest as it is, if the registry takes it.
+func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
+	e.mu.Lock()
+	repo := e.repository(k)
+	d, tagged := repo.tags[target]
+	if !tagged {
+		d = digest.Digest(target)
+	}
+	i := repo.images[d]
+	e.mu.Unlock()
+	if i == nil {
+		registryError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "the manifest is unknown")
+		return
+	}
+	w.Header().Set("Content-Type", i.mediaType)
+	w.Header().Set("Docker-Content-Digest", d.String())
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(i.raw))
+}
+
+func (e *Endpoint) pullBlob(w http.ResponseWriter, r *http.Request, k repositoryKey, d digest.Digest) {
+	e.mu.Lock()
+	b := e.repository(k).blobs[d]
+	e.mu.Unlock()
+	if b == nil {
+		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "the blob is unknown")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Docker-Content-Digest", d.String())
+	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
+}
+
+// pushManifest stores a manifest if everything that it refers to has been
+// pushed, foreign layers excepted.
 func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxManifest+1))
+	d, tag := digest.FromBytes(raw), target
+	m, invalid := parseManifest(raw)
+	switch {
+	case err != nil:
+		panic(http.ErrAbortHandler)
+	case len(raw) > maxManifest:
+		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
+		return
+	case invalid != nil:
+		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", invalid.Error())
+		return
+	case target == d.String():
+		tag = ""
+	case strings.Contains(target, ":"):
+		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the manifest has another digest")
+		return
+	}
+	if missing := e.missing(k, m); missing != "" {
+		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "not pushed: "+missing.String())
+		return
+	}
+	e.putManifest(k, d, tag, r.Header.Get("Content-Type"), raw)
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.WriteHeader(http.StatusCreated)
+}
+
+// missing returns the digest of something that a manifest refers to and that
+// the repository lacks.
+func (e *Endpoint) missing(k repositoryKey, m manifest) digest.Digest {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.repository(k)
+	for _, d := range m.blobs() {
+		foreign := len(d.URLs) > 0 || strings.Contains(d.MediaType, "foreign") || strings.Contains(d.MediaType, "nondistributable")
+		if r.blobs[d.Digest] == nil && !foreign {
+			return d.Digest
+		}
+	}
+	for _, d := range m.Manifests {
+		if r.images[d.Digest] == nil {
+			return d.Digest
+		}
+	}
+	return ""
+}
+
+// pushBlob serves the steps of an upload: POST starts it, PATCH appends to it, and
+// PUT completes it, under the digest in its query.
+func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repositoryKey, id string) {
+	content, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if len(raw) > maxManifest {
-		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
+	if r.Method == http.MethodPost {
+		id = newUUID()
+	}
+	e.mu.Lock()
+	e.uploads[id] = append(e.uploads[id], content...)
+	content = e.uploads[id]
+	e.mu.Unlock()
+	if r.Method != http.MethodPut {
+		w.Header().Set("Location", "/v2/"+k.wire()+"/blobs/uploads/"+id)
+		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	d, tag := digest.FromBytes(raw), target
-	if strings.Contains(target, ":") {
-		if target != d.String() {
-			registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the manifest has another digest")
-			return
-		}
-		tag = ""
-	}
-	r.Body = io.NopCloser(bytes.NewReader(raw))
-	held := &bufferingWriter{header: w.Header(), status: http.StatusOK}
-	e.registry.ServeHTTP(held, r)
-	if held.status == http.StatusCreated {
-		e.putManifest(k, d, tag, r.Header.Get("Content-Type"), raw)
-	}
-	w.WriteHeader(held.status)
-	_, _ = w.Write(held.body.Bytes())
-}
-
-// deleteManifest deletes a tag, or an image with its tags.
-func (e *Endpoint) deleteManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
-	for _, tag := range e.removeImage(k, target) {
-		untag := r.Clone(r.Context())
-		untag.URL.Path = "/v2/" + k.wire() + "/manifests/" + tag
-		e.registry.ServeHTTP(&bufferingWriter{header: http.Header{}}, untag)
-	}
-	e.registry.ServeHTTP(w, r)
-}
-
-// removeImage removes a tag, or an image with its tags, which it returns.
-func (e *Endpoint) removeImage(k repositoryKey, target string) []string {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	r, ok := e.repositories[k]
-	if !ok {
-		return nil
+	delete(e.uploads, id)
+	e.mu.Unlock()
+	d := digest.FromBytes(content)
+	if r.URL.Query().Get("digest") != d.String() {
+		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the blob has another digest")
+		return
 	}
-	if !strings.Contains(target, ":") {
-		delete(r.tags, target)
-		return nil
-	}
-	d := digest.Digest(target)
-	tags := r.tagsOf(d)
-	delete(r.images, d)
-	for _, tag := range tags {
-		delete(r.tags, tag)
-	}
-	return tags
+	e.putBlob(k, d, content)
+	w.Header().Set("Docker-Content-Digest", d.String())
+	w.WriteHeader(http.StatusCreated)
 }
 
-// registryError answers with an error of the registry protocol.
-// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
+// registryError responds with an error of the registry protocol.
 func registryError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"errors": []map[string]string{{"code": code, "message": message}},
 	})
-}
-
-// blobStore keeps the registry's blobs. The repository it takes from the
-// context: the one it is given is not the same for all steps of an upload.
-type blobStore struct{ e *Endpoint }
-
-var (
-	_ registry.BlobHandler       = blobStore{}
-	_ registry.BlobStatHandler   = blobStore{}
-	_ registry.BlobPutHandler    = blobStore{}
-	_ registry.BlobDeleteHandler = blobStore{}
-)
-
-func (s blobStore) find(ctx context.Context, h v1.Hash) (*blob, error) {
-	k, _ := ctx.Value(repositoryContextKey{}).(repositoryKey)
-	s.e.mu.Lock()
-	defer s.e.mu.Unlock()
-	if r, ok := s.e.repositories[k]; ok {
-		if b, ok := r.blobs[digest.Digest(h.String())]; ok {
-			return b, nil
-		}
-	}
-	return nil, registry.ErrNotFound
-}
-
-// Get returns the content of a blob.
-func (s blobStore) Get(ctx context.Context, _ string, h v1.Hash) (io.ReadCloser, error) {
-	b, err := s.find(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(bytes.NewReader(b.content)), nil
-}
-
-// Stat returns the size of a blob.
-func (s blobStore) Stat(ctx context.Context, _ string, h v1.Hash) (int64, error) {
-	b, err := s.find(ctx, h)
-	if err != nil {
-		return 0, err
-	}
-	return int64(len(b.content)), nil
-}
-
-// Put stores a blob, whose digest is checked as it is read.
-func (s blobStore) Put(ctx context.Context, _ string, h v1.Hash, rc io.ReadCloser) error {
-	defer func() { _ = rc.Close() }()
-	content, err := io.ReadAll(rc)
-	if err != nil {
-		return err
-	}
-	k, _ := ctx.Value(repositoryContextKey{}).(repositoryKey)
-	s.e.putBlob(k, digest.Digest(h.String()), content)
-	return nil
-}
-
-// Delete deletes a blob.
-func (s blobStore) Delete(ctx context.Context, _ string, h v1.Hash) error {
-	if _, err := s.find(ctx, h); err != nil {
-		return err
-	}
-	k, _ := ctx.Value(repositoryContextKey{}).(repositoryKey)
-	s.e.mu.Lock()
-	defer s.e.mu.Unlock()
-	delete(s.e.repositories[k].blobs, digest.Digest(h.String()))
-	return nil
 }
