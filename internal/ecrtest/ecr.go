@@ -55,9 +55,6 @@ func (e *Endpoint) readECR(req *request) {
 			c.References = append(c.References, id.String())
 		}
 	}
-	if in.AcceptedMediaTypes != nil {
-		c.AcceptedMediaTypes = *in.AcceptedMediaTypes
-	}
 }
 
 func deref(s *string) string {
@@ -174,11 +171,7 @@ var (
 	layerDigest    = newPattern(`[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+`)
 )
 
-const (
-	maxImageIDs   = 100
-	maxMediaTypes = 100
-	maxTag        = 300
-)
+const maxImageIDs = 100
 
 // invalid returns the message of the InvalidParameterException for the first
 // member that does not fit the API model, and "" if all do.
@@ -206,30 +199,13 @@ func (in ecrInput) invalid(operation string) string {
 		return ""
 	}
 
-	if message := listConstraint("imageIds", in.ImageIDs != nil, lengthOf(in.ImageIDs), maxImageIDs); message != "" {
-		return message
-	}
-	if in.AcceptedMediaTypes != nil {
-		return listConstraint("acceptedMediaTypes", true, len(*in.AcceptedMediaTypes), maxMediaTypes)
-	}
-	return ""
-}
-
-func lengthOf(ids *[]imageID) int {
-	if ids == nil {
-		return 0
-	}
-	return len(*ids)
-}
-
-func listConstraint(member string, given bool, length, most int) string {
-	switch {
-	case !given:
-		return constraint(member, "must not be null")
-	case length < 1:
-		return constraint(member, "must have length greater than or equal to 1")
-	case length > most:
-		return constraint(member, fmt.Sprintf("must have length less than or equal to %d", most))
+	switch ids := in.ImageIDs; {
+	case ids == nil:
+		return constraint("imageIds", "must not be null")
+	case len(*ids) < 1:
+		return constraint("imageIds", "must have length greater than or equal to 1")
+	case len(*ids) > maxImageIDs:
+		return constraint("imageIds", fmt.Sprintf("must have length less than or equal to %d", maxImageIDs))
 	}
 	return ""
 }

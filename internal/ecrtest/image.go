@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -140,7 +139,7 @@ func (id imageID) invalid() *imageFailure {
 		return &imageFailure{Code: "MissingDigestAndTag", Reason: "Invalid request parameters: both tag and digest cannot be null"}
 	case id.Digest != "" && !layerDigest.full.MatchString(id.Digest):
 		return &imageFailure{Code: "InvalidImageDigest", Reason: "Invalid request parameters: image digest should satisfy the regex '" + layerDigest.text + "'"}
-	case utf8.RuneCountInString(id.Tag) > maxTag || id.Tag != "" && !imageTag.full.MatchString(id.Tag):
+	case id.Tag != "" && !imageTag.full.MatchString(id.Tag):
 		return &imageFailure{Code: "InvalidImageTag", Reason: "Invalid request parameters: image tag should satisfy the regex '" + imageTag.text + "'"}
 	}
 	return nil

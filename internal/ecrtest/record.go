@@ -33,8 +33,7 @@ type Call struct {
 	RepositoryName string
 	// References are the digest of the layer that is asked for, or the images:
 	// "tag", "sha256:…" or "tag@sha256:…".
-	References         []string
-	AcceptedMediaTypes []string
+	References []string
 
 	Form  url.Values // of an STS request
 	Range string     // header of an S3 request
@@ -76,7 +75,6 @@ func (c Call) Members(list, field string) []string {
 // clone returns a copy that shares nothing that anyone writes to.
 func (c Call) clone() Call {
 	c.References = slices.Clone(c.References)
-	c.AcceptedMediaTypes = slices.Clone(c.AcceptedMediaTypes)
 	c.Form = maps.Clone(c.Form)
 	c.Header = c.Header.Clone()
 	return c

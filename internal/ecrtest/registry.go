@@ -92,6 +92,14 @@ func (e *Endpoint) repository(k repositoryKey) *repository {
 	return r
 }
 
+// existing returns a repository, an empty one if there is none. mu is held.
+func (e *Endpoint) existing(k repositoryKey) *repository {
+	if r, ok := e.repositories[k]; ok {
+		return r
+	}
+	return &repository{}
+}
+
 // CreateRepository makes an empty repository. A push makes one, too.
 func (e *Endpoint) CreateRepository(accountID, region, name string) {
 	e.mu.Lock()
@@ -217,7 +225,7 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 
 func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
 	e.mu.Lock()
-	repo := e.repository(k)
+	repo := e.existing(k)
 	d, tagged := repo.tags[target]
 	if !tagged {
 		d = digest.Digest(target)
@@ -235,7 +243,7 @@ func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k reposi
 
 func (e *Endpoint) pullBlob(w http.ResponseWriter, r *http.Request, k repositoryKey, d digest.Digest) {
 	e.mu.Lock()
-	b := e.repository(k).blobs[d]
+	b := e.existing(k).blobs[d]
 	e.mu.Unlock()
 	if b == nil {
 		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "the blob is unknown")
@@ -281,7 +289,7 @@ func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k reposi
 func (e *Endpoint) missing(k repositoryKey, m manifest) digest.Digest {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r := e.repository(k)
+	r := e.existing(k)
 	for _, d := range m.blobs() {
 		foreign := len(d.URLs) > 0 || strings.Contains(d.MediaType, "foreign") || strings.Contains(d.MediaType, "nondistributable")
 		if r.blobs[d.Digest] == nil && !foreign {

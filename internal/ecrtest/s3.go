@@ -6,7 +6,6 @@ package ecrtest
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"net/http"
 	"net/url"
@@ -236,13 +235,8 @@ func checkParameters(query url.Values) (time.Time, time.Duration, *answer) {
 	}
 	seconds, err := strconv.Atoi(query.Get("X-Amz-Expires"))
 	lifetime := time.Duration(seconds) * time.Second
-	switch {
-	case err != nil:
-		return bad("X-Amz-Expires should be a number")
-	case seconds < 0:
-		return bad("X-Amz-Expires must be non-negative")
-	case lifetime > maxURLLifetime:
-		return bad("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	if err != nil || seconds < 0 || lifetime > maxURLLifetime {
+		return bad("X-Amz-Expires must be a number of seconds, non-negative and less than a week")
 	}
 	return signed, lifetime, nil
 }
@@ -274,9 +268,4 @@ func (e *Endpoint) serveObject(req *request) *answer {
 	a.header.Set("Accept-Ranges", "bytes")
 	a.blob = b
 	return a
-}
-
-func base64SHA256(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return base64.StdEncoding.EncodeToString(sum[:])
 }

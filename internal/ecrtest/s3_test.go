@@ -52,26 +52,22 @@ func TestLayerIsServed(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
-	etag := resp.Header.Get("Etag")
-
 	for _, test := range []struct {
-		name, header, value, want string
-		status                    int
+		header, value, want string
+		status              int
 	}{
-		{"first bytes", "Range", "bytes=0-9", body[:10], http.StatusPartialContent},
-		{"from", "Range", "bytes=10-", body[10:], http.StatusPartialContent},
-		{"last bytes", "Range", "bytes=-5", body[len(body)-5:], http.StatusPartialContent},
-		{"several", "Range", "bytes=0-1,3-4", body, http.StatusOK},
-		{"beyond", "Range", "bytes=999999-", "invalid range", http.StatusRequestedRangeNotSatisfiable},
-		{"unchanged", "If-None-Match", etag, "", http.StatusNotModified},
-		{"changed", "If-Match", `"other"`, "", http.StatusPreconditionFailed},
+		{"Range", "bytes=0-9", body[:10], http.StatusPartialContent},
+		{"Range", "bytes=10-", body[10:], http.StatusPartialContent},
+		{"Range", "bytes=0-1,3-4", body, http.StatusOK},
+		{"Range", "bytes=999999-", "invalid range", http.StatusRequestedRangeNotSatisfiable},
+		{"If-Match", `"other"`, "", http.StatusPreconditionFailed},
 	} {
 		resp, got := e.get(t, http.MethodGet, u, test.header, test.value)
 		if resp.StatusCode != test.status || !strings.HasPrefix(got, test.want) {
-			t.Errorf("%s: %s, %d bytes", test.name, resp.Status, len(got))
+			t.Errorf("%s: %s: %s, %d bytes", test.header, test.value, resp.Status, len(got))
 		}
 	}
-	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 8 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
+	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 6 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
 		calls[1].References[0] != layer || calls[1].RepositoryName != repo || calls[1].RegistryID != account {
 		t.Errorf("calls: %+v", calls)
 	}
@@ -127,7 +123,6 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 		{"host", func(r *http.Request) { r.Host = "elsewhere.example.com" }, http.StatusForbidden, mismatch},
 		{"method HEAD", func(r *http.Request) { r.Method = http.MethodHead }, http.StatusForbidden, ""},
 		{"method PUT", func(r *http.Request) { r.Method = http.MethodPut }, http.StatusMethodNotAllowed, "MethodNotAllowed"},
-		{"method DELETE", func(r *http.Request) { r.Method = http.MethodDelete }, http.StatusMethodNotAllowed, "MethodNotAllowed"},
 		{"region of credential", func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "%2Feu-west-1%2F", "%2Feu-west-2%2F", 1)
 		}, http.StatusForbidden, mismatch},
@@ -135,17 +130,12 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "Credential=ASIA", "Credential=AKIA", 1)
 		}, http.StatusForbidden, "InvalidAccessKeyId"},
 		{"token", set("X-Amz-Security-Token", "guess"), http.StatusBadRequest, "InvalidToken"},
-		{"token of another URL", set("X-Amz-Security-Token", query("X-Amz-Security-Token")), http.StatusForbidden, "InvalidAccessKeyId"},
 		{"no token", drop("X-Amz-Security-Token"), http.StatusBadRequest, "InvalidToken"},
 		{"no query", func(r *http.Request) { r.URL.RawQuery = "" }, http.StatusForbidden, "AccessDenied"},
 		{"no signature", drop("X-Amz-Signature"), http.StatusBadRequest, parameters},
 		{"no expiry", drop("X-Amz-Expires"), http.StatusBadRequest, parameters},
 		{"twice", func(r *http.Request) { r.URL.RawQuery += "&X-Amz-Date=20200101T000000Z" }, http.StatusBadRequest, parameters},
 		{"algorithm", set("X-Amz-Algorithm", "none"), http.StatusBadRequest, parameters},
-		{"malformed credential", set("X-Amz-Credential", "key"), http.StatusBadRequest, parameters},
-		{"malformed date", set("X-Amz-Date", "today"), http.StatusBadRequest, parameters},
-		{"malformed expiry", set("X-Amz-Expires", "soon"), http.StatusBadRequest, parameters},
-		{"negative expiry", set("X-Amz-Expires", "-1"), http.StatusBadRequest, parameters},
 		{"more than a week", set("X-Amz-Expires", "604801"), http.StatusBadRequest, parameters},
 		{"malformed query", func(r *http.Request) { r.URL.RawQuery += "&a=%zz" }, http.StatusBadRequest, "InvalidURI"},
 		{"credentials sent along", func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }, http.StatusBadRequest, "InvalidArgument"},
@@ -188,48 +178,6 @@ func TestURLExpires(t *testing.T) {
 	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
 		t.Errorf("a new URL: %s", resp.Status)
 	}
-	date, err := time.Parse("20060102T150405Z", mustQuery(t, e.url(t, layer)).Get("X-Amz-Date"))
-	if err != nil || time.Until(date) < 60*time.Minute {
-		t.Errorf("date of a new URL: %s, %v", date, err)
-	}
-}
-
-func mustQuery(t *testing.T, raw string) url.Values {
-	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Query()
-}
-
-func TestURLsOfASkewedServer(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	_, layer := e.push(t, repo+":v1")
-	e.Skew(4 * time.Minute)
-	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
-		t.Errorf("%s", resp.Status)
-	}
-}
-
-func TestNoSuchKey(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	if resp, body := e.get(t, http.MethodGet, e.server.URL+"/prod-eu-west-1-starport-layer-bucket/key"); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "<Code>AccessDenied</Code>") {
-		t.Errorf("anonymous: %s: %s", resp.Status, body)
-	}
-
-	_, layer := e.push(t, repo+":v1")
-	u := e.url(t, layer)
-	if resp, body := e.get(t, http.MethodDelete, e.server.URL+"/v2/"+account+"/"+region+"/"+repo+"/blobs/"+layer); resp.StatusCode != http.StatusAccepted {
-		t.Fatalf("deleting the layer: %s: %s", resp.Status, body)
-	}
-	if resp, body := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "<Code>NoSuchKey</Code>") {
-		t.Errorf("deleted: %s: %s", resp.Status, body)
-	}
-	_, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(layer))
-	wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", layer)
 }
 
 func TestLayerHost(t *testing.T) {

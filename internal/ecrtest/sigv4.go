@@ -129,8 +129,7 @@ func (e *Endpoint) verify(req *request) (principal, *refusal) {
 		lacking = append(lacking, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
 	if len(lacking) > 0 {
-		// AWS does not repeat the header, which may hold a secret, but its hash.
-		return refuse(incompleteSignature, "%s (Hashed with SHA-256 and encoded with Base64) Authorization=%s", strings.Join(lacking, " "), base64SHA256(header))
+		return refuse(incompleteSignature, "%s", strings.Join(lacking, " "))
 	}
 	signed, err := time.Parse(signingTimeFormat, date)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -76,9 +75,6 @@ func TestSignatureOfChangedRequestIsRejected(t *testing.T) {
 			client := e.ecr(e.user, func(o *ecr.Options) { o.HTTPClient = e.tampering(test.change) })
 			_, err := client.GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
 			wantError(t, err, http.StatusBadRequest, test.code, test.text)
-			if strings.Contains(err.Error(), "Bearer secret") {
-				t.Errorf("the header is repeated: %v", err)
-			}
 		})
 	}
 }
@@ -94,6 +90,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		known, used ecrtest.Credentials
+		skew        time.Duration
 		code        string // none: the request passes
 		stsCode     string
 		text        string
@@ -117,6 +114,15 @@ func TestCredentialsAreChecked(t *testing.T) {
 			code: "UnrecognizedClientException", stsCode: "InvalidClientTokenId", text: "The security token included in the request is invalid.",
 		},
 		{name: "not expired", known: with(func(c *ecrtest.Credentials) { c.Expires = time.Now().Add(time.Minute) }), used: session},
+		{name: "signed 4 minutes ago", skew: 4 * time.Minute, known: session, used: session},
+		{
+			name: "signed 6 minutes ago", skew: 6 * time.Minute, known: session, used: session,
+			code: "InvalidSignatureException", stsCode: "SignatureDoesNotMatch", text: "Signature expired: ",
+		},
+		{
+			name: "signed 6 minutes from now", skew: -6 * time.Minute, known: session, used: session,
+			code: "InvalidSignatureException", stsCode: "SignatureDoesNotMatch", text: "Signature not yet current: ",
+		},
 		{
 			name: "expired", known: with(func(c *ecrtest.Credentials) { c.Expires = time.Now().Add(-time.Second) }), used: session,
 			code: "ExpiredTokenException", stsCode: "ExpiredToken", text: "The security token included in the request is expired",
@@ -130,6 +136,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 			e.AddCredentials(with(func(c *ecrtest.Credentials) { c.SecretAccessKey = "guess" }))
 			_, _ = e.ecr(with(func(c *ecrtest.Credentials) { c.SecretAccessKey = "guess" })).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
 			e.AddCredentials(test.known)
+			e.Skew(test.skew)
 
 			_, err := e.ecr(test.used).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
 			out, stsErr := e.sts(test.used).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
@@ -146,81 +153,16 @@ func TestCredentialsAreChecked(t *testing.T) {
 	}
 }
 
-func TestSTSWithoutSignature(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	client := e.sts(e.user, func(o *sts.Options) {
-		o.HTTPClient = e.tampering(func(r *http.Request) { r.Header.Del("Authorization") })
-	})
-	_, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	wantError(t, err, http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
-}
-
-func TestAgeOfSignature(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name string
-		skew time.Duration
-		text string // none: the request passes
-	}{
-		{"in time", 0, ""},
-		{"4 minutes old", 4 * time.Minute, ""},
-		{"4 minutes early", -4 * time.Minute, ""},
-		{"6 minutes old", 6 * time.Minute, "Signature expired: "},
-		{"6 minutes early", -6 * time.Minute, "Signature not yet current: "},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			e := start(t)
-			e.CreateRepository(account, region, repo)
-			e.Skew(test.skew)
-			_, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
-			_, stsErr := e.sts(e.user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-			if test.text == "" {
-				wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", "")
-				if stsErr != nil {
-					t.Error(stsErr)
-				}
-				return
-			}
-			wantError(t, err, http.StatusBadRequest, "InvalidSignatureException", test.text)
-			wantError(t, stsErr, http.StatusForbidden, "SignatureDoesNotMatch", test.text)
-		})
-	}
-}
-
-func TestSDKCorrectsItsClock(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	_, layer := e.push(t, repo+":v1")
-	e.Skew(-2 * time.Hour)
-	client := e.ecr(e.user, func(o *ecr.Options) {
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 3; o.MaxBackoff = time.Millisecond })
-	})
-	if _, err := client.GetDownloadUrlForLayer(t.Context(), layerInput(layer)); err != nil {
-		t.Fatal(err)
-	}
-	calls := e.Calls()
-	if len(calls) != 2 || calls[0].ErrorCode != "InvalidSignatureException" || calls[1].Status != http.StatusOK {
-		t.Errorf("calls: %+v", calls)
-	}
-}
-
 // TestRegionOfHost sends requests to AWS's own host names.
 func TestRegionOfHost(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ host, scope, text string }{
 		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-1", ""},
-		{"ecr.eu-west-1.amazonaws.com", "eu-west-1", ""},
-		{"ecr.eu-west-1.api.aws", "eu-west-1", ""},
 		{"ecr-fips.us-east-1.amazonaws.com", "us-east-1", ""},
-		{"ecr-fips.us-gov-west-1.api.aws", "us-gov-west-1", ""},
 		{"api.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", ""},
-		{"ecr.cn-north-1.api.amazonwebservices.com.cn", "cn-north-1", ""},
 		{"vpce-0123456789-abcdefgh.api.ecr.eu-west-1.vpce.amazonaws.com", "eu-west-2", ""},
 		{"proxy.example.com", "ap-south-1", ""},
 		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-2", "Credential should be scoped to a valid region."},
-		{"ecr-fips.us-east-1.amazonaws.com", "us-east-2", "Credential should be scoped to a valid region."},
 		{"sts.us-east-1.amazonaws.com", "us-east-1", "Credential should be scoped to correct service"},
 	} {
 		t.Run(test.host+" "+test.scope, func(t *testing.T) {

@@ -4,11 +4,9 @@
 package ecrtest
 
 import (
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -132,57 +130,17 @@ type session struct {
 	duration time.Duration
 }
 
-// From the API model sts-2011-06-15.
-var (
-	sessionName = newPattern(`[\w+=,.@-]*`)
-	externalID  = newPattern(`[\w+=,.@:\/-]*`)
-	tagKey      = newPattern(`[\p{L}\p{Z}\p{N}_.:/=+\-@]+`)
-	tagValue    = newPattern(`[\p{L}\p{Z}\p{N}_.:/=+\-@]*`)
-)
-
-const (
-	maxSessionTags = 50
-	maxPolicyARNs  = 10
-)
-
-// stsParameter is a text parameter of the operations that assume a role.
-type stsParameter struct {
+// stsParameters are constraints of the API model sts-2011-06-15.
+var stsParameters = []struct {
 	member, parameter string
 	least, most       int
 	pattern           pattern
 	required          bool
-}
-
-var stsParameters = []stsParameter{
+}{
 	{"roleArn", "RoleArn", 20, 2048, newPattern(`(?s).*`), true},
-	{"roleSessionName", "RoleSessionName", 2, 64, sessionName, true},
-	{"externalId", "ExternalId", 2, 1224, externalID, false},
-	{"sourceIdentity", "SourceIdentity", 2, 64, sessionName, false},
-}
-
-// value returns the parameter as an error message has it.
-func (p stsParameter) value(form url.Values) string {
-	if !form.Has(p.parameter) {
-		return "null"
-	}
-	return quote(form.Get(p.parameter))
-}
-
-// invalid returns the constraint that the parameter does not satisfy.
-func (p stsParameter) invalid(form url.Values) string {
-	value := form.Get(p.parameter)
-	length := utf8.RuneCountInString(value)
-	switch {
-	case !form.Has(p.parameter):
-		return "Member must not be null"
-	case length < p.least:
-		return fmt.Sprintf("Member must have length greater than or equal to %d", p.least)
-	case length > p.most:
-		return fmt.Sprintf("Member must have length less than or equal to %d", p.most)
-	case !p.pattern.full.MatchString(value):
-		return "Member must satisfy regular expression pattern: " + p.pattern.text
-	}
-	return ""
+	{"roleSessionName", "RoleSessionName", 2, 64, newPattern(`[\w+=,.@-]*`), true},
+	{"externalId", "ExternalId", 2, 1224, newPattern(`[\w+=,.@:\/-]*`), false},
+	{"sourceIdentity", "SourceIdentity", 2, 64, newPattern(`[\w+=,.@-]*`), false},
 }
 
 // readSession returns the session that a request asks for, or the error for
@@ -190,70 +148,29 @@ func (p stsParameter) invalid(form url.Values) string {
 func readSession(req *request) (session, *answer) {
 	form := req.call.Form
 	for _, p := range stsParameters {
-		if !p.required && !form.Has(p.parameter) {
+		if !form.Has(p.parameter) && !p.required {
 			continue
 		}
-		if message := p.invalid(form); message != "" {
-			return session{}, validation(p.value(form), p.member, message)
+		value := form.Get(p.parameter)
+		if n := utf8.RuneCountInString(value); n < p.least || n > p.most || !p.pattern.full.MatchString(value) {
+			return session{}, validation("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.least, p.most, p.pattern.text))
 		}
 	}
-	if policy := form.Get("Policy"); form.Has("Policy") && !isObject(policy) {
-		return session{}, stsError(http.StatusBadRequest, "MalformedPolicyDocument", "This policy contains invalid Json")
-	}
-	if failed := checkTags(req.call); failed != nil {
-		return session{}, failed
-	}
-
 	s := session{name: form.Get("RoleSessionName"), duration: defaultSession}
 	if form.Has("DurationSeconds") {
 		seconds, err := strconv.Atoi(form.Get("DurationSeconds"))
 		s.duration = time.Duration(seconds) * time.Second
-		switch {
-		case err != nil:
-			return s, stsError(http.StatusBadRequest, "MalformedInput", "Invalid Argument")
-		case s.duration < minSession:
-			return s, validation(quote(form.Get("DurationSeconds")), "durationSeconds", "Member must have value greater than or equal to 900")
-		case s.duration > maxSession:
-			return s, validation(quote(form.Get("DurationSeconds")), "durationSeconds", "Member must have value less than or equal to 43200")
+		if err != nil || s.duration < minSession || s.duration > maxSession {
+			return s, validation("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
 		}
 	}
 	return s, nil
-}
-
-func isObject(document string) bool {
-	var object map[string]any
-	return json.Unmarshal([]byte(document), &object) == nil
-}
-
-// checkTags returns the error for session tags, or managed policies, that do
-// not fit the API model.
-func checkTags(c Call) *answer {
-	keys, values := c.Members("Tags", "Key"), c.Members("Tags", "Value")
-	switch arns := c.Members("PolicyArns", "arn"); {
-	case len(keys) > maxSessionTags:
-		return validation("'[...]'", "tags", fmt.Sprintf("Member must have length less than or equal to %d", maxSessionTags))
-	case len(values) != len(keys):
-		return validation("null", "tags.1.member.value", "Member must not be null")
-	case len(arns) > maxPolicyARNs:
-		return validation("'[...]'", "policyArns", fmt.Sprintf("Member must have length less than or equal to %d", maxPolicyARNs))
-	}
-	for i, key := range keys {
-		if utf8.RuneCountInString(key) > 128 || !tagKey.full.MatchString(key) {
-			return validation(quote(key), fmt.Sprintf("tags.%d.member.key", i+1), "Member must satisfy regular expression pattern: "+tagKey.text)
-		}
-		if utf8.RuneCountInString(values[i]) > 256 || !tagValue.full.MatchString(values[i]) {
-			return validation(quote(values[i]), fmt.Sprintf("tags.%d.member.value", i+1), "Member must satisfy regular expression pattern: "+tagValue.text)
-		}
-	}
-	return nil
 }
 
 // validation returns the error for a parameter that does not fit the API model.
 func validation(value, member, text string) *answer {
 	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
 }
-
-func quote(value string) string { return "'" + value + "'" }
 
 // tooLong returns the error for a session that is longer than the role allows.
 func (s session) tooLong(role Role, chained bool) *answer {
