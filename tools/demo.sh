@@ -1,0 +1,100 @@
+#!/bin/sh
+# Copyright (c) The terraform-provider-ecrlayer authors
+# SPDX-License-Identifier: MPL-2.0
+
+# demo.sh BINARY
+#
+# Shows the provider at work on a local ECR, with commands that you could type.
+
+set -eu
+
+cd "$(dirname -- "$0")/.."
+cli=$(tools/terraform-cli.sh)
+name=$(basename -- "$cli")
+
+tmp=$(mktemp -d)
+endpoint=
+trap '[ -z "$endpoint" ] || kill "$endpoint"; rm -rf "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+go build -o "$tmp/ecrtest" ./internal/ecrtest/cmd/ecrtest
+tools/install.sh "$1" 0.1.0 "$tmp/plugins" >/dev/null
+"$tmp/ecrtest" -env "$tmp/env" &
+endpoint=$!
+until [ -f "$tmp/env" ]; do
+	kill -0 "$endpoint"
+	sleep 1
+done
+# shellcheck source=/dev/null
+. "$tmp/env"
+
+unset TF_CLI_ARGS TF_DATA_DIR TF_LOG TF_WORKSPACE
+export TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
+cat >"$TF_CLI_CONFIG_FILE" <<END
+provider_installation {
+  filesystem_mirror {
+    path = "$tmp/plugins"
+  }
+}
+END
+
+mkdir "$tmp/work"
+cd "$tmp/work"
+cat >main.tf <<'END'
+terraform {
+  required_providers {
+    ecrlayer = { source = "ecrlayer/ecrlayer" }
+  }
+}
+
+data "ecrlayer_image" "app" {
+  repository_name = "team/app"
+  image_tag       = "1.0"
+  platform        = "linux/arm64"
+}
+
+data "ecrlayer_download_urls" "app" {
+  repository_name = "team/app"
+  layer_digests   = data.ecrlayer_image.app.layers[*].digest
+}
+
+output "layers" {
+  value = data.ecrlayer_image.app.layers[*].digest
+}
+END
+
+# Prints a command, then runs it.
+run() {
+	printf '\n$ %s\n' "$*" | sed "s|$cli|$name|" >&2
+	"$@"
+}
+
+run cat main.tf
+run "$cli" init -no-color >init.log || {
+	cat init.log
+	exit 1
+}
+run "$cli" apply -auto-approve -no-color
+
+# The URL is a credential: curl reads it from standard input, not from its command line.
+cat <<END
+
+\$ digest=\$(echo 'data.ecrlayer_image.app.layers[1].digest' | $name console)
+\$ url=\$(echo 'nonsensitive(data.ecrlayer_download_urls.app.download_urls[data.ecrlayer_image.app.layers[1].digest])' | $name console)
+\$ echo "url = \$url" | curl --fail --config - --output layer.tar.gz
+END
+digest=$(echo 'data.ecrlayer_image.app.layers[1].digest' | "$cli" console)
+url=$(echo 'nonsensitive(data.ecrlayer_download_urls.app.download_urls[data.ecrlayer_image.app.layers[1].digest])' | "$cli" console)
+echo "url = $url" | curl --fail --silent --show-error --config - --output layer.tar.gz
+
+sha256=${digest#*:}
+echo "${sha256%\"}  layer.tar.gz" >SHA256SUMS
+if command -v sha256sum >/dev/null; then
+	run sha256sum -c SHA256SUMS
+else
+	run shasum -a 256 -c SHA256SUMS
+fi
+run tar -tzf layer.tar.gz
+
+run "$cli" plan -detailed-exitcode -no-color
