@@ -23,7 +23,6 @@ generate | check) ;;
 esac
 
 cli=$("$tools/terraform-cli.sh")
-tfplugindocs=$("$tools/build-tool.sh" tfplugindocs)
 
 # Inside the checkout, since tfplugindocs takes only paths relative to it.
 mkdir -p .cache
@@ -73,7 +72,7 @@ if ! grep -q '"ephemeral_resource_schemas"' "$tmp/schema.json"; then
 fi
 
 run_tfplugindocs() {
-	if ! "$tfplugindocs" "$@" --provider-name ecrlayer --providers-schema "$tmp/schema.json" >"$tmp/out" 2>&1; then
+	if ! go tool -modfile=tools/tfplugindocs/go.mod tfplugindocs "$@" --provider-name ecrlayer --providers-schema "$tmp/schema.json" >"$tmp/out" 2>&1; then
 		cat "$tmp/out" >&2
 		return 1
 	fi

@@ -9,12 +9,9 @@
 
 set -eu
 
-tools=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-cd "$tools/.."
+cd "$(dirname -- "$0")/.."
 
-goreleaser=$("$tools/build-tool.sh" goreleaser)
-
-# GoReleaser does not look at the commit of a clone that came from nowhere.
+# GoReleaser needs a remote, which a clone of a directory lacks.
 if [ -z "$(git remote)" ]; then
 	export GIT_CONFIG_COUNT=1
 	export GIT_CONFIG_KEY_0=remote.origin.url
@@ -22,7 +19,5 @@ if [ -z "$(git remote)" ]; then
 fi
 
 set -- release --snapshot --clean
-if [ -z "${GPG_FINGERPRINT:-}" ]; then
-	set -- "$@" --skip=sign
-fi
-"$goreleaser" "$@"
+[ -n "${GPG_FINGERPRINT:-}" ] || set -- "$@" --skip=sign
+go tool -modfile=tools/goreleaser/go.mod goreleaser "$@"

@@ -39,4 +39,4 @@ for command in terraform tofu; do
 	echo "terraform-cli.sh: skipping $path, as '$command version' fails" >&2
 done
 
-exec "$tools/build-tool.sh" opentofu
+exec "$tools/build-cli.sh" opentofu
