@@ -31,6 +31,7 @@ done
 
 unset TF_CLI_ARGS TF_DATA_DIR TF_LOG TF_WORKSPACE
 export TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
+export TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_plan=-no-color TF_CLI_ARGS_apply=-no-color
 cat >"$TF_CLI_CONFIG_FILE" <<END
 provider_installation {
   filesystem_mirror {
@@ -59,8 +60,8 @@ data "ecrlayer_download_urls" "app" {
   layer_digests   = data.ecrlayer_image.app.layers[*].digest
 }
 
-output "layers" {
-  value = data.ecrlayer_image.app.layers[*].digest
+output "layer" {
+  value = data.ecrlayer_image.app.layers[1].digest
 }
 END
 
@@ -71,25 +72,24 @@ run() {
 }
 
 run cat main.tf
-run "$cli" init -no-color >init.log || {
+run "$cli" init >init.log || {
 	cat init.log
 	exit 1
 }
-run "$cli" apply -auto-approve -no-color
+run "$cli" apply -auto-approve
 
 # The URL is a credential: curl reads it from standard input, not from its command line.
 cat <<END
 
-\$ digest=\$(echo 'data.ecrlayer_image.app.layers[1].digest' | $name console)
-\$ url=\$(echo 'nonsensitive(data.ecrlayer_download_urls.app.download_urls[data.ecrlayer_image.app.layers[1].digest])' | $name console)
+\$ digest=\$($name output -raw layer)
+\$ url=\$(echo "nonsensitive(data.ecrlayer_download_urls.app.download_urls[\"\$digest\"])" | $name console)
 \$ echo "url = \$url" | curl --fail --config - --output layer.tar.gz
 END
-digest=$(echo 'data.ecrlayer_image.app.layers[1].digest' | "$cli" console)
-url=$(echo 'nonsensitive(data.ecrlayer_download_urls.app.download_urls[data.ecrlayer_image.app.layers[1].digest])' | "$cli" console)
+digest=$("$cli" output -raw layer)
+url=$(echo "nonsensitive(data.ecrlayer_download_urls.app.download_urls[\"$digest\"])" | "$cli" console)
 echo "url = $url" | curl --fail --silent --show-error --config - --output layer.tar.gz
 
-sha256=${digest#*:}
-echo "${sha256%\"}  layer.tar.gz" >SHA256SUMS
+echo "${digest#sha256:}  layer.tar.gz" >SHA256SUMS
 if command -v sha256sum >/dev/null; then
 	run sha256sum -c SHA256SUMS
 else
@@ -97,4 +97,4 @@ else
 fi
 run tar -tzf layer.tar.gz
 
-run "$cli" plan -detailed-exitcode -no-color
+run "$cli" plan -detailed-exitcode
