@@ -55,7 +55,7 @@ func (e *Endpoint) cdnQuery(style URLStyle, path string, stamp time.Time) string
 
 // authenticateCDN returns the error for a request whose URL was not signed by
 // the CDN or has expired, and nil for others.
-func (e *Endpoint) authenticateCDN(req *request) *answer {
+func (e *Endpoint) authenticateCDN(req *request) *response {
 	e.mu.Lock()
 	style := e.objects[objectKey{req.bucket, req.key}].urls
 	e.mu.Unlock()

@@ -64,8 +64,8 @@ func deref(s *string) string {
 	return *s
 }
 
-// serveECR returns ECR's answer to a request of a known caller.
-func (e *Endpoint) serveECR(req *request) *answer {
+// serveECR returns ECR's response to a request of a known caller.
+func (e *Endpoint) serveECR(req *request) *response {
 	switch req.call.Operation {
 	case opGetDownloadURLForLayer, opBatchGetImage:
 	default:
@@ -103,7 +103,7 @@ func (e *Endpoint) serveECR(req *request) *answer {
 // repository: one whose own policies deny it, or one of another account that
 // the repository's policy does not name. A repository that does not exist has
 // no policy, so that other accounts do not learn whether it does.
-func (e *Endpoint) authorize(req *request, k repositoryKey) *answer {
+func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 	action := "ecr:" + req.call.Operation
 	var because string
 	switch {
@@ -125,9 +125,9 @@ func (e *Endpoint) allows(k repositoryKey, account string) bool {
 	return ok && r.readers[account]
 }
 
-// getDownloadURLForLayer answers as described in
+// getDownloadURLForLayer responds as described in
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
-func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey, d digest.Digest) *answer {
+func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey, d digest.Digest) *response {
 	e.mu.Lock()
 	r := e.repositories[k]
 	_, found := r.blobs[d]
@@ -146,12 +146,12 @@ func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey, d diges
 	if err != nil {
 		return ecrError(http.StatusInternalServerError, "ServerException", err.Error())
 	}
-	return ecrAnswer(map[string]string{"downloadUrl": signed, "layerDigest": d.String()})
+	return ecrOK(map[string]string{"downloadUrl": signed, "layerDigest": d.String()})
 }
 
-func ecrAnswer(v any) *answer {
+func ecrOK(v any) *response {
 	body, _ := json.Marshal(v)
-	return newAnswer(http.StatusOK, ecrContentType, body)
+	return newResponse(http.StatusOK, ecrContentType, body)
 }
 
 // pattern is a constraint of the API model.

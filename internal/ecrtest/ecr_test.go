@@ -39,7 +39,6 @@ func TestLayersThatCannotBeDownloaded(t *testing.T) {
 		{name: "no such layer", repository: repo, digest: anyDigest, code: "LayersNotFoundException", text: "The layer with digest '" + anyDigest + "' does not exist within the repository with name '" + repo + "' in the registry with id '" + account + "'"},
 		{name: "layer of another repository", repository: repo, digest: elsewhere, code: "LayersNotFoundException", text: elsewhere},
 		{name: "manifest", repository: repo, digest: digest.String(), code: "LayersNotFoundException", text: digest.String()},
-		{name: "another algorithm", repository: repo, digest: "sha512:" + strings.Repeat("0", 128), code: "LayersNotFoundException"},
 		{name: "layer of no image", repository: repo, digest: loose.String(), code: "LayerInaccessibleException", text: loose.String()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,20 +69,9 @@ func TestOtherAccounts(t *testing.T) {
 		"User: %s is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: arn:aws:ecr:eu-west-1:%s:repository/%s because no resource-based policy allows the ecr:GetDownloadUrlForLayer action",
 		stranger.ARN, account, repo))
 
-	unknown := *input
-	unknown.RepositoryName = aws.String("team/none")
-	_, err = e.ecr(stranger).GetDownloadUrlForLayer(t.Context(), &unknown)
-	wantError(t, err, http.StatusBadRequest, "AccessDeniedException", "repository/team/none")
-
-	_, err = e.ecr(stranger).GetDownloadUrlForLayer(t.Context(), layerInput(layer))
-	wantError(t, err, http.StatusBadRequest, "RepositoryNotFoundException", "registry with id '"+other+"'")
-
 	e.AllowAccount(account, region, repo, other)
 	if _, err := e.ecr(stranger).GetDownloadUrlForLayer(t.Context(), input); err != nil {
 		t.Error(err)
-	}
-	if _, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), input); err != nil {
-		t.Errorf("the owner, naming the registry: %v", err)
 	}
 }
 
@@ -94,15 +82,12 @@ func TestInputIsValidated(t *testing.T) {
 	const layer, batch = "GetDownloadUrlForLayer", "BatchGetImage"
 	const code = "InvalidParameterException"
 	for _, test := range []struct{ name, operation, body, code, text string }{
-		{"no repository", layer, `{"layerDigest":"sha256:00"}`, code, "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must not be null'"},
 		{"short repository", layer, `{"repositoryName":"a","layerDigest":"sha256:00"}`, code, "'repositoryName' failed to satisfy constraint: 'must have length greater than or equal to 2'"},
 		{"upper case repository", layer, `{"repositoryName":"Team/app","layerDigest":"sha256:00"}`, code, `'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*''`},
 		{"no layer", layer, `{"repositoryName":"team/app"}`, code, "'layerDigest' failed to satisfy constraint: 'must not be null'"},
 		{"layer that is not hexadecimal", layer, `{"repositoryName":"team/app","layerDigest":"sha256:xyz"}`, code, "'layerDigest'"},
-		{"short layer", layer, `{"repositoryName":"team/app","layerDigest":"sha256:AB"}`, "LayersNotFoundException", ""},
 		{"registry", layer, `{"registryId":"123","repositoryName":"team/app","layerDigest":"sha256:00"}`, code, "'registryId' failed to satisfy constraint: 'must satisfy regular expression '[0-9]{12}''"},
 		{"registry that is a number", layer, `{"registryId":111122223333,"repositoryName":"team/app","layerDigest":"sha256:00"}`, "SerializationException", ""},
-		{"no object", layer, `["team/app"]`, "SerializationException", ""},
 		{"no image", batch, `{"repositoryName":"team/app","imageIds":[]}`, code, "'imageIds' failed to satisfy constraint: 'must have length greater than or equal to 1'"},
 		{"101 images", batch, `{"repositoryName":"team/app","imageIds":[` + strings.Repeat(`{"imageTag":"a"},`, 100) + `{"imageTag":"a"}]}`, code, "'imageIds' failed to satisfy constraint: 'must have length less than or equal to 100'"},
 		{"unknown operation", "DescribeImages", `{}`, "UnknownOperationException", ""},

@@ -7,7 +7,7 @@
 // It is meant to be at least as strict as AWS, so that what it accepts is
 // accepted there: it verifies the signature of every API request and of every
 // pre-signed URL, checks the input by the API models, knows accounts, regions
-// and repository policies, and answers with AWS's error codes, shapes and
+// and repository policies, and responds with AWS's error codes, shapes and
 // request ids. Where AWS's documentation leaves a choice, the doc comment of
 // the function concerned names the one taken.
 //
@@ -71,7 +71,7 @@ func (e *Endpoint) Advance(d time.Duration) {
 }
 
 // Skew sets how far AWS's clock is ahead of this machine's. It shows in the
-// Date header of every answer, in the check of a signature's age, in the
+// Date header of every response, in the check of a signature's age, in the
 // expiry of credentials and in pre-signed URLs.
 func (e *Endpoint) Skew(d time.Duration) {
 	e.mu.Lock()
@@ -102,7 +102,7 @@ func (e *Endpoint) urlNow() time.Time {
 	return time.Now().UTC().Add(e.skew + e.advance)
 }
 
-// ServeHTTP answers a request as the service it is meant for does.
+// ServeHTTP serves a request as the service it is meant for does.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
 		e.serveRegistry(w, r)
@@ -124,16 +124,16 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fault = e.takeFault(req.call, afterAuthentication)
 			fault.interrupt(w, r)
 		}
-		if reply = fault.answer(req.call.Service); reply == nil {
+		if reply = fault.response(req.call.Service); reply == nil {
 			reply = e.serve(req)
 		}
 	}
 	e.send(w, r, call, reply, fault)
 }
 
-// authenticate returns the error that answers a request whose caller is not
+// authenticate returns the error for a request whose caller is not
 // known for sure, or nil after it has set the caller.
-func (e *Endpoint) authenticate(req *request) *answer {
+func (e *Endpoint) authenticate(req *request) *response {
 	switch {
 	case req.reject != nil:
 		return req.reject
@@ -144,14 +144,14 @@ func (e *Endpoint) authenticate(req *request) *answer {
 	}
 	caller, failed := e.verify(req)
 	if failed != nil {
-		return failed.answer(req.call.Service)
+		return failed.response(req.call.Service)
 	}
 	req.caller = caller
 	return nil
 }
 
-// serve returns the answer to a request whose caller is known.
-func (e *Endpoint) serve(req *request) *answer {
+// serve returns the response to a request whose caller is known.
+func (e *Endpoint) serve(req *request) *response {
 	switch req.call.Service {
 	case serviceS3:
 		return e.serveObject(req)

@@ -13,7 +13,7 @@ import (
 )
 
 // Fault is something that goes wrong with a request. A Fault with a Delay and
-// nothing else makes the answer late; every other one replaces or changes it.
+// nothing else makes the response late; every other one replaces or changes it.
 //
 // A request meets every Delay-only fault that fits, and the first other one,
 // in the order they were injected. Reset (alone), Hang and Delay come before the
@@ -33,18 +33,18 @@ type Fault struct {
 	// or 400 without one.
 	Code    string
 	Message string
-	// Status alone is an answer with that status and no body.
+	// Status alone is a response with that status and no body.
 	Status int
-	// Body is the whole answer, with Status or 200 without one.
+	// Body is the whole response, with Status or 200 without one.
 	Body        []byte
 	ContentType string // of Body
 
 	RetryAfter time.Duration // the Retry-After header, in whole seconds
-	Headers    http.Header   // set on the answer, over its own
+	Headers    http.Header   // set on the response, over its own
 
-	// Rewrite changes the body of the answer that the request would get.
+	// Rewrite changes the body of the response that the request would get.
 	Rewrite func(body []byte) []byte
-	// Truncate cuts the connection after that many bytes of the answer's body,
+	// Truncate cuts the connection after that many bytes of the response's body,
 	// of which Content-Length promises more. A negative one cuts it right
 	// after the headers.
 	Truncate int
@@ -52,8 +52,8 @@ type Fault struct {
 	// the client goes away.
 	Stall bool
 
-	Reset bool // the connection is reset before any answer or, with Truncate, after those bytes
-	Hang  bool // no answer comes until the client goes away
+	Reset bool // the connection is reset before any response or, with Truncate, after those bytes
+	Hang  bool // no response comes until the client goes away
 }
 
 // Inject adds a fault.
@@ -79,18 +79,18 @@ const (
 	afterAuthentication  = false
 )
 
-// delayOnly tells whether the fault leaves the answer as it is.
+// delayOnly tells whether the fault leaves the response as it is.
 func (f *Fault) delayOnly() bool {
-	return f.Delay > 0 && !f.Reset && !f.Hang && !f.answers() && !f.changes()
+	return f.Delay > 0 && !f.Reset && !f.Hang && !f.responds() && !f.changes()
 }
 
 // early tells whether the fault comes before authentication.
 func (f *Fault) early() bool { return (f.Reset && f.Truncate == 0) || f.Hang || f.Delay > 0 }
 
-// answers tells whether the fault brings an answer of its own.
-func (f *Fault) answers() bool { return f.Code != "" || f.Status != 0 || f.Body != nil }
+// responds tells whether the fault brings a response of its own.
+func (f *Fault) responds() bool { return f.Code != "" || f.Status != 0 || f.Body != nil }
 
-// changes tells whether the fault changes the answer.
+// changes tells whether the fault changes the response.
 func (f *Fault) changes() bool {
 	return f.Rewrite != nil || f.Truncate != 0 || f.RetryAfter > 0 || len(f.Headers) > 0
 }
@@ -156,7 +156,7 @@ func wait(r *http.Request, d time.Duration) {
 }
 
 // interrupt does what the fault does to the connection, and returns only if
-// the request is to be answered.
+// the request is to be served.
 func (f *Fault) interrupt(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
 		return
@@ -190,9 +190,9 @@ func resetConnection(w http.ResponseWriter) {
 	_ = raw.Close()
 }
 
-// answer returns the fault's own answer, and nil if it has none.
-func (f *Fault) answer(service string) *answer {
-	if f == nil || !f.answers() {
+// response returns the fault's own response, and nil if it has none.
+func (f *Fault) response(service string) *response {
+	if f == nil || !f.responds() {
 		return nil
 	}
 	status := f.Status
@@ -200,12 +200,12 @@ func (f *Fault) answer(service string) *answer {
 		if status == 0 {
 			status = http.StatusBadRequest
 		}
-		return errorAnswer(service, status, f.Code, f.Message)
+		return errorResponse(service, status, f.Code, f.Message)
 	}
 	if status == 0 {
 		status = http.StatusOK
 	}
-	a := newAnswer(status, f.ContentType, f.Body)
+	a := newResponse(status, f.ContentType, f.Body)
 	if f.ContentType == "" {
 		a.header.Del("Content-Type")
 	}
@@ -213,8 +213,8 @@ func (f *Fault) answer(service string) *answer {
 	return a
 }
 
-// send sends an answer with the fault's changes to it.
-func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *answer) {
+// send sends a response with the fault's changes to it.
+func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *response) {
 	held := &bufferingWriter{header: w.Header(), status: http.StatusOK}
 	reply.write(held, r)
 	body := held.body.Bytes()

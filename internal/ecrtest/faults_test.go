@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -76,42 +74,5 @@ func TestFaultsAreSelected(t *testing.T) {
 	wantError(t, e.ask(t, anyDigest), http.StatusBadRequest, "UnableToGetUpstreamLayerException", "")
 	if err := e.ask(t, layer); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestCalls(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	_, layer := e.push(t, repo+":v1")
-	input := layerInput(layer)
-	input.RegistryId = aws.String(account)
-	if _, err := e.ecr(e.user, func(o *ecr.Options) { o.AppID = "test-app" }).GetDownloadUrlForLayer(t.Context(), input); err != nil {
-		t.Fatal(err)
-	}
-	batch := tagged("v1")
-	if _, err := e.ecr(e.user).BatchGetImage(t.Context(), batch); err != nil {
-		t.Fatal(err)
-	}
-	calls := e.Calls()
-	if len(calls) != 2 {
-		t.Fatalf("%+v", calls)
-	}
-	c := calls[0]
-	if c.Service != "ecr" || c.Operation != "GetDownloadUrlForLayer" || c.AccountID != account || c.AccessKeyID != e.user.AccessKeyID ||
-		c.Region != region || c.Host != e.host() || c.Method != http.MethodPost || c.RegistryID != account || c.RepositoryName != repo ||
-		c.References[0] != layer || !strings.Contains(c.UserAgent, "app/test-app") || c.Status != http.StatusOK ||
-		len(c.RequestID) != 36 || c.ErrorCode != "" || time.Since(c.Time) > time.Minute {
-		t.Errorf("%+v", c)
-	}
-	if c := calls[1]; c.RegistryID != "" || c.References[0] != "v1" {
-		t.Errorf("%+v", c)
-	}
-	calls[0].References[0] = "changed"
-	if e.Calls()[0].References[0] != layer {
-		t.Error("the record can be changed")
-	}
-	e.Reset()
-	if n := len(e.Calls()); n != 0 {
-		t.Errorf("%d calls after Reset", n)
 	}
 }

@@ -60,9 +60,9 @@ func (e *Endpoint) OverrideManifest(accountID, region, repository, reference, me
 	e.repository(repositoryKey{accountID, region, repository}).override[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}
 }
 
-// batchGetImage answers as described in
+// batchGetImage responds as described in
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
-func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *answer {
+func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *response {
 	images, failures := []imageResult{}, []imageFailure{}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -78,7 +78,7 @@ func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *answer {
 			images = append(images, i)
 		}
 	}
-	return ecrAnswer(map[string]any{"images": images, "failures": failures})
+	return ecrOK(map[string]any{"images": images, "failures": failures})
 }
 
 // find returns the images that an id names, or why there are none. An id with

@@ -38,7 +38,7 @@ type Call struct {
 	Form  url.Values // of an STS request
 	Range string     // header of an S3 request
 
-	// Status is 0 while no answer has been sent, and stays so when none is.
+	// Status is 0 while no response has been sent, and stays so when none is.
 	Status    int
 	RequestID string
 	ErrorCode string
@@ -89,7 +89,7 @@ func (e *Endpoint) record(c Call) *Call {
 	return &noted
 }
 
-// finish adds to a note what was answered.
+// finish adds to a note the response.
 func (e *Endpoint) finish(c *Call, status int, requestID, code string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -98,7 +98,7 @@ func (e *Endpoint) finish(c *Call, status int, requestID, code string) {
 
 // Calls returns the calls to ECR, STS and the layer bucket in the order that
 // they came in, those included that are still being served. A call is there
-// with its status as soon as its client can have seen the answer.
+// with its status as soon as its client can have seen the response.
 func (e *Endpoint) Calls() []Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()

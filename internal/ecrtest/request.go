@@ -41,7 +41,7 @@ type request struct {
 	bucket string
 	key    string
 	caller principal
-	reject *answer
+	reject *response
 }
 
 // read reads a request whole and finds out what it asks for.
@@ -49,7 +49,7 @@ func (e *Endpoint) read(r *http.Request) *request {
 	req := &request{Request: r}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		// The client has gone, nobody is there to answer.
+		// The client has gone, nobody is there.
 		panic(http.ErrAbortHandler)
 	}
 	req.body = body
@@ -82,7 +82,7 @@ func (e *Endpoint) read(r *http.Request) *request {
 	}
 	req.call.AccountID = e.principal(req.call.AccessKeyID).AccountID
 	if len(body) > maxBody {
-		req.reject = errorAnswer(req.call.Service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request size exceeded the limit.")
+		req.reject = errorResponse(req.call.Service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request size exceeded the limit.")
 	}
 	return req
 }
@@ -96,12 +96,12 @@ func isForm(r *http.Request) bool {
 func (e *Endpoint) readSTS(req *request) {
 	req.call.Service = serviceSTS
 	if req.Method != http.MethodPost || !isForm(req.Request) {
-		req.reject = errorAnswer(serviceSTS, http.StatusNotFound, "MissingAction", "The request must contain the parameter Action")
+		req.reject = errorResponse(serviceSTS, http.StatusNotFound, "MissingAction", "The request must contain the parameter Action")
 		return
 	}
 	form, err := url.ParseQuery(string(req.body))
 	if err != nil {
-		req.reject = errorAnswer(serviceSTS, http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error")
+		req.reject = errorResponse(serviceSTS, http.StatusBadRequest, "MalformedQueryString", "The query string contains a syntax error")
 		return
 	}
 	req.call.Form = form

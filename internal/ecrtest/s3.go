@@ -149,10 +149,10 @@ func (e *Endpoint) readS3(req *request) {
 	}
 }
 
-// authenticateObject returns the error that answers a request for an object
+// authenticateObject returns the error for a request for an object
 // whose URL is not, or no longer, signed by ECR, and nil for others.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-func (e *Endpoint) authenticateObject(req *request) *answer {
+func (e *Endpoint) authenticateObject(req *request) *response {
 	if req.bucket == cdnBucket {
 		return e.authenticateCDN(req)
 	}
@@ -213,8 +213,8 @@ func (e *Endpoint) authenticateObject(req *request) *answer {
 
 // checkParameters returns when a URL was signed and for how long it is valid,
 // or the error for a URL whose parameters are not those of a signed one.
-func checkParameters(query url.Values) (time.Time, time.Duration, *answer) {
-	bad := func(message string) (time.Time, time.Duration, *answer) {
+func checkParameters(query url.Values) (time.Time, time.Duration, *response) {
+	bad := func(message string) (time.Time, time.Duration, *response) {
 		return time.Time{}, 0, s3Error(http.StatusBadRequest, "AuthorizationQueryParametersError", message)
 	}
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
@@ -252,7 +252,7 @@ func sameParameters(again string, query url.Values) bool {
 }
 
 // serveObject returns the layer that a signed request is for.
-func (e *Endpoint) serveObject(req *request) *answer {
+func (e *Endpoint) serveObject(req *request) *response {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	o, ok := e.objects[objectKey{req.bucket, req.key}]
@@ -263,7 +263,7 @@ func (e *Endpoint) serveObject(req *request) *answer {
 	if b == nil {
 		return s3Error(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.", newElement("Key", req.key))
 	}
-	a := newAnswer(http.StatusOK, "binary/octet-stream", nil)
+	a := newResponse(http.StatusOK, "binary/octet-stream", nil)
 	a.header.Set("Etag", b.etag)
 	a.header.Set("Accept-Ranges", "bytes")
 	a.blob = b

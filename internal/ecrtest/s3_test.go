@@ -109,12 +109,9 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"nothing but the order", func(r *http.Request) { r.URL.RawQuery = r.URL.Query().Encode() }, http.StatusOK, ""},
 		{"longer validity", set("X-Amz-Expires", "7200"), http.StatusForbidden, mismatch},
-		{"later date", set("X-Amz-Date", time.Now().UTC().Add(time.Minute).Format("20060102T150405Z")), http.StatusForbidden, mismatch},
 		{"signature", set("X-Amz-Signature", strings.Repeat("0", 64)), http.StatusForbidden, mismatch},
 		{"signature of another URL", set("X-Amz-Signature", query("X-Amz-Signature")), http.StatusForbidden, mismatch},
-		{"signed headers", set("X-Amz-SignedHeaders", "host;range"), http.StatusForbidden, mismatch},
 		{"parameter added", set("response-content-type", "text/plain"), http.StatusForbidden, mismatch},
 		{"path", func(r *http.Request) {
 			u, _ := url.Parse(elsewhere)
@@ -130,12 +127,9 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "Credential=ASIA", "Credential=AKIA", 1)
 		}, http.StatusForbidden, "InvalidAccessKeyId"},
 		{"token", set("X-Amz-Security-Token", "guess"), http.StatusBadRequest, "InvalidToken"},
-		{"no token", drop("X-Amz-Security-Token"), http.StatusBadRequest, "InvalidToken"},
 		{"no query", func(r *http.Request) { r.URL.RawQuery = "" }, http.StatusForbidden, "AccessDenied"},
 		{"no signature", drop("X-Amz-Signature"), http.StatusBadRequest, parameters},
-		{"no expiry", drop("X-Amz-Expires"), http.StatusBadRequest, parameters},
 		{"twice", func(r *http.Request) { r.URL.RawQuery += "&X-Amz-Date=20200101T000000Z" }, http.StatusBadRequest, parameters},
-		{"algorithm", set("X-Amz-Algorithm", "none"), http.StatusBadRequest, parameters},
 		{"more than a week", set("X-Amz-Expires", "604801"), http.StatusBadRequest, parameters},
 		{"malformed query", func(r *http.Request) { r.URL.RawQuery += "&a=%zz" }, http.StatusBadRequest, "InvalidURI"},
 		{"credentials sent along", func(r *http.Request) { r.Header.Set("Authorization", "Bearer secret") }, http.StatusBadRequest, "InvalidArgument"},
@@ -177,24 +171,5 @@ func TestURLExpires(t *testing.T) {
 	}
 	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
 		t.Errorf("a new URL: %s", resp.Status)
-	}
-}
-
-func TestLayerHost(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	_, layer := e.push(t, repo+":v1")
-	e.SetLayerHost("layers.example.com:8443")
-	u := e.url(t, layer)
-	if !strings.HasPrefix(u, "http://layers.example.com:8443/prod-") {
-		t.Errorf("URL: %s", u)
-	}
-	r := e.request(t, http.MethodGet, strings.Replace(u, "layers.example.com:8443", e.host(), 1), "")
-	if resp, _ := e.do(t, r); resp.StatusCode != http.StatusForbidden {
-		t.Errorf("at another host: %s", resp.Status)
-	}
-	r.Host = "layers.example.com:8443"
-	if resp, body := e.do(t, r); resp.StatusCode != http.StatusOK {
-		t.Errorf("at its host: %s: %s", resp.Status, body)
 	}
 }

@@ -89,7 +89,7 @@ type reason struct {
 	stsStatus int
 }
 
-// The common errors of both services. ECR, as other JSON services, answers all
+// The common errors of both services. ECR, as other JSON services, responds to all
 // of them with 400. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 var (
@@ -100,7 +100,7 @@ var (
 	invalidSignature    = reason{"InvalidSignatureException", "SignatureDoesNotMatch", http.StatusForbidden}
 )
 
-func (f *refusal) answer(service string) *answer {
+func (f *refusal) response(service string) *response {
 	if service == serviceSTS {
 		return stsError(f.reason.stsStatus, f.reason.sts, f.message)
 	}

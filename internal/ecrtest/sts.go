@@ -28,15 +28,15 @@ const (
 	maxChainedSession = time.Hour
 )
 
-// serveSTS returns the answer of STS to a request of a known caller.
-func (e *Endpoint) serveSTS(req *request) *answer {
+// serveSTS returns the response of STS to a request of a known caller.
+func (e *Endpoint) serveSTS(req *request) *response {
 	form := req.call.Form
 	if form.Get("Version") != stsVersion {
 		return stsError(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), form.Get("Version")))
 	}
 	switch req.call.Operation {
 	case opGetCallerIdentity:
-		return stsAnswer(struct {
+		return stsOK(struct {
 			XMLName          xml.Name         `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
 			Arn              string           `xml:"GetCallerIdentityResult>Arn"`
 			UserID           string           `xml:"GetCallerIdentityResult>UserId"`
@@ -58,14 +58,14 @@ type responseMetadata struct {
 
 var metadata = responseMetadata{requestIDPlaceholder}
 
-func stsAnswer(v any) *answer {
+func stsOK(v any) *response {
 	body, _ := xml.MarshalIndent(v, "", "  ")
-	return newAnswer(http.StatusOK, "text/xml", append(body, '\n'))
+	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
 }
 
-// assumeRole answers as described in
+// assumeRole responds as described in
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-func (e *Endpoint) assumeRole(req *request) *answer {
+func (e *Endpoint) assumeRole(req *request) *response {
 	form := req.call.Form
 	role, known := e.role(form.Get("RoleArn"))
 	session, failed := readSession(req)
@@ -82,7 +82,7 @@ func (e *Endpoint) assumeRole(req *request) *answer {
 		return failed
 	}
 	credentials, user := e.newSession(role, session)
-	return stsAnswer(struct {
+	return stsOK(struct {
 		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
 		User             assumedRoleUser    `xml:"AssumeRoleResult>AssumedRoleUser"`
 		Credentials      sessionCredentials `xml:"AssumeRoleResult>Credentials"`
@@ -91,9 +91,9 @@ func (e *Endpoint) assumeRole(req *request) *answer {
 	}{User: user, Credentials: credentials, SourceIdentity: form.Get("SourceIdentity"), ResponseMetadata: metadata})
 }
 
-// assumeRoleWithWebIdentity answers as described in
+// assumeRoleWithWebIdentity responds as described in
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *answer {
+func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	form := req.call.Form
 	role, known := e.role(form.Get("RoleArn"))
 	token := form.Get("WebIdentityToken")
@@ -114,7 +114,7 @@ func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *answer {
 		return failed
 	}
 	credentials, user := e.newSession(role, session)
-	return stsAnswer(struct {
+	return stsOK(struct {
 		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
 		Subject          string             `xml:"AssumeRoleWithWebIdentityResult>SubjectFromWebIdentityToken"`
 		Audience         string             `xml:"AssumeRoleWithWebIdentityResult>Audience"`
@@ -145,7 +145,7 @@ var stsParameters = []struct {
 
 // readSession returns the session that a request asks for, or the error for
 // input that does not fit the API model.
-func readSession(req *request) (session, *answer) {
+func readSession(req *request) (session, *response) {
 	form := req.call.Form
 	for _, p := range stsParameters {
 		if !form.Has(p.parameter) && !p.required {
@@ -168,12 +168,12 @@ func readSession(req *request) (session, *answer) {
 }
 
 // validation returns the error for a parameter that does not fit the API model.
-func validation(value, member, text string) *answer {
+func validation(value, member, text string) *response {
 	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
 }
 
 // tooLong returns the error for a session that is longer than the role allows.
-func (s session) tooLong(role Role, chained bool) *answer {
+func (s session) tooLong(role Role, chained bool) *response {
 	most := role.MaxSession
 	if most == 0 {
 		most = defaultSession

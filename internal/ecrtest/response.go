@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// answer is what is sent back for a request to ECR, STS or the layer bucket.
-type answer struct {
+// response is what is sent back for a request to ECR, STS or the layer bucket.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
@@ -22,12 +22,12 @@ type answer struct {
 	blob   *blob  // a layer, sent instead of body
 }
 
-func newAnswer(status int, contentType string, body []byte) *answer {
-	return &answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
+func newResponse(status int, contentType string, body []byte) *response {
+	return &response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 }
 
-// errorAnswer returns an error in the shape that the service gives it.
-func errorAnswer(service string, status int, code, message string) *answer {
+// errorResponse returns an error in the shape that the service gives it.
+func errorResponse(service string, status int, code, message string) *response {
 	switch service {
 	case serviceS3:
 		return s3Error(status, code, message)
@@ -40,26 +40,26 @@ func errorAnswer(service string, status int, code, message string) *answer {
 
 // ecrError returns an error as the JSON 1.1 protocol has it: "__type" and
 // "message" in the body.
-func ecrError(status int, code, message string) *answer {
+func ecrError(status int, code, message string) *response {
 	body, _ := json.Marshal(struct {
 		Type    string `json:"__type"`
 		Message string `json:"message,omitempty"`
 	}{code, message})
-	a := newAnswer(status, ecrContentType, body)
+	a := newResponse(status, ecrContentType, body)
 	a.code = code
 	return a
 }
 
-// ecrUnknown returns what AWS's JSON services answer to a request that is none
+// ecrUnknown returns what AWS's JSON services respond to a request that is none
 // of their protocol.
-func ecrUnknown() *answer {
-	a := newAnswer(http.StatusNotFound, "application/xml", []byte("<UnknownOperationException/>\n"))
+func ecrUnknown() *response {
+	a := newResponse(http.StatusNotFound, "application/xml", []byte("<UnknownOperationException/>\n"))
 	a.code = "UnknownOperationException"
 	return a
 }
 
 // stsError returns an error as the query protocol has it.
-func stsError(status int, code, message string) *answer {
+func stsError(status int, code, message string) *response {
 	fault := "Sender"
 	if status >= http.StatusInternalServerError {
 		fault = "Receiver"
@@ -70,12 +70,12 @@ func stsError(status int, code, message string) *answer {
 		Error     detail
 		RequestID string `xml:"RequestId"`
 	}{Error: detail{fault, code, message}, RequestID: requestIDPlaceholder}, "", "  ")
-	a := newAnswer(status, "text/xml", append(body, '\n'))
+	a := newResponse(status, "text/xml", append(body, '\n'))
 	a.code = code
 	return a
 }
 
-// An XML body carries the request id, which is made when the answer is sent.
+// An XML body carries the request id, which is made when the response is sent.
 const requestIDPlaceholder = "{request-id}"
 
 // element is one more element of an S3 error.
@@ -90,7 +90,7 @@ func newElement(name, value string) element {
 
 // s3Error returns an error as Amazon S3 writes it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-func s3Error(status int, code, message string, more ...element) *answer {
+func s3Error(status int, code, message string, more ...element) *response {
 	body, _ := xml.Marshal(struct {
 		XMLName   xml.Name `xml:"Error"`
 		Code      string
@@ -99,13 +99,13 @@ func s3Error(status int, code, message string, more ...element) *answer {
 		RequestID string `xml:"RequestId"`
 		HostID    string `xml:"HostId"`
 	}{Code: code, Message: message, More: more, RequestID: requestIDPlaceholder, HostID: randomBase64(56)})
-	a := newAnswer(status, "application/xml", append([]byte(xml.Header), body...))
+	a := newResponse(status, "application/xml", append([]byte(xml.Header), body...))
 	a.code = code
 	return a
 }
 
-// write sends the answer.
-func (a *answer) write(w http.ResponseWriter, r *http.Request) {
+// write sends the response.
+func (a *response) write(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), a.header)
 	if a.blob != nil {
 		// One range per request is all that S3 serves, else the whole object.
@@ -123,9 +123,9 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send completes the answer with what every one of the service's carries,
+// send completes the response with what every one of the service's carries,
 // notes it in the call, and sends it, changed by the fault if there is one.
-func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, reply *answer, fault *Fault) {
+func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, reply *response, fault *Fault) {
 	id := newUUID()
 	switch call.Service {
 	case serviceS3:
@@ -155,8 +155,8 @@ func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, repl
 	fault.send(out, r, reply)
 }
 
-// notingWriter calls note before the first byte of an answer leaves, so that
-// whoever has the answer finds it noted.
+// notingWriter calls note before the first byte of a response leaves, so that
+// whoever has the response finds it noted.
 type notingWriter struct {
 	http.ResponseWriter
 	note  func(status int)
@@ -174,7 +174,7 @@ func (w *notingWriter) WriteHeader(status int) {
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *notingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// bufferingWriter keeps an answer in memory.
+// bufferingWriter keeps a response in memory.
 type bufferingWriter struct {
 	header http.Header
 	status int
