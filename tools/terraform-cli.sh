@@ -12,31 +12,19 @@ set -eu
 
 tools=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
-absolute() {
-	dir=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd)
-	echo "${dir%/}/$(basename -- "$1")"
-}
-
-if [ -n "${TF_ACC_TERRAFORM_PATH:-}" ]; then
-	if [ ! -f "$TF_ACC_TERRAFORM_PATH" ] || [ ! -x "$TF_ACC_TERRAFORM_PATH" ]; then
-		echo "terraform-cli.sh: TF_ACC_TERRAFORM_PATH is $TF_ACC_TERRAFORM_PATH, which is not an executable file" >&2
-		exit 1
-	fi
-	absolute "$TF_ACC_TERRAFORM_PATH"
-	exit 0
-fi
-
-for command in terraform tofu; do
-	path=$(command -v "$command" 2>/dev/null) || continue
-	# Not what a version manager puts on the PATH before a version is installed.
-	if (
-		unset TF_CLI_ARGS TF_CLI_ARGS_version TF_CLI_CONFIG_FILE TF_WORKSPACE TF_LOG
-		CHECKPOINT_DISABLE=1 "$path" version >/dev/null 2>&1
-	); then
-		absolute "$path"
+[ -z "${TF_ACC_TERRAFORM_PATH:-}" ] || set -- "$TF_ACC_TERRAFORM_PATH"
+[ $# -gt 0 ] || set -- terraform tofu
+for command in "$@"; do
+	path=$(command -v -- "$command") || continue
+	# A version manager's shim fails until a version is installed.
+	if (unset TF_CLI_ARGS TF_LOG TF_WORKSPACE && CHECKPOINT_DISABLE=1 TF_CLI_CONFIG_FILE=/dev/null "$path" version >/dev/null 2>&1); then
+		echo "$(CDPATH='' cd -- "$(dirname -- "$path")" && pwd)/$(basename -- "$path")"
 		exit 0
 	fi
-	echo "terraform-cli.sh: skipping $path, as '$command version' fails" >&2
+	echo "terraform-cli.sh: skipping $path, because '$path version' fails" >&2
 done
-
+if [ -n "${TF_ACC_TERRAFORM_PATH:-}" ]; then
+	echo "terraform-cli.sh: TF_ACC_TERRAFORM_PATH is $TF_ACC_TERRAFORM_PATH, which is not a command that works" >&2
+	exit 1
+fi
 exec "$tools/build-cli.sh" opentofu
