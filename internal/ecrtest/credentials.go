@@ -25,14 +25,14 @@ type principal struct {
 	userID string
 }
 
-// assumedRole tells whether the principal is a role's session.
+// assumedRole reports whether the principal is a role's session.
 func (p principal) assumedRole() bool { return strings.Contains(p.ARN, ":assumed-role/") }
 
 // Role is an IAM role that AssumeRole and AssumeRoleWithWebIdentity know.
 type Role struct {
 	ARN             string
 	TrustedAccounts []string // accounts whose principals may assume it
-	ExternalID      string   // that AssumeRole must give; empty: none is asked for
+	ExternalID      string   // that AssumeRole must give; empty: none is required
 	// WebIdentityTokens are the tokens that AssumeRoleWithWebIdentity takes.
 	WebIdentityTokens []string
 	MaxSession        time.Duration // zero: one hour, IAM's default
@@ -100,7 +100,7 @@ func (e *Endpoint) Deny(principalARN, action string) {
 	e.denied[denial{principalARN, action}] = true
 }
 
-// denies tells whether an action is denied to a principal.
+// denies reports whether an action is denied to a principal.
 func (e *Endpoint) denies(p principal, action string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -1,20 +1,19 @@
 // Copyright (c) The terraform-provider-ecrlayer authors
 // SPDX-License-Identifier: MPL-2.0
 
-// Package ecrtest is a local stand-in of Amazon ECR, AWS STS and the Amazon S3
-// bucket that ECR keeps its layers in, for tests and for the demo.
+// Package ecrtest is a local Amazon ECR, with AWS STS and the Amazon S3 bucket that
+// ECR keeps layers in, for tests and for the demo.
 //
-// It is meant to be at least as strict as AWS, so that what it accepts is
-// accepted there: it verifies the signature of every API request and of every
-// pre-signed URL, checks the input by the API models, knows accounts, regions
-// and repository policies, and responds with AWS's error codes, shapes and
-// request ids. Where AWS's documentation leaves a choice, the doc comment of
-// the function concerned names the one taken.
+// It is at least as strict as AWS, so that what passes here passes there: it verifies
+// the signature of every API request and every pre-signed URL, validates input against
+// the API models, knows accounts, regions and repository policies, and returns AWS's
+// error codes, shapes and request ids.
 //
-// Everything is served by one [Endpoint], which is an [http.Handler]:
+// One [Endpoint], which is an [http.Handler], serves everything:
 //
 //   - POST / is Amazon ECR (JSON 1.1) or AWS STS (query protocol);
 //   - GET and HEAD /prod-<region>-starport-layer-bucket/… is the layer bucket;
+//   - GET and HEAD /registry-v2/… is a CDN, see [Endpoint.SetURLStyle];
 //   - /v2/ is a registry to push to, see [Endpoint.Reference].
 package ecrtest
 
@@ -61,27 +60,23 @@ func New() *Endpoint {
 	}
 }
 
-// Advance moves the clock of pre-signed URLs on by d: those handed out until
-// now are d older, new ones are valid again. The clock that the age of a
-// request's signature is measured with stays as it is.
+// Advance moves the clock of pre-signed URLs forward by d. The clock by which the
+// signatures of API requests are checked does not move.
 func (e *Endpoint) Advance(d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.advance += d
 }
 
-// Skew sets how far AWS's clock is ahead of this machine's. It shows in the
-// Date header of every response, in the check of a signature's age, in the
-// expiry of credentials and in pre-signed URLs.
+// Skew sets how far AWS's clock is ahead of this machine's.
 func (e *Endpoint) Skew(d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.skew = d
 }
 
-// SetLayerHost makes pre-signed URLs point to host ("name:port") instead of
-// the host that the request for them was sent to. Signatures stay valid for
-// that host only.
+// SetLayerHost makes pre-signed URLs point to host ("name:port") instead of the host
+// of the request for them. Their signatures are valid for that host only.
 func (e *Endpoint) SetLayerHost(host string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -12,30 +12,28 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request. A Fault with a Delay and
-// nothing else makes the response late; every other one replaces or changes it.
+// Fault is a failure of requests. One with only a Delay makes the response late; every
+// other one replaces or changes it.
 //
-// A request meets every Delay-only fault that fits, and the first other one,
-// in the order they were injected. Reset (alone), Hang and Delay come before the
-// request's signature is looked at; all else only comes to requests that have
-// passed that check, and does not count otherwise.
+// A request gets every matching fault that only delays, and the first other one, in the
+// order of injection. Reset (alone), Hang and Delay take effect before the signature is
+// verified; all others only affect, and only count, requests with a valid signature.
 type Fault struct {
 	Service   string // "ecr", "sts" or "s3"; empty: any
 	Operation string // empty: any
-	// Match, if set, must also return true. It gets the call as it came in. It
-	// may ask the Endpoint for its calls, but not inject a fault.
+	// Match, if set, must also return true. It must not inject a fault.
 	Match func(Call) bool
-	Times int // how many requests it happens to; <= 0: all
+	Times int // how many requests it affects; <= 0: all
 
 	Delay time.Duration // ends early when the client goes away
 
-	// Code and Message are an error in the service's own shape, with Status,
-	// or 400 without one.
+	// Code and Message are an error in the service's own shape; the default of
+	// Status is 400.
 	Code    string
 	Message string
-	// Status alone is a response with that status and no body.
+	// Status alone is a response without a body.
 	Status int
-	// Body is the whole response, with Status or 200 without one.
+	// Body is the whole response; the default of Status is 200.
 	Body        []byte
 	ContentType string // of Body
 
@@ -44,12 +42,11 @@ type Fault struct {
 
 	// Rewrite changes the body of the response that the request would get.
 	Rewrite func(body []byte) []byte
-	// Truncate cuts the connection after that many bytes of the response's body,
-	// of which Content-Length promises more. A negative one cuts it right
-	// after the headers.
+	// Truncate closes the connection after that many bytes of the body, of which
+	// Content-Length promises more; a negative one, right after the headers.
 	Truncate int
-	// Stall, with Truncate, leaves the connection open after those bytes, until
-	// the client goes away.
+	// Stall, with Truncate, leaves the connection open instead until the client
+	// closes it.
 	Stall bool
 
 	Reset bool // the connection is reset before any response or, with Truncate, after those bytes
@@ -79,18 +76,18 @@ const (
 	afterAuthentication  = false
 )
 
-// delayOnly tells whether the fault leaves the response as it is.
+// delayOnly reports whether the fault leaves the response as it is.
 func (f *Fault) delayOnly() bool {
 	return f.Delay > 0 && !f.Reset && !f.Hang && !f.responds() && !f.changes()
 }
 
-// early tells whether the fault comes before authentication.
+// early reports whether the fault comes before authentication.
 func (f *Fault) early() bool { return (f.Reset && f.Truncate == 0) || f.Hang || f.Delay > 0 }
 
-// responds tells whether the fault brings a response of its own.
+// responds reports whether the fault brings a response of its own.
 func (f *Fault) responds() bool { return f.Code != "" || f.Status != 0 || f.Body != nil }
 
-// changes tells whether the fault changes the response.
+// changes reports whether the fault changes the response.
 func (f *Fault) changes() bool {
 	return f.Rewrite != nil || f.Truncate != 0 || f.RetryAfter > 0 || len(f.Headers) > 0
 }

@@ -149,7 +149,7 @@ func (id imageID) invalid() *imageFailure {
 // its length only.
 var imageTag = newPattern(`[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`)
 
-// accepts tells whether a request accepts a media type. One that names none
+// accepts reports whether a request accepts a media type. One that names none
 // accepts Docker's only, as clients did that knew no other. ECR converts an image
 // that is requested by tag between Docker's format and OCI's where only the other is
 // accepted; here it is not found.

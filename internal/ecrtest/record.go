@@ -31,7 +31,7 @@ type Call struct {
 	// registry; of an S3 request it is the registry that the layer is in.
 	RegistryID     string
 	RepositoryName string
-	// References are the digest of the layer that is asked for, or the images:
+	// References are the digest of the requested layer, or of the images:
 	// "tag", "sha256:…" or "tag@sha256:…".
 	References []string
 

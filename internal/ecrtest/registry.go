@@ -65,7 +65,7 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 	return tags
 }
 
-// refersTo tells whether an image in the repository refers to a blob.
+// refersTo reports whether an image in the repository refers to a blob.
 func (r *repository) refersTo(d digest.Digest) bool {
 	for _, i := range r.images {
 		if i.blobs[d] {

@@ -44,7 +44,7 @@ type request struct {
 	reject *response
 }
 
-// read reads a request whole and finds out what it asks for.
+// read reads a request and determines its service and operation.
 func (e *Endpoint) read(r *http.Request) *request {
 	req := &request{Request: r}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))

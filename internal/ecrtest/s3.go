@@ -241,7 +241,7 @@ func checkParameters(query url.Values) (time.Time, time.Duration, *response) {
 	return signed, lifetime, nil
 }
 
-// sameParameters tells whether a URL that was signed again has the parameters
+// sameParameters reports whether a URL that was signed again has the parameters
 // of the one received, its signature included.
 func sameParameters(again string, query url.Values) bool {
 	u, err := url.Parse(again)

@@ -189,7 +189,7 @@ func unsignedHeader(req *request, signed []string) string {
 }
 
 // checkScope returns what is wrong with the scope of the credential: it must
-// be for the day of the signature, the service that is asked, and the region
+// be for the day of the signature, the service requested, and the region
 // that the host serves.
 func checkScope(req *request, auth authorization, signed time.Time) *refusal {
 	host := apiHost(req.Host)

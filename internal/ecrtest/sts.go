@@ -143,7 +143,7 @@ var stsParameters = []struct {
 	{"sourceIdentity", "SourceIdentity", 2, 64, newPattern(`[\w+=,.@-]*`), false},
 }
 
-// readSession returns the session that a request asks for, or the error for
+// readSession returns the requested session, or the error for
 // input that does not fit the API model.
 func readSession(req *request) (session, *response) {
 	form := req.call.Form
