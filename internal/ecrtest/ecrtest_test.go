@@ -69,50 +69,26 @@ func (e *env) sts(c ecrtest.Credentials, options ...func(*sts.Options)) *sts.Cli
 	return sts.NewFromConfig(e.config(c), options...)
 }
 
-// push pushes an image and returns it with the digest of its first layer.
+// push pushes an image to "repository:tag" and returns it with the digest of its
+// first layer.
 func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
 	t.Helper()
 	image, err := random.Image(4096, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.write(t, reference, image)
-	return image, layerOf(t, image)
-}
-
-func layerOf(t *testing.T, image v1.Image) string {
-	t.Helper()
-	layers, err := image.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest, err := layers[0].Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return digest.String()
-}
-
-func (e *env) write(t *testing.T, reference string, image v1.Image) {
-	t.Helper()
-	if err := remote.Write(e.reference(t, reference), image, e.remote(t)...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// reference parses "repository:tag" in the account and region of the tests.
-func (e *env) reference(t *testing.T, reference string) name.Reference {
-	t.Helper()
 	ref, err := name.ParseReference(e.Reference(e.host(), account, region, reference))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ref
-}
-
-func (e *env) remote(t *testing.T) []remote.Option {
-	t.Helper()
-	return []remote.Option{remote.WithTransport(e.server.Client().Transport), remote.WithContext(t.Context())}
+	if err := remote.Write(ref, image, remote.WithTransport(e.server.Client().Transport), remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image, manifest.Layers[0].Digest.String()
 }
 
 // url returns the URL of a layer, got by the user.
@@ -135,15 +111,8 @@ func layerInput(digest string) *ecr.GetDownloadUrlForLayerInput {
 // anyDigest is well-formed and belongs to nothing.
 var anyDigest = "sha256:" + strings.Repeat("0", 64)
 
-// reply is an HTTP answer whose body has been read.
-type reply struct {
-	Status     string
-	StatusCode int
-	Header     http.Header
-}
-
 // get sends a request without a body and returns the answer with its body.
-func (e *env) get(t *testing.T, method, url string, header ...string) (reply, string) {
+func (e *env) get(t *testing.T, method, url string, header ...string) (*http.Response, string) {
 	t.Helper()
 	return e.do(t, e.request(t, method, url, "", header...))
 }
@@ -160,7 +129,7 @@ func (e *env) request(t *testing.T, method, url, body string, header ...string) 
 	return r
 }
 
-func (e *env) do(t *testing.T, r *http.Request) (reply, string) {
+func (e *env) do(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	resp, err := e.server.Client().Do(r)
 	if err != nil {
@@ -171,7 +140,7 @@ func (e *env) do(t *testing.T, r *http.Request) (reply, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{resp.Status, resp.StatusCode, resp.Header}, string(body)
+	return resp, string(body)
 }
 
 // wantError checks that err is AWS's error with a code, a status and a text in

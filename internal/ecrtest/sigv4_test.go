@@ -4,9 +4,7 @@
 package ecrtest_test
 
 import (
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,45 +113,6 @@ func TestCredentialsAreChecked(t *testing.T) {
 			wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", anyDigest)
 			if stsErr != nil || aws.ToString(out.Account) != account {
 				t.Errorf("GetCallerIdentity = %+v, %v", out, stsErr)
-			}
-		})
-	}
-}
-
-// TestRegionOfHost sends requests to AWS's own host names.
-func TestRegionOfHost(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ host, scope, text string }{
-		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-1", ""},
-		{"ecr-fips.us-east-1.amazonaws.com", "us-east-1", ""},
-		{"api.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", ""},
-		{"proxy.example.com", "ap-south-1", ""},
-		{"api.ecr.eu-west-1.amazonaws.com", "eu-west-2", "Credential should be scoped to a valid region."},
-		{"sts.us-east-1.amazonaws.com", "us-east-1", "Credential should be scoped to correct service"},
-	} {
-		t.Run(test.host+" "+test.scope, func(t *testing.T) {
-			t.Parallel()
-			e := start(t)
-			client := e.server.Client()
-			transport := http.DefaultTransport.(*http.Transport).Clone()
-			transport.Proxy = nil
-			transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, network, e.host())
-			}
-			client.Transport = transport
-			t.Cleanup(transport.CloseIdleConnections)
-
-			_, err := e.ecr(e.user, func(o *ecr.Options) {
-				o.BaseEndpoint = aws.String("http://" + test.host)
-				o.Region = test.scope
-			}).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
-			if test.text != "" {
-				wantError(t, err, http.StatusBadRequest, "InvalidSignatureException", test.text)
-				return
-			}
-			wantError(t, err, http.StatusBadRequest, "RepositoryNotFoundException", repo)
-			if c := e.Calls()[0]; c.Region != test.scope || c.Host != test.host {
-				t.Errorf("region %q, host %q", c.Region, c.Host)
 			}
 		})
 	}
