@@ -14,7 +14,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 tools/demo.sh "$1" >"$tmp/demo" 2>&1
 esc=$(printf '\033[')
-sed -e '/^terraform {$/,/^$/d' -e '/Reading\.\.\.$/d' -e '/terraform init/,+1d' \
+sed -e '/^terraform {$/,/^$/d' -e '/Reading\.\.\.$/d' -e '/terraform init/d' \
 	-e '/^Changes to Outputs/,/^Outputs:/d' -e '/^Terraform has compared/,$d' \
 	-e "/^[^\$]/s/\"[^\"]*\"/${esc}32m&${esc}0m/g" -e "s/^\\$ .*/${esc}36m&${esc}0m/" \
 	-e "s/^\(data\|output\) /${esc}35m\1${esc}0m /" \
