@@ -138,10 +138,7 @@ func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, repl
 		reply.header.Set("X-Amzn-Requestid", id)
 		reply.header.Set("Date", e.now().Format(http.TimeFormat))
 	}
-	if reply.code != "" {
-		reply.body = bytes.ReplaceAll(reply.body, []byte(requestIDPlaceholder), []byte(id))
-	}
-	if call.Service == serviceSTS {
+	if reply.code != "" || call.Service == serviceSTS {
 		reply.body = bytes.ReplaceAll(reply.body, []byte(requestIDPlaceholder), []byte(id))
 	}
 
