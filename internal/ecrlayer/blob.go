@@ -23,7 +23,11 @@ import (
 // pre-signed URL leads to. It is no operation of ECR.
 const OperationDownload = "Download"
 
-// The most that is read of an answer that reports an error.
+// MaxConfigSize is the most bytes of an image's config: 8 MiB. Usual configs have
+// a few KiB.
+const MaxConfigSize = 8 << 20
+
+// maxErrorSize is the most bytes that are read of an error response.
 const maxErrorSize = 64 << 10
 
 // DownloadError is an answer to the download of a blob that is not the blob.
@@ -151,18 +155,20 @@ func (r *blobReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 }
 
 func (r *blobReader) read(body io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(body, r.blob.Size+1))
-	switch size := int64(len(content)); {
-	case err != nil:
-		// The connection broke: worth another attempt.
+	content, err := io.ReadAll(io.LimitReader(body, MaxConfigSize+1))
+	size := int64(len(content))
+	if err != nil {
+		// The connection broke, so that another attempt may succeed.
 		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, r.blob.Size, err)}
-	case size > r.blob.Size:
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than the %d bytes that the manifest says", r.blob.Size)}
-	case size < r.blob.Size:
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes, the manifest says %d", size, r.blob.Size)}
+	}
+	if size > MaxConfigSize {
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %d according to the manifest", MaxConfigSize, r.blob.Size)}
 	}
 	if actual := r.blob.Digest.Algorithm().FromBytes(content); actual != r.blob.Digest {
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, not the one that the manifest says", actual)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes and the digest %s, according to the manifest %d bytes and %s", size, actual, r.blob.Size, r.blob.Digest)}
+	}
+	if size != r.blob.Size {
+		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes, and %d according to the manifest", size, r.blob.Size)}
 	}
 	return content, nil
 }

@@ -17,19 +17,6 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// maxConcurrentCalls is how many calls the batches of one Client make at once.
-//
-// BenchmarkDownloadURLsConcurrency measured, on two cores shared with an endpoint
-// that answers after 20 ms, for 1,000 digests: 2.3 s with 10 calls at once, 1.1 s
-// with 20, 0.8 s with 30, 0.6 s with 40, 0.5 s with 50, 0.35 s with 100, and 0.3 s
-// with 150 and with 200, where the cores are busy all the time. ECR by default
-// takes 3,000 calls a second of all that use an account in a region. At 20 ms, 50
-// calls at once stay below that (2,500), 60 reach it; the tenths of a second to be
-// had beyond are not worth throttling those who pull images meanwhile.
-//
-// See https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
-const maxConcurrentCalls = 50
-
 // How many failures BatchError.Error spells out.
 const maxErrorsInText = 3
 
@@ -101,23 +88,30 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 		}
 		calls.Go(func() {
 			defer c.slots.Release(1)
-			defer func() {
-				if value := recover(); value != nil {
-					b.panicked(value)
-					stop(errBatchAborted)
-				}
-			}()
-			url, err := c.DownloadURL(batchCtx, repo, layer)
+			url, err := c.recoveringDownloadURL(batchCtx, repo, layer)
 			if b.add(url, err) {
 				stop(errBatchAborted)
 			}
 		})
 	}
 	calls.Wait()
-	if b.panic != nil {
-		panic(b.panic)
-	}
 	return b.result(ctx, c, repo)
+}
+
+// recoveringDownloadURL is DownloadURL in a goroutine of its own, where nothing
+// else would recover a panic: it would end the process.
+func (c *Client) recoveringDownloadURL(ctx context.Context, repo Repository, layer digest.Digest) (url DownloadURL, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &CallError{Call: Call{
+				Operation:  operationDownloadURL,
+				Repository: c.withRegion(repo),
+				Resource:   layer.String(),
+				Err:        &PanicError{Value: value, Stack: debug.Stack()},
+			}}
+		}
+	}()
+	return c.DownloadURL(ctx, repo, layer)
 }
 
 // batch collects what the calls of a batch come to.
@@ -125,18 +119,6 @@ type batch struct {
 	mu      sync.Mutex
 	urls    map[digest.Digest]DownloadURL
 	failure BatchError
-	panic   *PanicError // the first
-}
-
-// panicked notes that a call panicked. In its own goroutine, where nobody could
-// recover, that would end the process.
-func (b *batch) panicked(value any) {
-	stack := debug.Stack()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.panic == nil {
-		b.panic = &PanicError{Value: value, Stack: stack}
-	}
 }
 
 // add takes the result of one call. It returns whether the others are pointless.
@@ -168,10 +150,7 @@ func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[dig
 		return b.urls, nil
 	}
 	if cause := context.Cause(ctx); cause != nil && failure.Interrupted == nil && failure.Incomplete > 0 {
-		if repo.Region == "" {
-			repo.Region = c.region
-		}
-		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: repo, Err: ctx.Err()}, cause: cause}
+		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: c.withRegion(repo), Err: ctx.Err()}, cause: cause}
 	}
 	slices.SortFunc(failure.Failures, func(a, b *CallError) int { return strings.Compare(a.Resource, b.Resource) })
 	return b.urls, failure

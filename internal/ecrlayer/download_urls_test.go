@@ -376,7 +376,7 @@ func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
 }
 
 // A panic in one of the batch's goroutines would end the process.
-func TestAPanicInABatchReachesItsCaller(t *testing.T) {
+func TestAPanicInABatchIsAnError(t *testing.T) {
 	t.Parallel()
 	l := newLayers(t, 2*ecrlayer.MaxConcurrentCalls)
 	var broken atomic.Bool
@@ -386,16 +386,18 @@ func TestAPanicInABatchReachesItsCaller(t *testing.T) {
 			panic("a bug")
 		}
 	})
-	func() {
-		defer func() {
-			panicked, ok := recover().(*ecrlayer.PanicError)
-			if !ok || panicked.Value != "a bug" || !strings.Contains(string(panicked.Stack), "TestAPanicInABatchReachesItsCaller") {
-				t.Errorf("the caller's panic is %v", panicked)
-			}
-		}()
-		urls, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests)
-		t.Errorf("the batch returns %v, %v", urls, err)
-	}()
+	_, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests)
+	batch := batchError(t, err)
+	var panicked *ecrlayer.PanicError
+	if !errors.As(err, &panicked) || panicked.Value != "a bug" || !strings.Contains(string(panicked.Stack), "TestAPanicInABatchIsAnError") {
+		t.Errorf("the error is %v, want one that wraps the panic", err)
+	}
+	if failure := batch.Failures[0]; !strings.Contains(failure.Error(), "internal error: a bug") || failure.Repository.Region != testRegion || failure.Resource == "" {
+		t.Errorf("the failure is %+v", failure.Call)
+	}
+	if len(batch.Failures) > ecrlayer.MaxConcurrentCalls || len(batch.Failures)+batch.Incomplete != batch.Digests {
+		t.Errorf("of %d digests, %d failed and %d are incomplete", batch.Digests, len(batch.Failures), batch.Incomplete)
+	}
 
 	// The places of the calls that panicked are free again.
 	broken.Store(false)

@@ -295,7 +295,7 @@ func TestImageFromAManifestThatIsWrong(t *testing.T) {
 		"a layer of no digest":           {layer("sha256:x", "1"), "is not a digest"},
 		"a layer of a path":              {layer("../../etc/passwd", "1"), "is not a digest"},
 		"a layer of another algorithm":   {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), "is not a digest"},
-		"a layer of a negative size":     {layer(someDigest, "-1"), "has -1 bytes"},
+		"a layer of a negative size":     {layer(someDigest, "-1"), "a size of -1 bytes"},
 		"a layer of half a byte":         {layer(someDigest, "0.5"), "cannot be read"},
 		"a layer of more than int64":     {layer(someDigest, "9223372036854775808"), "cannot be read"},
 		"a size that is a string":        {layer(someDigest, `"1"`), "cannot be read"},
@@ -318,7 +318,7 @@ func TestImageFromAManifestThatIsWrong(t *testing.T) {
 				}
 				return
 			}
-			var answer *ecrlayer.InvalidResponseError
+			var answer *ecrlayer.BrokenImageError
 			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}

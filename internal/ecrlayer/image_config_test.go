@@ -84,7 +84,10 @@ func TestImageConfigIsWhatGoContainerregistrySees(t *testing.T) {
 			manifest = must(t, manifest, err)
 			config, err := img.ConfigFile()
 			config = must(t, config, err)
+			raw, err := img.RawConfigFile()
+			raw = must(t, raw, err)
 			want := &ecrlayer.ImageConfig{
+				JSON:         string(raw),
 				Image:        got.Image, // compared in the test of Image
 				ConfigDigest: digest.Digest(manifest.Config.Digest.String()),
 				Architecture: config.Architecture,
@@ -159,17 +162,17 @@ func TestImageConfigPlatformOfAManifestAlone(t *testing.T) {
 		got, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, platform)
 		if err != nil {
 			t.Errorf("%s: %v", platform, err)
-		} else if got.Image.PlatformUnverified {
-			t.Errorf("%s: the config tells the platform, but it is left unverified", platform)
+		} else if got.Variant != "v8" {
+			t.Errorf("%s: got the variant %q", platform, got.Variant)
 		}
 	}
 	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, "linux/amd64")
 	var choice *ecrlayer.PlatformError
-	if !errors.As(err, &choice) || choice.Asked != "linux/amd64" || !slices.Equal(choice.Available, []string{"linux/arm64/v8"}) {
+	if !errors.As(err, &choice) || choice.Requested != "linux/amd64" || !slices.Equal(choice.Available, []string{"linux/arm64/v8"}) {
 		t.Errorf("another platform: got the error %v", err)
 	}
 	_, err = r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "untold"}, "linux/amd64")
-	if !errors.As(err, &choice) || !strings.Contains(err.Error(), "nothing tells the platform") {
+	if !errors.As(err, &choice) || !strings.Contains(err.Error(), "says its platform") {
 		t.Errorf("no platform in the config: got the error %v", err)
 	}
 }
@@ -182,17 +185,19 @@ func TestImageConfigBounds(t *testing.T) {
 	tests := map[string]struct {
 		config []byte
 		change map[string]any
-		want   string
+		broken string // part of a BrokenImageError, else
+		faked  string // part of an InvalidResponseError
 		calls  int
 	}{
-		"the largest":                {largest, nil, "", 3},
-		"one byte more, as declared": {append(largest, ' '), nil, "8388609 bytes, the most are 8388608", 1},
-		"declared as huge":           {small, map[string]any{"size": int64(1) << 60}, "the most are 8388608", 1},
-		"longer than declared":       {small, map[string]any{"size": len(small) - 1}, "has more than the 13 bytes", 3},
-		"a huge one, declared small": {append(largest, ' '), map[string]any{"size": 10}, "has more than the 10 bytes", 3},
-		"shorter than declared":      {small, map[string]any{"size": len(small) + 1}, "has 14 bytes, the manifest says 15", 3},
-		"no JSON":                    {[]byte("<html>"), nil, "the config cannot be read", 3},
-		"a list of nothing":          {[]byte(`{"rootfs":{"diff_ids":["` + someDigest + `"]}}`), nil, "1 diff_ids and the manifest 0 layers", 3},
+		"the largest":                {config: largest, calls: 3},
+		"one byte more, as declared": {config: append(largest, ' '), broken: "a size of 8388609 bytes, and the maximum is 8388608", calls: 1},
+		"declared as huge":           {config: small, change: map[string]any{"size": int64(1) << 60}, broken: "the maximum is 8388608", calls: 1},
+		"declared as negative":       {config: small, change: map[string]any{"size": -1}, broken: "a size of -1 bytes", calls: 1},
+		"longer than declared":       {config: small, change: map[string]any{"size": len(small) - 1}, broken: "has 14 bytes, and 13 according to the manifest", calls: 3},
+		"shorter than declared":      {config: small, change: map[string]any{"size": len(small) + 1}, broken: "has 14 bytes, and 15 according to the manifest", calls: 3},
+		"not JSON":                   {config: []byte("<html>"), broken: "the config cannot be read", calls: 3},
+		"huge, declared small":       {config: append(largest, ' '), change: map[string]any{"size": 10}, faked: "more than 8388608 bytes, and 10 according", calls: 3},
+		"without a digest":           {config: small, change: map[string]any{"digest": ""}, broken: `names a config by "", which is not a digest`, calls: 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -203,15 +208,20 @@ func TestImageConfigBounds(t *testing.T) {
 			if made := r.operations(); len(made) != test.calls {
 				t.Errorf("made the calls %q, want %d", made, test.calls)
 			}
-			if test.want == "" {
+			var (
+				broken *ecrlayer.BrokenImageError
+				faked  *ecrlayer.InvalidResponseError
+			)
+			switch {
+			case test.broken == "" && test.faked == "":
 				if err != nil {
 					t.Error(err)
 				}
 				return
-			}
-			var answer *ecrlayer.InvalidResponseError
-			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got the error %v, want one with %q", err, test.want)
+			case test.broken != "" && (!errors.As(err, &broken) || !strings.Contains(broken.Reason, test.broken)):
+				t.Errorf("got the error %v, want a BrokenImageError with %q", err, test.broken)
+			case test.faked != "" && (!errors.As(err, &faked) || !strings.Contains(faked.Reason, test.faked)):
+				t.Errorf("got the error %v, want an InvalidResponseError with %q", err, test.faked)
 			}
 			var call *ecrlayer.CallError
 			if test.calls == 3 && (!errors.As(err, &call) || call.Operation != ecrlayer.OperationDownload || call.Attempts != 1) {
@@ -228,7 +238,7 @@ func TestImageConfigWithOtherBytes(t *testing.T) {
 	r.Inject(ecrtest.Fault{Service: "s3", Body: []byte(`{"os":"plan9"}`)})
 	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 	var answer *ecrlayer.InvalidResponseError
-	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "has the digest "+digest.FromString(`{"os":"plan9"}`).String()) {
+	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "the digest "+digest.FromString(`{"os":"plan9"}`).String()) {
 		t.Errorf("got the error %v", err)
 	}
 }

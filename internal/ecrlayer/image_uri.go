@@ -206,6 +206,17 @@ func checkSuffix(region, suffix string) error {
 	return fmt.Errorf("the host of a registry does not end in %q: %q is the suffix of no AWS partition", suffix, suffix)
 }
 
+// imageURI returns the URI of an image by digest.
+func imageURI(repo Repository, imageDigest digest.Digest) ImageURI {
+	return ImageURI{
+		RegistryID:     repo.RegistryID,
+		Region:         repo.Region,
+		DNSSuffix:      registrySuffix(repo.Region),
+		RepositoryName: repo.Name,
+		Digest:         imageDigest,
+	}
+}
+
 // registrySuffix returns the DNS suffix of the registries in region, the
 // standard partition's if the SDK does not know the region's.
 func registrySuffix(region string) string {

@@ -84,7 +84,7 @@ func TestChoosePlatform(t *testing.T) {
 		"arm64 is not given arm":                       {index: []ocispec.Descriptor{child("386", "linux/386"), child("arm", "linux/arm/v7")}, asked: "linux/arm64", reason: "not for platform linux/arm64", available: []string{"linux/386", "linux/arm/v7"}},
 		"a platform that there is not":                 {index: multi, asked: "linux/s390x", reason: "not for platform linux/s390x", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
 		"an attestation is no platform":                {index: multi, asked: "unknown/unknown", reason: "not for platform unknown/unknown", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
-		"none asked for, several there":                {index: multi, reason: "none was asked for", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
+		"none asked for, several there":                {index: multi, reason: "none was requested", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
 		"none asked for, one there":                    {index: multi[:1], name: "amd64"},
 		"none asked for, one and its attestation":      {index: []ocispec.Descriptor{multi[0], multi[5]}, name: "amd64"},
 		"an attestation that has a platform":           {index: []ocispec.Descriptor{child("attestation", "linux/amd64", attestation), child("image", "linux/amd64")}, asked: "linux/amd64", name: "image"},
@@ -99,14 +99,14 @@ func TestChoosePlatform(t *testing.T) {
 		"no platform where others have one":            {index: []ocispec.Descriptor{child("other", ""), child("image", "linux/amd64")}, name: "image"},
 		"the only one, its platform not told":          {index: []ocispec.Descriptor{child("image", "")}, name: "image"},
 		"the only one, its platform empty":             {index: []ocispec.Descriptor{child("image", "/")}, asked: "linux/amd64", name: "image"},
-		"several, no platform told":                    {index: []ocispec.Descriptor{child("a", ""), child("b", "")}, reason: "names 2 manifests and the platform of none"},
+		"several, no platform told":                    {index: []ocispec.Descriptor{child("a", ""), child("b", "")}, reason: "names 2 manifests without a platform"},
 		"a manifest of an unknown media type":          {index: []ocispec.Descriptor{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
 		"an empty index":                               {index: nil, reason: "names no image"},
 		"the same platform twice is its first":         {index: []ocispec.Descriptor{child("gzip", "linux/amd64"), child("zstd", "linux/amd64")}, name: "gzip"},
 		"the same platform twice, asked for":           {index: []ocispec.Descriptor{child("gzip", "linux/arm64"), child("zstd", "linux/arm64/v8")}, asked: "linux/arm64", name: "gzip"},
 		"a platform that cannot be asked for":          {index: []ocispec.Descriptor{child("odd", "lin ux/amd64"), child("image", "linux/amd64")}, name: "image"},
 		"versions of Windows, none asked for":          {index: windows, asked: "windows/amd64", reason: "several versions of the operating system", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
-		"versions of Windows, no platform asked for":   {index: windows, reason: "none was asked for", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
+		"versions of Windows, no platform asked for":   {index: windows, reason: "none was requested", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
 		"a version of Windows":                         {index: windows, asked: "windows(10.0.20348)/amd64", name: "2022"},
 		"a whole version of Windows":                   {index: windows, asked: "windows(10.0.20348.1)/amd64", name: "2022"},
 		"a version that only begins alike":             {index: windows, asked: "windows(10.0.2034)/amd64", reason: "not for platform windows(10.0.2034)/amd64", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
@@ -114,7 +114,7 @@ func TestChoosePlatform(t *testing.T) {
 		"an index alone":                               {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex))}, reason: "names another index"},
 		"an index for the platform":                    {index: []ocispec.Descriptor{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, asked: "linux/amd64", reason: "names another index"},
 		"an index beside the platform asked for":       {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, asked: "linux/amd64", name: "image"},
-		"an index beside another platform":             {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, asked: "linux/arm64", reason: "names another index"},
+		"an index beside another platform":             {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, asked: "linux/arm64", reason: "names another index", available: []string{"linux/amd64"}},
 		"an index beside the only platform, no asked":  {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index"},
 	}
 	for name, test := range tests {
@@ -139,8 +139,8 @@ func TestChoosePlatform(t *testing.T) {
 				t.Fatalf("got %v and the error %v, want one with %q", got, err, test.reason)
 			}
 			if choice, ok := errors.AsType[*PlatformError](err); ok {
-				if choice.Asked != test.asked || !slices.Equal(choice.Available, test.available) {
-					t.Errorf("asked %q, available %q, want %q and %q", choice.Asked, choice.Available, test.asked, test.available)
+				if choice.Requested != test.asked || !slices.Equal(choice.Available, test.available) {
+					t.Errorf("asked %q, available %q, want %q and %q", choice.Requested, choice.Available, test.asked, test.available)
 				}
 			} else if test.available != nil {
 				t.Errorf("the error %v is not about platforms", err)
@@ -186,7 +186,7 @@ func TestParseManifest(t *testing.T) {
 		"no layers":                           {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
 		"null layers":                         {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
 		"fields nobody knows":                 {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
-		"the answer and the manifest differ":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "the manifest says"},
+		"the answer and the manifest differ":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
 		"no JSON":                             {`<html>`, oci, "", "cannot be read"},
 		"nothing":                             {``, oci, "", "cannot be read"},
 		"cut off":                             {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
@@ -196,9 +196,9 @@ func TestParseManifest(t *testing.T) {
 		"no config":                           {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
 		"a config whose digest is none":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
 		"a layer without a digest":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
-		"a layer of negative size":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + digest.FromString("").String() + `","size":-1}]}`, oci, "", "-1 bytes"},
+		"a layer of negative size":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + digest.FromString("").String() + `","size":-1}]}`, oci, "", "a size of -1 bytes"},
 		"an index whose digest is none":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
-		"a manifest and an index at once":     {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "at once"},
+		"a manifest and an index at once":     {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
 		"an index with layers":                {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
 		"schema 1":                            {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
 		"schema 1 by the answer's media type": {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
@@ -273,10 +273,11 @@ func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
 		answer      *InvalidResponseError
+		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
 		choice      *PlatformError
 	)
-	if !errors.As(err, &answer) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
+	if !errors.As(err, &answer) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
 		t.Errorf("the error is a %T: %v", err, err)
 	}
 }
@@ -320,7 +321,7 @@ func FuzzParseManifest(f *testing.F) {
 			checkReadError(t, err)
 		}
 		// Whatever is listed as a platform can be asked for, and is then found.
-		withPlatform, _, _ := m.candidates()
+		withPlatform := m.candidates().platforms
 		for _, listed := range formatPlatforms(withPlatform) {
 			asked, err := newMatcher(listed)
 			if err != nil {

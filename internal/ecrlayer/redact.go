@@ -5,6 +5,8 @@ package ecrlayer
 
 import (
 	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -39,4 +41,20 @@ func Redact(s string) string {
 		s = secret.ReplaceAllString(s, "${1}"+redacted)
 	}
 	return s
+}
+
+// maxQuoted is the most bytes of a value that an error quotes.
+const maxQuoted = 200
+
+// quote returns a value of a response in quotes, limited in length.
+func quote[S ~string](value S) string {
+	return strconv.Quote(truncate(string(value), maxQuoted))
+}
+
+// truncate returns s, or its first n bytes and an ellipsis.
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
 }
