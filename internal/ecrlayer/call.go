@@ -50,7 +50,7 @@ const maxErrorText = 4 << 10
 // Error returns the operation, the repository and the cause, free of secrets and
 // limited to a few KiB.
 func (e *CallError) Error() string {
-	return truncate(Redact(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)), maxErrorText)
+	return truncate(Sanitize(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)), maxErrorText)
 }
 
 // Unwrap returns the error of the SDK.

@@ -28,8 +28,13 @@ func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...fu
 		observe = func(context.Context, Call) {}
 	}
 	cfg.HTTPClient = keepConnections(cfg.HTTPClient)
-	client := ecr.NewFromConfig(cfg, append(optFns, retryMore)...)
+	client := ecr.NewFromConfig(cfg, append(optFns, retryMore, wrapHTTPClient)...)
 	return &Client{ecr: client, region: client.Options().Region, observe: observe, slots: semaphore.NewWeighted(maxConcurrentCalls)}
+}
+
+// wrapHTTPClient comes after the SDK has applied its defaults mode to the client.
+func wrapHTTPClient(o *ecr.Options) {
+	o.HTTPClient = WrapHTTPClient(o.HTTPClient)
 }
 
 // Region returns the region of requests whose Repository has none.

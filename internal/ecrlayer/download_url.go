@@ -50,6 +50,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 		if err := checkDownloadURL(output, layer); err != nil {
 			return err
 		}
+		addURLSecrets(aws.ToString(output.DownloadUrl))
 		result.URL = aws.ToString(output.DownloadUrl)
 		result.LayerDigest = layer
 		result.ExpiresAt, _ = URLExpiry(result.URL)

@@ -39,7 +39,7 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Error returns the value, free of secrets.
+// Error returns the value, as Sanitize has it.
 func (e *PanicError) Error() string {
-	return Redact(fmt.Sprintf("internal error: %v", e.Value))
+	return Sanitize(fmt.Sprintf("internal error: %v", e.Value))
 }

@@ -75,13 +75,13 @@ func TestRedactRemovesEverySecretOfAPresignedURL(t *testing.T) {
 		"&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261125T103000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=3600&X-Amz-Credential=" + credential +
 		"&X-Amz-Signature=" + signature
 	tests := map[string]string{
-		"plain":                 url,
-		"in a Go error":         `Get "` + url + `": connection reset by peer`,
-		"in JSON":               `{"downloadUrl":"` + strings.ReplaceAll(url, "&", `\u0026`) + `"}`,
-		"in lower case":         strings.ReplaceAll(url, "X-Amz", "x-amz"),
-		"at the end of a line":  url + "\nnext line",
-		"as a parameter itself": "https://proxy/?to=" + strings.NewReplacer("=", "%3D", "&", "%26").Replace(url),
-		"twice":                 url + " " + url,
+		"plain":                url,
+		"in a Go error":        `Get "` + url + `": connection reset by peer`,
+		"in JSON":              `{"downloadUrl":"` + strings.ReplaceAll(url, "&", `\u0026`) + `"}`,
+		"in lower case":        strings.ReplaceAll(url, "X-Amz", "x-amz"),
+		"at the end of a line": url + "\nnext line",
+		"percent-encoded":      "kept " + strings.NewReplacer("=", "%3D", "&", "%26", ":", "%3A", "/", "%2F", "?", "%3F").Replace(url),
+		"twice":                url + " " + url,
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
