@@ -152,28 +152,30 @@ func TestImageConfigOfWhatIsNoImage(t *testing.T) {
 	}
 }
 
-func TestImageConfigPlatformOfAManifestAlone(t *testing.T) {
+func TestImageConfigVerifiesThePlatform(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
 	r.push(t, "v1", oci(build(t, 1, "linux/arm64/v8")))
-	r.putImage(t, "untold", []byte(`{}`), nil)
 	ref := ecrlayer.ImageReference{Tag: "v1"}
-	for _, platform := range []string{"linux/arm64", "linux/arm64/v8"} {
-		got, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, platform)
-		if err != nil {
-			t.Errorf("%s: %v", platform, err)
-		} else if got.Variant != "v8" {
-			t.Errorf("%s: got the variant %q", platform, got.Variant)
-		}
+	if got, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, "linux/arm64"); err != nil || got.Variant != "v8" || len(r.CallsTo("s3", "GetObject")) != 1 {
+		t.Errorf("got %+v, %v after %q", got, err, r.operations())
 	}
 	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, "linux/amd64")
 	var choice *ecrlayer.PlatformError
 	if !errors.As(err, &choice) || choice.Requested != "linux/amd64" || !slices.Equal(choice.Available, []string{"linux/arm64/v8"}) {
-		t.Errorf("another platform: got the error %v", err)
+		t.Errorf("got the error %v", err)
 	}
-	_, err = r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "untold"}, "linux/amd64")
-	if !errors.As(err, &choice) || !strings.Contains(err.Error(), "says its platform") {
-		t.Errorf("no platform in the config: got the error %v", err)
+}
+
+func TestImageConfigOfAnOldMediaType(t *testing.T) {
+	t.Parallel()
+	for _, mediaType := range []string{"application/octet-stream", "application/json", "text/html", ""} {
+		r := newImageRegistry(t)
+		r.putImage(t, "v1", []byte(`{"os":"linux"}`), map[string]any{"mediaType": mediaType})
+		got, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+		if err != nil || got.OS != "linux" || got.Image.ArtifactType != "" {
+			t.Errorf("%q: got %+v, %v", mediaType, got, err)
+		}
 	}
 }
 

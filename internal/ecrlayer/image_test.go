@@ -219,7 +219,7 @@ func chart(t *testing.T) v1.Image {
 
 // descriptorOf returns go-containerregistry's descriptor as the client's.
 func descriptorOf(d v1.Descriptor) ecrlayer.Descriptor {
-	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, Annotations: d.Annotations}
+	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, URLs: d.URLs, Annotations: d.Annotations}
 }
 
 // An image must be in every field what go-containerregistry says that it is,
@@ -367,70 +367,153 @@ func TestImagePlatform(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
 	index := multiArch(t)
+	single := oci(build(t, 1, "linux/arm64/v8"))
+	untold := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single})
 	r.push(t, "index", index)
-	single := oci(build(t, 1, "linux/amd64"))
 	r.push(t, "single", single)
-	r.push(t, "one", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}}, attestationOf(t, single)))
-	r.push(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single}))
-	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
-	r.push(t, "soci", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
-		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), ArtifactType: "application/vnd.amazon.soci.index.v2+json"}}))
+	r.push(t, "untold", untold)
+	r.push(t, "chart", chart(t))
+	r.putImage(t, "silent", []byte(`{}`), nil)
+	r.putImage(t, "ubuntu", []byte(`{"os":"linux","architecture":"arm64","os.version":"Ubuntu 22.04.1"}`), nil)
+	r.putImage(t, "old", []byte(`{"os":"linux","architecture":"arm64"}`), map[string]any{"mediaType": "application/octet-stream"})
 	manifests, err := index.IndexManifest()
 	manifests = must(t, manifests, err)
 	hash, err := single.Digest()
 	singleDigest := digest.Digest(must(t, hash, err).String())
-	all := []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
 
+	var (
+		all      = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+		verified = []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}
+		choice   *ecrlayer.PlatformError
+		artifact *ecrlayer.NotAnImageError
+	)
 	tests := map[string]struct {
 		tag, platform string
-		want          digest.Digest
-		platforms     []string
-		available     []string // of the error
+		want          digest.Digest // empty: any
+		failure       any           // a pointer to the type of the error
+		reason        string
+		available     []string
+		calls         []string
 	}{
-		"linux/arm64 finds arm64/v8":             {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), platforms: all},
-		"no platform of several":                 {tag: "index", available: all},
-		"a platform that there is not":           {tag: "index", platform: "linux/s390x", available: all},
-		"the attestations' platform":             {tag: "index", platform: "unknown/unknown", available: all},
-		"no platform where there is one":         {tag: "one", want: singleDigest, platforms: []string{"linux/amd64"}},
-		"a SOCI index is no platform":            {tag: "soci", platform: "linux/amd64", want: singleDigest, platforms: []string{"linux/amd64"}},
-		"a manifest alone":                       {tag: "single", want: singleDigest},
-		"a platform of a manifest alone":         {tag: "single", platform: "linux/amd64", want: singleDigest},
-		"a platform where the index tells none":  {tag: "untold", platform: "linux/amd64", want: singleDigest},
-		"no platform where the index tells none": {tag: "untold", want: singleDigest},
+		"linux/arm64 finds arm64/v8":                {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"none of several":                           {tag: "index", failure: &choice, reason: "none was requested", available: all, calls: verified[:1]},
+		"a missing platform":                        {tag: "index", platform: "linux/s390x", failure: &choice, reason: "not for platform", available: all, calls: verified[:1]},
+		"none, no index":                            {tag: "single", want: singleDigest, calls: verified[:1]},
+		"the config's, no index":                    {tag: "single", platform: "linux/arm64", want: singleDigest, calls: verified},
+		"the config's with its variant, no index":   {tag: "single", platform: "linux/arm64/v8", want: singleDigest, calls: verified},
+		"another, no index":                         {tag: "single", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: verified},
+		"none, an index without a platform":         {tag: "untold", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"the config's, an index without a platform": {tag: "untold", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
+		"another, an index without a platform":      {tag: "untold", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
+		"a config that does not say":                {tag: "silent", platform: "linux/amd64", failure: &choice, reason: "neither an index nor the config", calls: verified},
+		"a config with a version in words":          {tag: "ubuntu", platform: "linux/arm64", calls: verified},
+		"a config of an old tool":                   {tag: "old", platform: "linux/arm64", calls: verified},
+		"an artifact":                               {tag: "chart", platform: "linux/amd64", failure: &artifact, reason: "helm.config", calls: verified[:1]},
+		"an architecture alone":                     {tag: "single", platform: "amd64", failure: new(error), reason: "must have the form os/arch"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, func(t *testing.T) { // one after the other, to count the calls
+			r.Reset()
 			got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
-			if test.available != nil {
-				var choice *ecrlayer.PlatformError
-				if !errors.As(err, &choice) || choice.Requested != test.platform || !slices.Equal(choice.Available, test.available) {
-					t.Fatalf("got the error %v", err)
+			if made := r.operations(); !slices.Equal(made, test.calls) {
+				t.Errorf("made the calls %q, want %q", made, test.calls)
+			}
+			if test.failure == nil {
+				if err != nil || (test.want != "" && got.ManifestDigest != test.want) {
+					t.Errorf("got %+v, %v", got, err)
 				}
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
+			if got != nil || !errors.As(err, test.failure) || !strings.Contains(err.Error(), test.reason) {
+				t.Fatalf("got %+v and the error %v, want one with %q", got, err, test.reason)
 			}
-			if got.ManifestDigest != test.want {
-				t.Errorf("chose %s, want %s", got.ManifestDigest, test.want)
-			}
-			if !slices.Equal(got.Platforms, test.platforms) {
-				t.Errorf("the platforms are %q, want %q", got.Platforms, test.platforms)
+			if test.failure == &choice && (choice.Requested != test.platform || !slices.Equal(choice.Available, test.available)) {
+				t.Errorf("the error is %+v", choice)
 			}
 		})
 	}
+}
 
-	t.Run("no platform at all makes no call", func(t *testing.T) {
-		t.Parallel()
-		r := newImageRegistry(t)
-		_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "amd64")
-		if err == nil || len(r.Calls()) != 0 {
-			t.Errorf("got the error %v after %d calls", err, len(r.Calls()))
-		}
-	})
+func TestLayerDigests(t *testing.T) {
+	t.Parallel()
+	const oci, docker = "application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."
+	image := ecrlayer.Image{Layers: []ecrlayer.Descriptor{
+		{Digest: "sha256:2", MediaType: oci + "v1.tar+gzip"},
+		{Digest: "sha256:f1", MediaType: docker + "foreign.diff.tar.gzip"},
+		{Digest: "sha256:1", MediaType: docker + "diff.tar.gzip"},
+		{Digest: "sha256:f2", MediaType: oci + "nondistributable.v1.tar+zstd"},
+		{Digest: "sha256:2", MediaType: oci + "v1.tar+gzip"},
+		{Digest: "sha256:f3", MediaType: oci + "v1.tar", URLs: []string{"https://example.com/layer"}},
+	}}
+	if got := image.LayerDigests(); !slices.Equal(got, []digest.Digest{"sha256:2", "sha256:1"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := new(ecrlayer.Image).LayerDigests(); got == nil || len(got) != 0 {
+		t.Errorf("without layers, got %#v, want an empty list", got)
+	}
+}
+
+func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	inner := multiArch(t)
+	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
+	image := oci(build(t, 1, "linux/amd64"))
+	hash, err := image.Digest()
+	hash = must(t, hash, err)
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), Annotations: map[string]string{"com.amazon.soci.image-manifest-digest": hash.String()}}},
+		mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), URLs: []string{"https://example.com"}}},
+		attestationOf(t, image),
+		mutate.IndexAddendum{Add: chart(t), Descriptor: v1.Descriptor{ArtifactType: "application/vnd.cncf.helm.config.v1+json"}},
+		mutate.IndexAddendum{Add: inner})
+	index = mutate.Annotations(index, map[string]string{"a": "b"}).(v1.ImageIndex)
+	ref := r.push(t, "v1", index)
+
+	r.Reset()
+	got, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage"}) {
+		t.Errorf("made the calls %q", made)
+	}
+	pulled, err := remote.Get(ref, remote.WithContext(t.Context()))
+	pulled = must(t, pulled, err)
+	listed, err := index.IndexManifest()
+	listed = must(t, listed, err)
+	want := &ecrlayer.ImageIndex{
+		Repository:  ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
+		ImageDigest: digest.Digest(pulled.Digest.String()),
+		MediaType:   string(types.OCIImageIndex),
+		Annotations: map[string]string{"a": "b"},
+		Manifest:    string(pulled.Manifest),
+		URI:         ecrlayer.ImageURI{RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com", RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String())},
+		Platforms:   []string{"linux/amd64"},
+	}
+	for i, platform := range []string{"linux/amd64", "linux/amd64", "", "", ""} {
+		want.Manifests = append(want.Manifests, ecrlayer.IndexManifest{
+			Descriptor: descriptorOf(listed.Manifests[i]), ArtifactType: listed.Manifests[i].ArtifactType, Platform: platform,
+		})
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+
+	// One goes on from an index in an index by its digest, and finds the image beside its SOCI index.
+	next, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[4].Digest})
+	if err != nil || !slices.Equal(next.Platforms, []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}) || len(next.Manifests) != 6 {
+		t.Errorf("got %+v, %v", next, err)
+	}
+	found, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/amd64")
+	if err != nil || found.ManifestDigest.String() != hash.String() {
+		t.Errorf("got %+v, %v", found, err)
+	}
+	_, err = r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[1].Digest})
+	var other *ecrlayer.NotAnIndexError
+	if !errors.As(err, &other) || other.MediaType != string(types.OCIManifestSchema1) {
+		t.Errorf("got the error %v, want a NotAnIndexError", err)
+	}
 }
 
 func TestImageFailures(t *testing.T) {

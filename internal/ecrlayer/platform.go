@@ -86,7 +86,7 @@ func (m IndexManifest) describe() string {
 // would depend on the machine.
 func ParsePlatform(s string) (ocispec.Platform, error) {
 	name, version := s, ""
-	if system, rest, ok := strings.Cut(s, "("); ok {
+	if system, rest, ok := strings.Cut(s, "("); ok && !strings.Contains(system, "/") {
 		if end := strings.LastIndex(rest, ")/"); end >= 0 {
 			name, version = system+rest[end+1:], rest[:end]
 		}
