@@ -86,7 +86,7 @@ func TestADownloadURLIsKeptByteForByte(t *testing.T) {
 		"HTTPS://Bucket.S3.amazonaws.com:443/./a//b/../c?b=2&a=1#fragment",
 	} {
 		r, layer := newLayer(t)
-		r.Inject(answer(url, layer.String()))
+		r.Inject(respondWith(url, layer.String()))
 		got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
 		if err != nil {
 			// A scheme is compared without regard to case, as RFC 3986 has it.
@@ -97,8 +97,8 @@ func TestADownloadURLIsKeptByteForByte(t *testing.T) {
 	}
 }
 
-// answer makes ECR answer about a layer.
-func answer(url, layer string) ecrtest.Fault {
+// respondWith has ECR respond with a URL and a digest.
+func respondWith(url, layer string) ecrtest.Fault {
 	return ecrtest.Fault{
 		Service:     "ecr",
 		Body:        []byte(`{"downloadUrl":` + quote(url) + `,"layerDigest":` + quote(layer) + `}`),

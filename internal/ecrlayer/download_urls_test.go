@@ -227,7 +227,7 @@ func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
 	if !errors.As(err, &notFound) || !errors.As(err, &noAccess) {
 		t.Error("the error does not unwrap to both kinds of failure")
 	}
-	if text := err.Error(); len(text) > 2000 || !strings.HasPrefix(text, "of 101 digests, 71 failed and 0 got no answer; GetDownloadUrlForLayer of "+wrong[0]) {
+	if text := err.Error(); len(text) > 2000 || !strings.HasPrefix(text, "of 101 digests, 71 failed and 0 are incomplete; GetDownloadUrlForLayer of "+wrong[0]) {
 		t.Errorf("the error's text is %q", text)
 	}
 	if got := len(l.callsByDigest(t)); got != 101 {

@@ -260,57 +260,6 @@ func TestAnEndlessResponseIsAbandoned(t *testing.T) {
 	}
 }
 
-func TestImageFromAManifestThatIsWrong(t *testing.T) {
-	t.Parallel()
-	const oci = "application/vnd.oci.image.manifest.v1+json"
-	layer := func(d, size string) string {
-		return `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":2},` +
-			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"` + d + `","size":` + size + `}]}`
-	}
-	// padded returns a manifest of so many bytes.
-	padded := func(size int) string {
-		manifest := layer(someDigest, "1")
-		return manifest + strings.Repeat(" ", size-len(manifest))
-	}
-	tests := map[string]struct{ manifest, want string }{ // want: part of the error, empty if there is none
-		"no JSON":                        {"<html>", "cannot be read"},
-		"half of one":                    {layer(someDigest, "1")[:99], "cannot be read"},
-		"a list":                         {"[]", "cannot be read"},
-		"null":                           {"null", "names no config"},
-		"a layer of no digest":           {layer("sha256:x", "1"), "is not a digest"},
-		"a layer of a path":              {layer("../../etc/passwd", "1"), "is not a digest"},
-		"a layer of another algorithm":   {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), "is not a digest"},
-		"a layer of a negative size":     {layer(someDigest, "-1"), "a size of -1 bytes"},
-		"a layer of half a byte":         {layer(someDigest, "0.5"), "cannot be read"},
-		"a layer of more than int64":     {layer(someDigest, "9223372036854775808"), "cannot be read"},
-		"a size that is a string":        {layer(someDigest, `"1"`), "cannot be read"},
-		"the largest, of 4 MiB":          {padded(ecrlayer.MaxManifestSize), ""},
-		"one byte more":                  {padded(ecrlayer.MaxManifestSize + 1), "4194305 bytes"},
-		"nested a hundred thousand deep": {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, "cannot be read"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newImageRegistry(t)
-			r.PutManifest(testAccount, testRegion, testRepository, "v1", oci, []byte(test.manifest))
-			image, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-			if calls := len(r.Calls()); calls != 1 {
-				t.Errorf("there were %d requests", calls)
-			}
-			if test.want == "" {
-				if err != nil || len(image.Layers) != 1 {
-					t.Errorf("the answer is %v, %v", image, err)
-				}
-				return
-			}
-			var answer *ecrlayer.BrokenImageError
-			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got the error %v, want one with %q", err, test.want)
-			}
-		})
-	}
-}
-
 func TestImageConfigWithAClockThatIsAnHourOff(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {

@@ -21,37 +21,53 @@ func TestParseManifest(t *testing.T) {
 		index  = ocispec.MediaTypeImageIndex
 		docker = mediaTypeDockerManifest
 	)
+	layer := func(d, size string) string {
+		return `{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + d + `","size":` + size + `}]}`
+	}
+	padded := func(size int) string {
+		content := layer(digest.FromString("").String(), "1")
+		return content + strings.Repeat(" ", size-len(content))
+	}
+	empty := digest.FromString("").String()
 	tests := map[string]struct {
 		content, mediaType string
 		want               string // the media type
 		reason             string
 	}{
-		"a manifest":                          {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
-		"a manifest that names its type":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
-		"only the manifest names its type":    {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
-		"nothing names the manifest's type":   {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
-		"nothing names the index's type":      {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
-		"no layers":                           {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
-		"null layers":                         {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
-		"fields nobody knows":                 {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
-		"the answer and the manifest differ":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
-		"no JSON":                             {`<html>`, oci, "", "cannot be read"},
-		"nothing":                             {``, oci, "", "cannot be read"},
-		"cut off":                             {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
-		"a string for the layers":             {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
-		"an array":                            {`[]`, oci, "", "cannot be read"},
-		"null":                                {`null`, oci, "", "names no config"},
-		"no config":                           {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
-		"a config whose digest is none":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
-		"a layer without a digest":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
-		"a layer of negative size":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + digest.FromString("").String() + `","size":-1}]}`, oci, "", "a size of -1 bytes"},
-		"an index whose digest is none":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
-		"a manifest and an index at once":     {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
-		"an index with layers":                {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
-		"schema 1":                            {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
-		"schema 1 by the answer's media type": {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
-		"another media type":                  {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
-		"too large":                           {strings.Repeat(" ", MaxManifestSize+1), oci, "", "4194305 bytes"},
+		"a manifest":                        {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
+		"a manifest that names its type":    {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
+		"only the manifest names its type":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
+		"nothing names the manifest's type": {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
+		"nothing names the index's type":    {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
+		"no layers":                         {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
+		"null layers":                       {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
+		"unknown fields":                    {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
+		"response and manifest differ":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
+		"no JSON":                           {`<html>`, oci, "", "cannot be read"},
+		"nothing":                           {``, oci, "", "cannot be read"},
+		"cut off":                           {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
+		"a string for the layers":           {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
+		"an array":                          {`[]`, oci, "", "cannot be read"},
+		"null":                              {`null`, oci, "", "names no config"},
+		"no config":                         {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
+		"a config whose digest is none":     {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
+		"a layer without a digest":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
+		"a layer of negative size":          {layer(empty, "-1"), oci, "", "a size of -1 bytes"},
+		"a layer of a path":                 {layer("../../etc/passwd", "1"), oci, "", "is not a digest"},
+		"a layer of another algorithm":      {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "is not a digest"},
+		"a layer of a long digest":          {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…\", which is not a digest"},
+		"a layer of half a byte":            {layer(empty, "0.5"), oci, "", "cannot be read"},
+		"a layer of more than int64":        {layer(empty, "9223372036854775808"), oci, "", "cannot be read"},
+		"a size that is a string":           {layer(empty, `"1"`), oci, "", "cannot be read"},
+		"nested a hundred thousand deep":    {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, oci, "", "cannot be read"},
+		"the largest, of 4 MiB":             {padded(MaxManifestSize), oci, oci, ""},
+		"one byte more":                     {padded(MaxManifestSize + 1), oci, "", "4194305 bytes"},
+		"an index whose digest is none":     {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
+		"a manifest and an index at once":   {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
+		"an index with layers":              {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
+		"schema 1":                          {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
+		"schema 1 by the response":          {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
+		"another media type":                {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -70,6 +86,11 @@ func TestParseManifest(t *testing.T) {
 				t.Fatalf("got the error %v, want one with %q", err, test.reason)
 			}
 			checkReadError(t, err)
+			if strings.Contains(name, "layer") || strings.Contains(name, "config") {
+				if _, ok := errors.AsType[*BrokenImageError](err); !ok {
+					t.Errorf("the error is a %T, want a BrokenImageError", err)
+				}
+			}
 		})
 	}
 
@@ -124,12 +145,12 @@ func TestArtifactType(t *testing.T) {
 func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
-		answer      *InvalidResponseError
+		invalid     *InvalidResponseError
 		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
 		choice      *PlatformError
 	)
-	if !errors.As(err, &answer) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
+	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
 		t.Errorf("the error is a %T: %v", err, err)
 	}
 }
