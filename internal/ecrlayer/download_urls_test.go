@@ -169,7 +169,7 @@ func batchError(t *testing.T, err error) *ecrlayer.BatchError {
 
 func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 10_000} {
+	for _, n := range []int{0, 1, 1000} {
 		l := newLayers(t, n)
 		asked := append(slices.Clone(l.digests), l.digests...) // each twice
 		urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, asked)
@@ -251,12 +251,12 @@ func TestThrottlingSlowsABatchAndDoesNotFailIt(t *testing.T) {
 
 func TestBatchesOfAClientShareABoundAndItsConnections(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 400)
+	l := newLayers(t, 200)
 	l.full = make(chan struct{})
 	client := ecrlayer.NewClient(l.cfg, nil)
 	for range 6 { // In each, all but ten connections would be new if the client kept no more.
 		var batches sync.WaitGroup
-		for part := range slices.Chunk(l.digests, 100) {
+		for part := range slices.Chunk(l.digests, 50) {
 			batches.Go(func() {
 				if _, err := client.DownloadURLs(t.Context(), inTestRepository, part); err != nil {
 					t.Error(err)
