@@ -47,10 +47,11 @@ type CallError struct {
 // whatever the endpoint wrote.
 const maxErrorText = 4 << 10
 
-// Error returns the operation, the repository and the cause, free of secrets and
-// limited to a few KiB.
+// Error returns the operation, the repository and the cause, as Sanitize has it
+// and limited to a few KiB.
 func (e *CallError) Error() string {
-	return truncate(Sanitize(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)), maxErrorText)
+	text := fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)
+	return truncate(Sanitize(truncate(text, 16*maxErrorText)), maxErrorText) // Sanitize is slow.
 }
 
 // Unwrap returns the error of the SDK.

@@ -42,10 +42,8 @@ func newLayer(t *testing.T) (*imageRegistry, digest.Digest) {
 	r := newImageRegistry(t)
 	image := build(t, 1, "linux/amd64")
 	r.push(t, "1.0", image)
-	layers, err := image.Layers()
-	layers = must(t, layers, err)
-	d, err := layers[0].Digest()
-	d = must(t, d, err)
+	layers := must(image.Layers())
+	d := must(layers[0].Digest())
 	return r, digest.Digest(d.String())
 }
 
@@ -64,10 +62,8 @@ func TestADownloadURLIsWhatECRAnswered(t *testing.T) {
 	if lifetime := got.ExpiresAt.Sub(before); lifetime < time.Hour || lifetime > time.Hour+time.Minute {
 		t.Errorf("the URL expires in %s, want an hour", lifetime)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, got.URL, http.NoBody)
-	request = must(t, request, err)
-	response, err := http.DefaultClient.Do(request)
-	response = must(t, response, err)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, got.URL, http.NoBody))
+	response := must(http.DefaultClient.Do(request))
 	defer http.DefaultClient.CloseIdleConnections()
 	defer response.Body.Close()
 	if content, err := digest.FromReader(response.Body); err != nil || content != layer {

@@ -159,8 +159,7 @@ func TestWrapHTTPClient(t *testing.T) {
 	t.Parallel()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
 	t.Cleanup(proxy.Close)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sts.invalid", http.NoBody)
-	request = must(t, request, err)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sts.invalid", http.NoBody))
 	for name, client := range map[string]aws.HTTPClient{"default": nil, "SDK": awshttp.NewBuildableClient()} {
 		wrapped := ecrlayer.WrapHTTPClient(client)
 		if again := ecrlayer.WrapHTTPClient(wrapped); again != wrapped {

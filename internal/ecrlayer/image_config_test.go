@@ -10,14 +10,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
@@ -36,96 +33,6 @@ func (r *imageRegistry) putImage(t *testing.T, tag string, config []byte, change
 	}
 	maps.Copy(descriptor, change)
 	return r.put(t, tag, types.OCIManifestSchema1, map[string]any{"schemaVersion": 2, "config": descriptor, "layers": []any{}})
-}
-
-// A config must be in every field what go-containerregistry says that it is, and
-// cost no more calls than it has to.
-func TestImageConfigIsWhatGoContainerregistrySees(t *testing.T) {
-	t.Parallel()
-	twice, err := random.Layer(64, types.DockerLayer)
-	twice = must(t, twice, err)
-	repeated, err := mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)
-	repeated = must(t, repeated, err)
-
-	tests := map[string]struct {
-		pushed   remote.Taggable
-		platform string
-		calls    []string
-	}{
-		"an OCI image":           {oci(build(t, 3, "linux/amd64")), "", []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-		"a Docker image":         {build(t, 3, "linux/arm/v7"), "", []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-		"an empty image":         {empty.Image, "", []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-		"an image of 127 layers": {oci(build(t, 127, "linux/amd64")), "", []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-		"the same layer twice":   {repeated, "", []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-		"one of an index":        {multiArch(t), "linux/arm64/v8", []string{"BatchGetImage", "BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newImageRegistry(t)
-			ref := r.push(t, "v1", test.pushed)
-			got, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, test.platform)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if made := r.operations(); !slices.Equal(made, test.calls) {
-				t.Errorf("made the calls %q, want %q", made, test.calls)
-			}
-
-			options := []remote.Option{remote.WithContext(t.Context())}
-			if test.platform != "" {
-				options = append(options, remote.WithPlatform(*platformOf(test.platform)))
-			}
-			img, err := remote.Image(ref, options...)
-			img = must(t, img, err)
-			manifest, err := img.Manifest()
-			manifest = must(t, manifest, err)
-			config, err := img.ConfigFile()
-			config = must(t, config, err)
-			raw, err := img.RawConfigFile()
-			raw = must(t, raw, err)
-			want := &ecrlayer.ImageConfig{
-				JSON:         string(raw),
-				Image:        got.Image, // compared in the test of Image
-				ConfigDigest: digest.Digest(manifest.Config.Digest.String()),
-				Architecture: config.Architecture,
-				OS:           config.OS,
-				OSVersion:    config.OSVersion,
-				Variant:      config.Variant,
-				Created:      config.Created.Time,
-				Author:       config.Author,
-				Labels:       config.Config.Labels,
-				Env:          map[string]string{},
-				Entrypoint:   config.Config.Entrypoint,
-				Cmd:          config.Config.Cmd,
-				User:         config.Config.User,
-				WorkingDir:   config.Config.WorkingDir,
-				ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
-				Volumes:      slices.Sorted(maps.Keys(config.Config.Volumes)),
-				StopSignal:   config.Config.StopSignal,
-			}
-			if len(config.Config.Env) > 0 {
-				want.Env = map[string]string{"PATH": "/usr/bin:/bin", "MODE": "a=b"}
-			}
-			for i, id := range config.RootFS.DiffIDs {
-				want.DiffIDs = append(want.DiffIDs, digest.Digest(id.String()))
-				layers, err := img.Layers()
-				layers = must(t, layers, err)
-				hash, err := layers[i].Digest()
-				want.Layers = append(want.Layers, ecrlayer.ConfigLayer{Digest: digest.Digest(must(t, hash, err).String()), DiffID: want.DiffIDs[i]})
-			}
-			if len(got.DiffIDs) == 0 {
-				got.DiffIDs = nil
-			}
-			if !reflect.DeepEqual(got, want) {
-				t.Errorf("got  %+v\nwant %+v", got, want)
-			}
-			last := r.observed[len(r.observed)-1]
-			if last.Operation != ecrlayer.OperationDownload || last.Attempts != 1 || last.StatusCode != http.StatusOK || last.RequestID == "" || last.Endpoint != "http://"+r.host {
-				t.Errorf("the observer got %+v", last)
-			}
-		})
-	}
 }
 
 func TestImageConfigOfAnArtifact(t *testing.T) {
@@ -308,14 +215,13 @@ func TestImageConfigDownloadWhereNothingListens(t *testing.T) {
 	r := newImageRegistry(t)
 	r.putImage(t, "v1", []byte(`{"os":"linux"}`), nil)
 	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	listener = must(t, listener, err)
+	listener := must(config.Listen(t.Context(), "tcp", "127.0.0.1:0"))
 	host := listener.Addr().String()
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	r.SetLayerHost(host)
-	_, err = r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 	var call *ecrlayer.CallError
 	if !errors.As(err, &call) || call.Endpoint != "http://"+host || call.Attempts != 3 {
 		t.Fatalf("got the error %v", err)

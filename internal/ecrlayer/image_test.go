@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -122,24 +123,21 @@ func (r *imageRegistry) operations() []string {
 	return operations
 }
 
-// must returns what the functions of go-containerregistry return without their error.
-func must[T any](t *testing.T, what T, err error) T {
-	t.Helper()
+// must returns a value that is there, as everything of go-containerregistry's is
+// that the tests build.
+func must[T any](value T, err error) T {
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return what
+	return value
 }
 
 // build returns an image of random layers for a platform.
 func build(t *testing.T, layers int64, platform string) v1.Image {
 	t.Helper()
-	img, err := random.Image(64, layers)
-	img = must(t, img, err)
-	config, err := img.ConfigFile()
-	config = must(t, config, err).DeepCopy()
-	p, err := v1.ParsePlatform(platform)
-	p = must(t, p, err)
+	img := must(random.Image(64, layers))
+	config := must(img.ConfigFile()).DeepCopy()
+	p := must(v1.ParsePlatform(platform))
 	config.OS, config.Architecture, config.Variant = p.OS, p.Architecture, p.Variant
 	config.Created = v1.Time{Time: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	config.Author = "somebody"
@@ -154,8 +152,7 @@ func build(t *testing.T, layers int64, platform string) v1.Image {
 		Volumes:      map[string]struct{}{"/var/lib/app": {}},
 		StopSignal:   "SIGTERM",
 	}
-	img, err = mutate.ConfigFile(img, config)
-	return must(t, img, err)
+	return must(mutate.ConfigFile(img, config))
 }
 
 // oci returns a Docker image as an OCI image.
@@ -175,10 +172,8 @@ func platformOf(platform string) *v1.Platform {
 func attestationOf(t *testing.T, img v1.Image) mutate.IndexAddendum {
 	t.Helper()
 	statement := static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json")
-	attestation, err := mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}})
-	attestation = must(t, attestation, err)
-	about, err := img.Digest()
-	about = must(t, about, err)
+	attestation := must(mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}}))
+	about := must(img.Digest())
 	return mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{
 		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
 		Annotations: map[string]string{
@@ -204,7 +199,7 @@ func multiArch(t *testing.T) v1.ImageIndex {
 func chart(t *testing.T) v1.Image {
 	t.Helper()
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
-	img, err := mutate.Append(base,
+	img := must(mutate.Append(base,
 		mutate.Addendum{
 			Layer:       static.NewLayer([]byte("chart"), "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
 			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz"},
@@ -212,8 +207,7 @@ func chart(t *testing.T) v1.Image {
 		mutate.Addendum{
 			Layer:       static.NewLayer([]byte("provenance"), "application/vnd.cncf.helm.chart.provenance.v1.prov"),
 			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz.prov"},
-		})
-	img = must(t, img, err)
+		}))
 	return mutate.Annotations(img, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
 }
 
@@ -222,37 +216,39 @@ func descriptorOf(d v1.Descriptor) ecrlayer.Descriptor {
 	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, URLs: d.URLs, Annotations: d.Annotations}
 }
 
-// An image must be in every field what go-containerregistry says that it is,
-// and cost no more calls than it has to.
-func TestImageIsWhatGoContainerregistrySees(t *testing.T) {
+// digestOf returns the digest of an image, an index or a layer.
+func digestOf(what interface{ Digest() (v1.Hash, error) }) digest.Digest {
+	return digest.Digest(must(what.Digest()).String())
+}
+
+// Every field of an image and its config must be what go-containerregistry sees,
+// at the cost of no more calls than needed.
+func TestImageAndConfigAreWhatGoContainerregistrySees(t *testing.T) {
 	t.Parallel()
-	twice, err := random.Layer(64, types.DockerLayer)
-	twice = must(t, twice, err)
-	repeated, err := mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)
-	repeated = must(t, repeated, err)
+	twice := must(random.Layer(64, types.DockerLayer))
 	list := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.DockerManifestList),
 		mutate.IndexAddendum{Add: build(t, 2, "linux/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
 		mutate.IndexAddendum{Add: build(t, 3, "windows/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("windows/amd64")}})
-	index := multiArch(t)
-	annotated := mutate.Annotations(oci(build(t, 1, "linux/amd64")), map[string]string{"a": "b", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"})
+	index, all := multiArch(t), []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
 
 	tests := map[string]struct {
-		pushed       remote.Taggable
-		platform     string
-		artifactType string
-		platforms    []string
-		layers       int
+		pushed    remote.Taggable
+		platform  string
+		artifact  string
+		platforms []string
+		layers    int
 	}{
 		"an OCI image":                  {pushed: oci(build(t, 3, "linux/amd64")), layers: 3},
-		"an OCI image with annotations": {pushed: annotated.(v1.Image), layers: 1},
-		"a Docker image":                {pushed: build(t, 3, "linux/amd64"), layers: 3},
+		"an OCI image with annotations": {pushed: mutate.Annotations(oci(build(t, 1, "linux/amd64")), map[string]string{"a": "b", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"}).(v1.Image), layers: 1},
+		"a Docker image":                {pushed: build(t, 3, "linux/arm/v7"), layers: 3},
 		"an image without layers":       {pushed: build(t, 0, "linux/amd64")},
+		"an empty image":                {pushed: empty.Image},
 		"an image of 127 layers":        {pushed: oci(build(t, 127, "linux/amd64")), layers: 127},
-		"the same layer twice":          {pushed: repeated, layers: 3},
-		"a Helm chart":                  {pushed: chart(t), artifactType: "application/vnd.cncf.helm.config.v1+json", layers: 2},
-		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
-		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
-		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
+		"the same layer twice":          {pushed: must(mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)), layers: 3},
+		"a Helm chart":                  {pushed: chart(t), artifact: "application/vnd.cncf.helm.config.v1+json", layers: 2},
+		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: all, layers: 2},
+		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: all, layers: 2},
+		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: all, layers: 2},
 		"a Docker list, windows":        {pushed: list, platform: "windows/amd64", platforms: []string{"linux/amd64", "windows/amd64"}, layers: 3},
 	}
 	for name, test := range tests {
@@ -264,53 +260,89 @@ func TestImageIsWhatGoContainerregistrySees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			calls := []string{"BatchGetImage"}
+			calls, options := []string{"BatchGetImage"}, []remote.Option{remote.WithContext(t.Context())}
 			if test.platform != "" {
-				calls = append(calls, "BatchGetImage")
+				calls, options = append(calls, "BatchGetImage"), append(options, remote.WithPlatform(*platformOf(test.platform)))
 			}
 			if made := r.operations(); !slices.Equal(made, calls) {
 				t.Errorf("made the calls %q, want %q", made, calls)
 			}
 
-			options := []remote.Option{remote.WithContext(t.Context())}
-			if test.platform != "" {
-				options = append(options, remote.WithPlatform(*platformOf(test.platform)))
-			}
-			pulled, err := remote.Get(ref, options...)
-			pulled = must(t, pulled, err)
-			img, err := pulled.Image()
-			img = must(t, img, err)
-			manifest, err := img.Manifest()
-			manifest = must(t, manifest, err)
-			manifestDigest, err := img.Digest()
-			manifestDigest = must(t, manifestDigest, err)
-			raw, err := img.RawManifest()
-			raw = must(t, raw, err)
+			img, imageDigest := must(remote.Image(ref, options...)), digest.Digest(must(remote.Head(ref, options[:1]...)).Digest.String())
+			manifest := must(img.Manifest())
 			want := &ecrlayer.Image{
-				Manifest:       string(raw),
 				Repository:     ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
-				ImageDigest:    digest.Digest(pulled.Digest.String()),
-				ManifestDigest: digest.Digest(manifestDigest.String()),
+				ImageDigest:    imageDigest,
+				ManifestDigest: digestOf(img),
+				Manifest:       string(must(img.RawManifest())),
 				MediaType:      string(manifest.MediaType),
-				ArtifactType:   test.artifactType,
+				ArtifactType:   test.artifact,
 				Platforms:      test.platforms,
 				Config:         descriptorOf(manifest.Config),
 				Annotations:    manifest.Annotations,
-				URI: ecrlayer.ImageURI{
-					RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com",
-					RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String()),
-				},
+				URI:            ecrlayer.ImageURI{RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com", RepositoryName: testRepository, Digest: imageDigest},
 			}
 			for _, layer := range manifest.Layers {
 				want.Layers = append(want.Layers, descriptorOf(layer))
 			}
-			if !reflect.DeepEqual(got, want) {
+			if !reflect.DeepEqual(got, want) || len(got.Layers) != test.layers {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
-			if len(got.Layers) != test.layers {
-				t.Errorf("%d layers, want %d", len(got.Layers), test.layers)
+			if test.artifact == "" {
+				checkConfig(t, r, img, got, test.platform)
 			}
 		})
+	}
+}
+
+// checkConfig reads the config of an image and compares it with that of img.
+func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.Image, platform string) {
+	t.Helper()
+	before := r.operations()
+	got, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, want := r.operations()[len(before):], append(before, "GetDownloadUrlForLayer", "GetObject"); !slices.Equal(made, want) {
+		t.Errorf("made the calls %q, want %q", made, want)
+	}
+	config := must(img.ConfigFile())
+	want := &ecrlayer.ImageConfig{
+		Image:        image,
+		ConfigDigest: image.Config.Digest,
+		JSON:         string(must(img.RawConfigFile())),
+		Architecture: config.Architecture,
+		OS:           config.OS,
+		OSVersion:    config.OSVersion,
+		Variant:      config.Variant,
+		Created:      config.Created.Time,
+		Author:       config.Author,
+		Labels:       config.Config.Labels,
+		Env:          map[string]string{},
+		Entrypoint:   config.Config.Entrypoint,
+		Cmd:          config.Config.Cmd,
+		User:         config.Config.User,
+		WorkingDir:   config.Config.WorkingDir,
+		ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
+		Volumes:      slices.Sorted(maps.Keys(config.Config.Volumes)),
+		StopSignal:   config.Config.StopSignal,
+	}
+	if len(config.Config.Env) > 0 {
+		want.Env = map[string]string{"PATH": "/usr/bin:/bin", "MODE": "a=b"}
+	}
+	for i, id := range config.RootFS.DiffIDs {
+		want.DiffIDs = append(want.DiffIDs, digest.Digest(id.String()))
+		want.Layers = append(want.Layers, ecrlayer.ConfigLayer{Digest: image.Layers[i].Digest, DiffID: want.DiffIDs[i]})
+	}
+	if len(got.DiffIDs) == 0 {
+		got.DiffIDs = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	last := r.observed[len(r.observed)-1]
+	if last.Operation != ecrlayer.OperationDownload || last.Attempts != 1 || last.StatusCode != http.StatusOK || last.RequestID == "" || last.Endpoint != "http://"+r.host {
+		t.Errorf("the observer got %+v", last)
 	}
 }
 
@@ -321,8 +353,7 @@ func TestImageByTagByDigestAndByBoth(t *testing.T) {
 	r.push(t, "v1", img)
 	r.push(t, "latest", img)
 	r.push(t, "other", other)
-	hash, err := img.Digest()
-	named := digest.Digest(must(t, hash, err).String())
+	named := digest.Digest(must(img.Digest()).String())
 
 	for _, ref := range []ecrlayer.ImageReference{{Tag: "v1"}, {Digest: named}, {Tag: "v1", Digest: named}, {Tag: "latest", Digest: named}} {
 		got, err := r.client.Image(t.Context(), inTestRepository, ref, "")
@@ -336,7 +367,7 @@ func TestImageByTagByDigestAndByBoth(t *testing.T) {
 	}
 
 	ref := ecrlayer.ImageReference{Tag: "other", Digest: named}
-	_, err = r.client.Image(t.Context(), inTestRepository, ref, "")
+	_, err := r.client.Image(t.Context(), inTestRepository, ref, "")
 	var failure *ecrlayer.ImageFailure
 	if !errors.As(err, &failure) || failure.Code != ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest {
 		t.Errorf("a tag that is not the digest's: got the error %v", err)
@@ -376,10 +407,8 @@ func TestImagePlatform(t *testing.T) {
 	r.putImage(t, "silent", []byte(`{}`), nil)
 	r.putImage(t, "ubuntu", []byte(`{"os":"linux","architecture":"arm64","os.version":"Ubuntu 22.04.1"}`), nil)
 	r.putImage(t, "old", []byte(`{"os":"linux","architecture":"arm64"}`), map[string]any{"mediaType": "application/octet-stream"})
-	manifests, err := index.IndexManifest()
-	manifests = must(t, manifests, err)
-	hash, err := single.Digest()
-	singleDigest := digest.Digest(must(t, hash, err).String())
+	manifests := must(index.IndexManifest())
+	singleDigest := digest.Digest(must(single.Digest()).String())
 
 	var (
 		all      = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
@@ -459,8 +488,7 @@ func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
 	inner := multiArch(t)
 	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
 	image := oci(build(t, 1, "linux/amd64"))
-	hash, err := image.Digest()
-	hash = must(t, hash, err)
+	hash := must(image.Digest())
 	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
 		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), Annotations: map[string]string{"com.amazon.soci.image-manifest-digest": hash.String()}}},
 		mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), URLs: []string{"https://example.com"}}},
@@ -478,10 +506,8 @@ func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
 	if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage"}) {
 		t.Errorf("made the calls %q", made)
 	}
-	pulled, err := remote.Get(ref, remote.WithContext(t.Context()))
-	pulled = must(t, pulled, err)
-	listed, err := index.IndexManifest()
-	listed = must(t, listed, err)
+	pulled := must(remote.Get(ref, remote.WithContext(t.Context())))
+	listed := must(index.IndexManifest())
 	want := &ecrlayer.ImageIndex{
 		Repository:  ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
 		ImageDigest: digest.Digest(pulled.Digest.String()),
