@@ -23,9 +23,9 @@ type NotAnImageError struct {
 
 // Error returns the media type and the artifact type.
 func (e *NotAnImageError) Error() string {
-	s := fmt.Sprintf("the config has the media type %s, which is not that of a container image", quote(e.MediaType))
+	s := "the config has the media type " + quote(e.MediaType) + ", which is not that of a container image"
 	if e.ArtifactType != "" && e.ArtifactType != e.MediaType {
-		s += fmt.Sprintf("; the manifest is an artifact of type %s", quote(e.ArtifactType))
+		s += "; the manifest is an artifact of type " + quote(e.ArtifactType)
 	}
 	return s
 }

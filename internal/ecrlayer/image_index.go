@@ -43,7 +43,7 @@ type NotAnIndexError struct {
 
 // Error returns the media type.
 func (e *NotAnIndexError) Error() string {
-	return fmt.Sprintf("the image is not an index: its manifest has the media type %s", quote(e.MediaType))
+	return "the image is not an index: its manifest has the media type " + quote(e.MediaType)
 }
 
 // ImageIndex reads an image index by one call of BatchGetImage.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -183,8 +184,8 @@ func TestPlatformErrorListsTheChoices(t *testing.T) {
 	t.Parallel()
 	var many, odd entries
 	for n := range 20_000 {
-		many = append(many, child(fmt.Sprint(n), "linux/amd64", version(fmt.Sprint("version ", n))))
-		odd = append(odd, child(fmt.Sprint(n), "", artifact(fmt.Sprint("application/vnd.example.", n))))
+		many = append(many, child(strconv.Itoa(n), "linux/amd64", version(fmt.Sprint("version ", n))))
+		odd = append(odd, child(strconv.Itoa(n), "", artifact(fmt.Sprint("application/vnd.example.", n))))
 	}
 	long := strings.Repeat("x", 1<<20)
 	entry := func(name, types string) string { return digest.FromString(name).String() + " (" + types + ")" }
@@ -246,7 +247,7 @@ func BenchmarkChoose(b *testing.B) {
 	for _, n := range []int{200, 20_000} {
 		m := &manifest{MediaType: ocispec.MediaTypeImageIndex}
 		for i := range n {
-			m.Manifests = append(m.Manifests, child(fmt.Sprint(i), "linux/amd64", version(fmt.Sprint(i))))
+			m.Manifests = append(m.Manifests, child(strconv.Itoa(i), "linux/amd64", version(strconv.Itoa(i))))
 		}
 		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
 			for b.Loop() {

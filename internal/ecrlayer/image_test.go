@@ -303,7 +303,7 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made, want := r.operations()[len(before):], append(before, "GetDownloadUrlForLayer", "GetObject"); !slices.Equal(made, want) {
+	if made, want := r.operations()[len(before):], slices.Concat(before, []string{"GetDownloadUrlForLayer", "GetObject"}); !slices.Equal(made, want) {
 		t.Errorf("made the calls %q, want %q", made, want)
 	}
 	config := must(img.ConfigFile())
@@ -441,25 +441,21 @@ func TestImagePlatform(t *testing.T) {
 		"an architecture alone":                     {tag: "single", platform: "amd64", failure: new(error), reason: "must have the form os/arch"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { // one after the other, to count the calls
-			r.Reset()
-			got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
-			if made := r.operations(); !slices.Equal(made, test.calls) {
-				t.Errorf("made the calls %q, want %q", made, test.calls)
+		r.Reset()
+		got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
+		if made := r.operations(); !slices.Equal(made, test.calls) {
+			t.Errorf("%s: made the calls %q, want %q", name, made, test.calls)
+		}
+		switch {
+		case test.failure == nil:
+			if err != nil || (test.want != "" && got.ManifestDigest != test.want) {
+				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
-			if test.failure == nil {
-				if err != nil || (test.want != "" && got.ManifestDigest != test.want) {
-					t.Errorf("got %+v, %v", got, err)
-				}
-				return
-			}
-			if got != nil || !errors.As(err, test.failure) || !strings.Contains(err.Error(), test.reason) {
-				t.Fatalf("got %+v and the error %v, want one with %q", got, err, test.reason)
-			}
-			if test.failure == &choice && (choice.Requested != test.platform || !slices.Equal(choice.Available, test.available)) {
-				t.Errorf("the error is %+v", choice)
-			}
-		})
+		case got != nil || !errors.As(err, test.failure) || !strings.Contains(err.Error(), test.reason):
+			t.Errorf("%s: got %+v and the error %v, want one with %q", name, got, err, test.reason)
+		case test.failure == &choice && (choice.Requested != test.platform || !slices.Equal(choice.Available, test.available)):
+			t.Errorf("%s: the error is %+v", name, choice)
+		}
 	}
 }
 

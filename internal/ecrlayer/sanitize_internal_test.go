@@ -6,6 +6,7 @@ package ecrlayer
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -187,7 +188,7 @@ func TestSanitize(t *testing.T) {
 func BenchmarkRedact(b *testing.B) {
 	var set secretSet
 	for n := range 10_000 {
-		set.add(digest.FromString(fmt.Sprint(n)).Encoded(), minURLSecret)
+		set.add(digest.FromString(strconv.Itoa(n)).Encoded(), minURLSecret)
 	}
 	line := "GetDownloadUrlForLayer of " + digest.FromString("").String() + " in repository team/app (eu-central-1): operation error ECR: GetDownloadUrlForLayer"
 	for name, redact := range map[string]func(){
