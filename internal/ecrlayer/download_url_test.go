@@ -47,7 +47,7 @@ func newLayer(t *testing.T) (*imageRegistry, digest.Digest) {
 	return r, digest.Digest(d.String())
 }
 
-func TestADownloadURLIsWhatECRAnswered(t *testing.T) {
+func TestADownloadURLIsWhatECRReturned(t *testing.T) {
 	t.Parallel()
 	r, layer := newLayer(t)
 	before := time.Now().Truncate(time.Second)
@@ -107,7 +107,7 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-func TestAnAnswerThatIsNotAboutTheLayerIsAnError(t *testing.T) {
+func TestAResponseAboutSomethingElseIsAnError(t *testing.T) {
 	t.Parallel()
 	const url = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef"
 	r, layer := newLayer(t)
@@ -137,7 +137,7 @@ func TestAnAnswerThatIsNotAboutTheLayerIsAnError(t *testing.T) {
 	}
 }
 
-func TestAFailedCallTellsWhatWasAskedAndWhatCameBack(t *testing.T) {
+func TestAFailedCallDescribesRequestAndResponse(t *testing.T) {
 	t.Parallel()
 	r, _ := newLayer(t)
 	absent := digest.FromString("absent")
@@ -167,7 +167,7 @@ func TestAFailedCallTellsWhatWasAskedAndWhatCameBack(t *testing.T) {
 		t.Errorf("the call has no request id or took no time: %+v", call.Call)
 	}
 	if len(r.observed) != 1 || r.observed[0] != want {
-		t.Errorf("the observer was told\n%+v, want\n%+v", r.observed, want)
+		t.Errorf("the observer got\n%+v, want\n%+v", r.observed, want)
 	}
 }
 

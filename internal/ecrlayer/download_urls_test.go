@@ -30,7 +30,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// layerDigests are the digests of n layers, the same whenever asked for.
+// layerDigests are the digests of n layers, always the same.
 func layerDigests(n int) []digest.Digest {
 	layers := make([]digest.Digest, n)
 	for i := range layers {
@@ -71,7 +71,7 @@ func pushLayers(tb testing.TB, endpoint *ecrtest.Endpoint, n int) {
 	}
 }
 
-// layersOf is a local ECR with layers, which counts what comes to it at once.
+// layersOf is a local ECR with layers, which counts concurrent requests.
 type layersOf struct {
 	*ecrtest.Endpoint
 	digests []digest.Digest
@@ -143,7 +143,7 @@ func (l *layersOf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.Endpoint.ServeHTTP(w, r)
 }
 
-// callsByDigest returns how often each digest was asked for, and fails for calls
+// callsByDigest returns how often each digest was requested, and fails for calls
 // of any other kind.
 func (l *layersOf) callsByDigest(t *testing.T) map[digest.Digest]int {
 	t.Helper()
@@ -171,8 +171,8 @@ func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 1000} {
 		l := newLayers(t, n)
-		asked := append(slices.Clone(l.digests), l.digests...) // each twice
-		urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, asked)
+		requested := append(slices.Clone(l.digests), l.digests...) // each twice
+		urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, requested)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,11 +185,11 @@ func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
 				t.Fatalf("the URL of %s is %v", d, urls[d])
 			}
 			if calls[d] != 1 {
-				t.Errorf("%s was asked for %d times", d, calls[d])
+				t.Errorf("%s was requested %d times", d, calls[d])
 			}
 		}
 		if len(calls) != n {
-			t.Errorf("%d digests were asked for, want %d", len(calls), n)
+			t.Errorf("%d digests were requested, want %d", len(calls), n)
 		}
 	}
 }
@@ -199,15 +199,15 @@ func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
 	l := newLayers(t, 30)
 	inaccessible := l.PutBlob(testAccount, testRegion, testRepository, []byte("a layer without an image"))
 	wrong := []string{inaccessible.String()}
-	asked := append(slices.Clone(l.digests), inaccessible)
+	requested := append(slices.Clone(l.digests), inaccessible)
 	for i := range 70 {
 		absent := digest.FromString(fmt.Sprint("absent ", i))
 		wrong = append(wrong, absent.String())
-		asked = append(asked, absent)
+		requested = append(requested, absent)
 	}
 	slices.Sort(wrong)
 
-	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, asked)
+	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, requested)
 	batch := batchError(t, err)
 	if len(urls) != 30 || batch.Digests != 101 || batch.Incomplete != 0 || batch.Interrupted != nil {
 		t.Errorf("there are %d URLs and %+v", len(urls), batch)
@@ -231,7 +231,7 @@ func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
 		t.Errorf("the error's text is %q", text)
 	}
 	if got := len(l.callsByDigest(t)); got != 101 {
-		t.Errorf("%d digests were asked for, want all 101", got)
+		t.Errorf("%d digests were requested, want all 101", got)
 	}
 }
 
@@ -300,8 +300,8 @@ func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
 func TestABatchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecrtest.Fault{
-		"waiting for an answer": {Hang: true},
-		"waiting to try again":  {Code: "ThrottlingException", Message: "Rate exceeded"},
+		"waiting for a response":       {Hang: true},
+		"waiting for the next attempt": {Code: "ThrottlingException", Message: "Rate exceeded"},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -373,10 +373,10 @@ func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
 			_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 			batch := batchError(t, err)
 			if len(batch.Failures) == 0 || len(batch.Failures) > test.failures || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
-				t.Errorf("%d calls failed and %d digests were not asked for, %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
+				t.Errorf("%d calls failed and %d digests were not requested, %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
 			}
-			if asked := len(l.callsByDigest(t)); asked > test.failures {
-				t.Errorf("%d digests were asked for, want at most %d", asked, test.failures)
+			if requested := len(l.callsByDigest(t)); requested > test.failures {
+				t.Errorf("%d digests were requested, want at most %d", requested, test.failures)
 			}
 		})
 	}

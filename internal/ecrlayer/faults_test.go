@@ -80,18 +80,18 @@ func (s step) at(fault ecrtest.Fault) ecrtest.Fault {
 func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecrtest.Fault{
-		"ThrottlingException":        {Code: "ThrottlingException", Message: "Rate exceeded"},
-		"RequestLimitExceeded":       {Code: "RequestLimitExceeded", Message: "Request limit exceeded."},
-		"429":                        {Status: http.StatusTooManyRequests},
-		"500":                        {Status: http.StatusInternalServerError},
-		"502":                        {Status: http.StatusBadGateway, Body: []byte("<html>"), ContentType: "text/html"},
-		"503":                        {Status: http.StatusServiceUnavailable},
-		"ServerException":            {Code: "ServerException", Message: "oops", Status: 500},
-		"a reset before the answer":  {Reset: true},
-		"cut off after the headers":  {Truncate: -1},
-		"cut off in the middle":      {Truncate: 20},
-		"a reset in the middle":      {Truncate: 20, Reset: true},
-		"an answer that takes a bit": {Delay: 50 * time.Millisecond},
+		"ThrottlingException":         {Code: "ThrottlingException", Message: "Rate exceeded"},
+		"RequestLimitExceeded":        {Code: "RequestLimitExceeded", Message: "Request limit exceeded."},
+		"429":                         {Status: http.StatusTooManyRequests},
+		"500":                         {Status: http.StatusInternalServerError},
+		"502":                         {Status: http.StatusBadGateway, Body: []byte("<html>"), ContentType: "text/html"},
+		"503":                         {Status: http.StatusServiceUnavailable},
+		"ServerException":             {Code: "ServerException", Message: "oops", Status: 500},
+		"a reset before the response": {Reset: true},
+		"cut off after the headers":   {Truncate: -1},
+		"cut off in the middle":       {Truncate: 20},
+		"a reset in the middle":       {Truncate: 20, Reset: true},
+		"a late response":             {Delay: 50 * time.Millisecond},
 	}
 	for name, fault := range faults {
 		for _, times := range []int{1, 0} {
@@ -189,7 +189,7 @@ func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
 	}
 }
 
-func TestImageFromWhatCannotBeAnECRAnswer(t *testing.T) {
+func TestImageFromWhatIsNotAnECRResponse(t *testing.T) {
 	t.Parallel()
 	json11 := func(body string) ecrtest.Fault {
 		return ecrtest.Fault{Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
@@ -218,7 +218,7 @@ func TestImageFromWhatCannotBeAnECRAnswer(t *testing.T) {
 			image, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 			var call *ecrlayer.CallError
 			if image != nil || !errors.As(err, &call) || call.Attempts != 1 || call.Operation != "BatchGetImage" {
-				t.Fatalf("the answer is %v, %v", image, err)
+				t.Fatalf("the response is %v, %v", image, err)
 			}
 			if len(err.Error()) > 5000 {
 				t.Errorf("the error has %d characters", len(err.Error()))
@@ -309,6 +309,6 @@ func TestImageConfigWithCredentialsThatExpireBetweenTwoCalls(t *testing.T) {
 		t.Errorf("there were %d requests", calls)
 	}
 	if strings.Contains(err.Error(), user.SecretAccessKey) {
-		t.Errorf("the error tells the secret key: %v", err)
+		t.Errorf("the error contains the secret key: %v", err)
 	}
 }

@@ -238,7 +238,7 @@ func checkNoURL(t *testing.T, err error) {
 	t.Helper()
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
 		if strings.Contains(text, "X-Amz-") || strings.Contains(text, "starport") {
-			t.Errorf("%T tells the URL: %s", err, text)
+			t.Errorf("%T contains the URL: %s", err, text)
 		}
 	}
 	switch wrapped := err.(type) { //nolint:errorlint // every error of the chain is looked at

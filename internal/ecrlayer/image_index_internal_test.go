@@ -147,7 +147,7 @@ func TestChoose(t *testing.T) {
 		"with and without a version":                 {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64/v8")}, platform: "linux/arm64", name: "any"},
 		"with and without a version, none requested": {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64")}, reason: "none was requested", available: list("linux(Ubuntu 20)/arm64", "linux/arm64")},
 		"a version and a longer one":                 {index: entries{child("long", "windows/amd64", version("10.0.1")), child("short", "windows/amd64", version("10.0"))}, platform: "windows(10.0)/amd64", name: "short"},
-		"a SOCI index that its annotation tells":     {index: entries{child("soci", "linux/amd64", soci), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"a SOCI index by its annotation":             {index: entries{child("soci", "linux/amd64", soci), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
 		"such a SOCI index alone":                    {index: entries{child("soci", "linux/amd64", soci)}, reason: "names no image"},
 		"an image that names its SOCI index":         {index: entries{child("image", "linux/amd64", annotated("com.amazon.soci.index-digest", digest.FromString("soci").String()))}, name: "image"},
 	}

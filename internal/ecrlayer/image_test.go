@@ -44,7 +44,7 @@ const (
 var inTestRepository = ecrlayer.Repository{Name: testRepository}
 
 // imageRegistry is a local ECR, a client of it, and the calls that the client
-// told of.
+// reported.
 type imageRegistry struct {
 	*ecrtest.Endpoint
 	host   string
@@ -399,10 +399,10 @@ func TestImagePlatform(t *testing.T) {
 	r := newImageRegistry(t)
 	index := multiArch(t)
 	single := oci(build(t, 1, "linux/arm64/v8"))
-	untold := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single})
+	plain := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single})
 	r.push(t, "index", index)
 	r.push(t, "single", single)
-	r.push(t, "untold", untold)
+	r.push(t, "plain", plain)
 	r.push(t, "chart", chart(t))
 	r.putImage(t, "silent", []byte(`{}`), nil)
 	r.putImage(t, "ubuntu", []byte(`{"os":"linux","architecture":"arm64","os.version":"Ubuntu 22.04.1"}`), nil)
@@ -431,9 +431,9 @@ func TestImagePlatform(t *testing.T) {
 		"the config's, no index":                    {tag: "single", platform: "linux/arm64", want: singleDigest, calls: verified},
 		"the config's with its variant, no index":   {tag: "single", platform: "linux/arm64/v8", want: singleDigest, calls: verified},
 		"another, no index":                         {tag: "single", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: verified},
-		"none, an index without a platform":         {tag: "untold", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
-		"the config's, an index without a platform": {tag: "untold", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
-		"another, an index without a platform":      {tag: "untold", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
+		"none, an index without a platform":         {tag: "plain", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"the config's, an index without a platform": {tag: "plain", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
+		"another, an index without a platform":      {tag: "plain", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
 		"a config that does not say":                {tag: "silent", platform: "linux/amd64", failure: &choice, reason: "neither an index nor the config", calls: verified},
 		"a config with a version in words":          {tag: "ubuntu", platform: "linux/arm64", calls: verified},
 		"a config of an old tool":                   {tag: "old", platform: "linux/arm64", calls: verified},
@@ -599,25 +599,25 @@ func TestImageOfAnIndexThatIsListedAsAManifest(t *testing.T) {
 	}
 }
 
-// answerWith makes ECR answer one BatchGetImage with images and failures that
+// respondWithImages has ECR respond to BatchGetImage with images and failures that
 // are not its own.
-func (r *imageRegistry) answerWith(t *testing.T, answer any) {
+func (r *imageRegistry) respondWithImages(t *testing.T, response any) {
 	t.Helper()
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(response)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Inject(ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage", Body: body, ContentType: "application/x-amz-json-1.1"})
 }
 
-func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
+func TestImageFromAWrongResponse(t *testing.T) {
 	t.Parallel()
 	const manifest = `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":0},"layers":[]}`
-	asked := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
+	requested := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
 	good := func(change map[string]any) map[string]any {
 		image := map[string]any{
 			"registryId": testAccount, "repositoryName": testRepository,
-			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": asked.Digest},
+			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": requested.Digest},
 			"imageManifest": manifest, "imageManifestMediaType": types.OCIManifestSchema1,
 		}
 		maps.Copy(image, change)
@@ -632,24 +632,24 @@ func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
 		"no manifest":               {[]any{good(map[string]any{"imageManifest": nil})}, "has the digest"},
 		"another image":             {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "instead of the requested one"},
 		"no id":                     {[]any{good(map[string]any{"imageId": nil})}, "instead of the requested one"},
-		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": asked.Digest}})}, `about image tag "v2"`},
+		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": requested.Digest}})}, `about image tag "v2"`},
 		"another registry":          {[]any{good(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
 		"no registry":               {[]any{good(map[string]any{"registryId": nil})}, `about registry ""`},
 		"two images":                {[]any{good(nil), good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "several images"},
 		"another media type":        {[]any{good(map[string]any{"imageManifestMediaType": types.DockerManifestSchema2, "imageManifest": manifest})}, ""},
-		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": asked.Digest}}), good(nil)}, ""},
+		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": requested.Digest}}), good(nil)}, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newImageRegistry(t)
-			r.answerWith(t, map[string]any{"images": test.images, "failures": []any{}})
-			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, asked, "")
+			r.respondWithImages(t, map[string]any{"images": test.images, "failures": []any{}})
+			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, requested, "")
 			if test.want == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.ImageDigest != asked.Digest {
+				if got.ImageDigest != requested.Digest {
 					t.Errorf("got %s", got.ImageDigest)
 				}
 				return

@@ -141,7 +141,7 @@ func TestArtifactType(t *testing.T) {
 	}
 }
 
-// checkReadError fails if err is not one of the types that reading is to give.
+// checkReadError fails if err is not one of the types that reading returns.
 func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
@@ -193,17 +193,17 @@ func FuzzParseManifest(f *testing.F) {
 		if _, err := m.choose(nil); err != nil {
 			checkReadError(t, err)
 		}
-		// Whatever is listed as a platform can be asked for, and is then found.
+		// Every listed platform can be requested and is found.
 		withPlatform := m.candidates().platforms
 		for _, listed := range formatPlatforms(withPlatform) {
-			asked, err := newMatcher(listed)
+			requested, err := newMatcher(listed)
 			if err != nil {
-				t.Fatalf("the platform %q cannot be asked for: %v", listed, err)
+				t.Fatalf("the platform %q cannot be requested: %v", listed, err)
 			}
-			if len(asked.best(withPlatform)) == 0 {
+			if len(requested.best(withPlatform)) == 0 {
 				t.Errorf("the platform %q is not found", listed)
 			}
-			if _, err := m.choose(asked); err != nil {
+			if _, err := m.choose(requested); err != nil {
 				checkReadError(t, err)
 			}
 		}

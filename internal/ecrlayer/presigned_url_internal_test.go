@@ -69,8 +69,8 @@ func TestAResponseWithoutAnHTTPURLIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key",
 		"https://host/a b\n", "https://host/%zz", "https://host/ünï", "https://host/e\u0301", "https://host/\ufffd", "https://host/\xff"} {
-		var answer *InvalidResponseError
-		if err := checkURL(url); !errors.As(err, &answer) {
+		var invalid *InvalidResponseError
+		if err := checkURL(url); !errors.As(err, &invalid) {
 			t.Errorf("checkURL(%q) = %v, want an InvalidResponseError", url, err)
 		}
 	}
