@@ -174,6 +174,7 @@ func (m *manifest) choose(requested *matcher) (ocispec.Descriptor, error) {
 	}
 	if all.nested && !failure.Ambiguous {
 		failure.Reason = nestedIndex
+		failure.Available = formatPlatforms(all.platforms)
 	}
 	failure.Entries = m.entries()
 	return ocispec.Descriptor{}, failure

@@ -135,7 +135,7 @@ func TestChoose(t *testing.T) {
 		"an index for the platform":                    {index: entries{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, platform: "linux/amd64", reason: "names another index"},
 		"an index beside the requested platform":       {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
 		"an index beside another platform":             {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/arm64", reason: "names another index", available: list("linux/amd64")},
-		"an index beside the only platform":            {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index"},
+		"an index beside the only platform":            {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index", available: list("linux/amd64")},
 
 		"versions in words, none requested":          {index: words, reason: "none was requested", available: list("linux/arm64", "linux/amd64")},
 		"a version in words":                         {index: words, platform: "linux/arm64", name: "arm64"},
