@@ -157,7 +157,9 @@ func TestSecretSet(t *testing.T) {
 		})
 	}
 	writers.Wait()
-	if got := set.redact("00000000 and 3, 00000000 and 4, 1234567"); got != "REDACTED, REDACTED and 4, 1234567" {
+	set.add("11111111 and more", minSecret)
+	set.add("11111111", minSecret)
+	if got := set.redact("00000000 and 3, 00000000 and 4, 11111111 and more, 1234567"); got != "REDACTED, REDACTED and 4, REDACTED, 1234567" {
 		t.Errorf("got %q", got)
 	}
 	for n := range 2 * maxSecrets {
