@@ -19,51 +19,59 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// OperationDownload is the Operation of the Call that gets a blob from where a
-// pre-signed URL leads to. It is no operation of ECR.
+// OperationDownload is the Operation of the Call that downloads a blob by its
+// pre-signed URL. It is not an operation of ECR.
 const OperationDownload = "Download"
 
-// The most that is read of an answer that reports an error.
+// MaxConfigSize is the most bytes of an image's config: 8 MiB. Usual configs have
+// a few KiB.
+const MaxConfigSize = 8 << 20
+
+// maxErrorSize is the most bytes that are read of an error response.
 const maxErrorSize = 64 << 10
 
-// DownloadError is an answer to the download of a blob that is not the blob.
+// DownloadError is a response to the download of a blob that is not the blob.
 type DownloadError struct {
 	// StatusCode is the HTTP status.
 	StatusCode int
-	// Code is Amazon S3's error code, such as "AccessDenied", or empty if the
-	// answer is not S3's (a proxy's, say).
+	// Code is the error code of Amazon S3, such as "AccessDenied", or empty if the
+	// response is not S3's.
 	Code string
-	// Message is Amazon S3's explanation.
+	// Message is Amazon S3's explanation, or where a redirect that was not followed
+	// leads to.
 	Message string
-	// Host is where the blob was asked for: its first label names the S3 bucket,
-	// or the bucket is the path's beginning.
+	// Host is the host of the request. If it is S3's, its first label or the
+	// beginning of the path is the name of the bucket.
 	Host string
 }
 
-// Error returns the status, the host and what Amazon S3 said.
+// Error returns the host, the status, the code and the message.
 func (e *DownloadError) Error() string {
-	s := fmt.Sprintf("%s answered %d %s", e.Host, e.StatusCode, http.StatusText(e.StatusCode))
-	if e.Code != "" {
+	s := fmt.Sprintf("%s responded %d %s", e.Host, e.StatusCode, http.StatusText(e.StatusCode))
+	switch {
+	case e.Code != "":
 		s += fmt.Sprintf(" (%s: %s)", e.Code, e.Message)
+	case e.Message != "":
+		s += fmt.Sprintf(" (%s)", e.Message)
 	}
 	return s
 }
 
-// HTTPStatusCode tells the SDK's retryer whether to try again.
+// HTTPStatusCode is for the SDK's retryer.
 func (e *DownloadError) HTTPStatusCode() int {
 	return e.StatusCode
 }
 
-// ErrorCode tells it, too.
+// ErrorCode is for the SDK's retryer.
 func (e *DownloadError) ErrorCode() string {
 	return e.Code
 }
 
-// download gets a blob from where presigned leads to, checks its size and its
-// digest, and gives it to use. It connects and retries as for ECR, but signs
-// nothing and runs none of the steps that log requests: the URL is a credential.
-// The error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError or what
-// use returns.
+// download downloads a blob, checks its digest and its size, and passes it to
+// use. It connects and retries as requests to ECR do, but signs nothing and runs
+// none of the middlewares that log requests, because the URL is a credential. The
+// error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
+// *BrokenImageError or what use returns.
 func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, presigned string, use func([]byte) error) error {
 	return c.do(ctx, OperationDownload, repo, blob.Digest.String(), func(ctx context.Context, options func(*ecr.Options)) error {
 		target, err := url.Parse(presigned)
@@ -98,8 +106,8 @@ func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor,
 	})
 }
 
-// redactingClient is an HTTP client whose errors tell no more of a URL than
-// scheme and host.
+// redactingClient is an HTTP client whose errors contain only the scheme and the
+// host of a URL.
 type redactingClient struct {
 	smithyhttp.ClientDo
 }
@@ -113,19 +121,18 @@ func (c redactingClient) Do(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// blobReader is the step of the SDK's stack that reads what each attempt to get
-// a blob brings.
+// blobReader is the middleware that reads the response to each attempt.
 type blobReader struct {
 	blob    Descriptor
 	content []byte
 }
 
-// ID returns the name of the step.
+// ID returns the name of the middleware.
 func (*blobReader) ID() string {
 	return "ecrlayer:Blob"
 }
 
-// HandleDeserialize reads the answer.
+// HandleDeserialize reads the response.
 func (r *blobReader) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, ok := out.RawResponse.(*smithyhttp.Response)
@@ -141,9 +148,12 @@ func (r *blobReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 		if request, ok := in.Request.(*smithyhttp.Request); ok {
 			failure.Host = request.URL.Host
 		}
-		// What is not Amazon S3's XML leaves code and message empty.
-		said, _ := awsxml.GetErrorResponseComponents(io.LimitReader(response.Body, maxErrorSize), true)
-		failure.Code, failure.Message = said.Code, said.Message
+		// A response that is not Amazon S3's XML leaves code and message empty.
+		described, _ := awsxml.GetErrorResponseComponents(io.LimitReader(response.Body, maxErrorSize), true)
+		failure.Code, failure.Message = described.Code, described.Message
+		if location, err := response.Location(); err == nil && failure.StatusCode >= http.StatusTemporaryRedirect {
+			failure.Message = "a redirect to " + location.Host
+		}
 		return out, metadata, failure
 	}
 	r.content, err = r.read(response.Body)
@@ -151,18 +161,20 @@ func (r *blobReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 }
 
 func (r *blobReader) read(body io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(body, r.blob.Size+1))
-	switch size := int64(len(content)); {
-	case err != nil:
-		// The connection broke: worth another attempt.
+	content, err := io.ReadAll(io.LimitReader(body, MaxConfigSize+1))
+	size := int64(len(content))
+	if err != nil {
+		// The connection broke, so that another attempt may succeed.
 		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, r.blob.Size, err)}
-	case size > r.blob.Size:
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than the %d bytes that the manifest says", r.blob.Size)}
-	case size < r.blob.Size:
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes, the manifest says %d", size, r.blob.Size)}
+	}
+	if size > MaxConfigSize {
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %d according to the manifest", MaxConfigSize, r.blob.Size)}
 	}
 	if actual := r.blob.Digest.Algorithm().FromBytes(content); actual != r.blob.Digest {
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, not the one that the manifest says", actual)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes and the digest %s, according to the manifest %d bytes and %s", size, actual, r.blob.Size, r.blob.Digest)}
+	}
+	if size != r.blob.Size {
+		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes, and %d according to the manifest", size, r.blob.Size)}
 	}
 	return content, nil
 }

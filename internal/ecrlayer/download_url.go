@@ -15,21 +15,21 @@ import (
 
 const operationDownloadURL = "GetDownloadUrlForLayer"
 
-// DownloadURL is a pre-signed URL of one layer.
+// DownloadURL is a pre-signed URL of a layer.
 type DownloadURL struct {
-	// URL is what ECR answered, byte for byte. Whoever has it can download the
-	// layer until it expires: it is a credential.
+	// URL is the URL, byte for byte as ECR returned it. It is a credential: whoever
+	// has it can download the layer until it expires.
 	URL string
-	// LayerDigest is the digest of what the URL leads to.
+	// LayerDigest is the digest of the layer.
 	LayerDigest digest.Digest
-	// ExpiresAt is when the URL stops working, in UTC, or the zero time if the
-	// URL does not tell.
+	// ExpiresAt is when the URL expires, in UTC, or the zero time if it carries no
+	// expiry.
 	ExpiresAt time.Time
 }
 
-// DownloadURL returns a pre-signed URL of a layer (or of an image's config) by
-// one call of GetDownloadUrlForLayer. The error is a *CallError; it wraps an
-// *InvalidResponseError when ECR answered without a URL or about another digest.
+// DownloadURL returns a pre-signed URL of a layer or of an image's config by one
+// call of GetDownloadUrlForLayer. The error is a *CallError; it wraps an
+// *InvalidResponseError if the response has no URL or another digest.
 //
 // See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
 func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.Digest) (DownloadURL, error) {
@@ -47,20 +47,17 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 		if err != nil {
 			return err
 		}
-		if err := checkDownloadURL(output, layer); err != nil {
+		presigned := aws.ToString(output.DownloadUrl)
+		addURLSecrets(presigned)
+		if returned := aws.ToString(output.LayerDigest); returned != layer.String() {
+			return &InvalidResponseError{Reason: fmt.Sprintf("the response is about layer digest %s instead of the requested one", quote(returned))}
+		}
+		if err := checkURL(presigned); err != nil {
 			return err
 		}
-		result.URL = aws.ToString(output.DownloadUrl)
-		result.LayerDigest = layer
-		result.ExpiresAt, _ = URLExpiry(result.URL)
+		result = DownloadURL{URL: presigned, LayerDigest: layer}
+		result.ExpiresAt, _ = URLExpiry(presigned)
 		return nil
 	})
 	return result, err
-}
-
-func checkDownloadURL(output *ecr.GetDownloadUrlForLayerOutput, asked digest.Digest) error {
-	if answered := aws.ToString(output.LayerDigest); answered != asked.String() {
-		return &InvalidResponseError{Reason: fmt.Sprintf("the answer is about layer digest %q, not about the one that was asked for", answered)}
-	}
-	return checkURL(aws.ToString(output.DownloadUrl))
 }

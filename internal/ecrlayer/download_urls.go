@@ -17,46 +17,33 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// maxConcurrentCalls is how many calls the batches of one Client make at once.
-//
-// BenchmarkDownloadURLsConcurrency measured, on two cores shared with an endpoint
-// that answers after 20 ms, for 1,000 digests: 2.3 s with 10 calls at once, 1.1 s
-// with 20, 0.8 s with 30, 0.6 s with 40, 0.5 s with 50, 0.35 s with 100, and 0.3 s
-// with 150 and with 200, where the cores are busy all the time. ECR by default
-// takes 3,000 calls a second of all that use an account in a region. At 20 ms, 50
-// calls at once stay below that (2,500), 60 reach it; the tenths of a second to be
-// had beyond are not worth throttling those who pull images meanwhile.
-//
-// See https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
-const maxConcurrentCalls = 50
-
-// How many failures BatchError.Error spells out.
+// maxErrorsInText is how many failures the text of a BatchError contains.
 const maxErrorsInText = 3
 
-// errBatchAborted is why a batch ends when a failure shows that no call of it can
-// succeed.
-var errBatchAborted = errors.New("another call of the batch failed in a way that all would")
+// errBatchAborted is the cause of the batch's context if a failure shows that no
+// call can succeed.
+var errBatchAborted = errors.New("another call of the batch failed for a reason that applies to all")
 
-// BatchError is a batch of which at least one call failed. It unwraps to all the
-// CallErrors that it holds.
+// BatchError is a batch of which at least one call failed. It unwraps to all of
+// its CallErrors.
 type BatchError struct {
-	// Digests is how many distinct digests were asked for.
+	// Digests is the number of distinct digests.
 	Digests int
-	// Failures are the calls that failed, in the order of their digests.
+	// Failures are the calls that failed, sorted by digest.
 	Failures []*CallError
-	// Incomplete is how many digests were not asked for, or not to the end,
-	// because the context ended, or because a failure showed that no call of the
-	// batch could succeed: no credentials, no access, no repository, no connection.
+	// Incomplete is the number of digests without a finished call, because the
+	// context ended, or because a failure showed that no call can succeed: no
+	// credentials, no access, no repository, no connection, a panic.
 	Incomplete int
-	// Interrupted is set if the context ended first. Of the calls that this broke off it
-	// is one with the most attempts; without attempts if it broke off none.
+	// Interrupted is set if the context ended first. It is the interrupted call with
+	// the most attempts, or one without attempts if no call was interrupted.
 	Interrupted *CallError
 }
 
-// Error returns how many failed and the first few failures, free of secrets.
+// Error returns the numbers and the first few failures, free of secrets.
 func (e *BatchError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "of %d digests, %d failed and %d got no answer", e.Digests, len(e.Failures), e.Incomplete)
+	fmt.Fprintf(&text, "of %d digests, %d failed and %d are incomplete", e.Digests, len(e.Failures), e.Incomplete)
 	for i, err := range e.Unwrap() {
 		if i == maxErrorsInText {
 			text.WriteString("; …")
@@ -79,13 +66,13 @@ func (e *BatchError) Unwrap() []error {
 	return all
 }
 
-// DownloadURLs returns the pre-signed URLs of layers by one call of
-// GetDownloadUrlForLayer for each distinct digest, up to 50 at once. That bound
-// holds for all batches of the Client together. The error is a *BatchError; the
-// URLs that were had are returned with it.
+// DownloadURLs returns the pre-signed URLs of layers, by digest. It makes one call
+// of GetDownloadUrlForLayer per distinct digest, up to 50 at once; all batches of
+// the Client share that limit. The error is a *BatchError, and the URLs of the
+// calls that succeeded are returned with it.
 //
-// Throttling makes a batch slower: a call that is to be retried keeps its place
-// among the 50 while it waits.
+// Throttling makes a batch slower: a call that waits for its next attempt counts
+// among the 50.
 func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []digest.Digest) (map[digest.Digest]DownloadURL, error) {
 	layers = slices.Compact(slices.Sorted(slices.Values(layers)))
 	b := &batch{
@@ -101,45 +88,40 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 		}
 		calls.Go(func() {
 			defer c.slots.Release(1)
-			defer func() {
-				if value := recover(); value != nil {
-					b.panicked(value)
-					stop(errBatchAborted)
-				}
-			}()
-			url, err := c.DownloadURL(batchCtx, repo, layer)
+			url, err := c.recoveringDownloadURL(batchCtx, repo, layer)
 			if b.add(url, err) {
 				stop(errBatchAborted)
 			}
 		})
 	}
 	calls.Wait()
-	if b.panic != nil {
-		panic(b.panic)
-	}
 	return b.result(ctx, c, repo)
 }
 
-// batch collects what the calls of a batch come to.
+// recoveringDownloadURL is DownloadURL in a goroutine of its own, where nothing
+// else would recover a panic: it would end the process.
+func (c *Client) recoveringDownloadURL(ctx context.Context, repo Repository, layer digest.Digest) (url DownloadURL, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &CallError{Call: Call{
+				Operation:  operationDownloadURL,
+				Repository: c.withRegion(repo),
+				Resource:   layer.String(),
+				Err:        &PanicError{Value: value, Stack: debug.Stack()},
+			}}
+		}
+	}()
+	return c.DownloadURL(ctx, repo, layer)
+}
+
+// batch collects the results of the calls.
 type batch struct {
 	mu      sync.Mutex
 	urls    map[digest.Digest]DownloadURL
 	failure BatchError
-	panic   *PanicError // the first
 }
 
-// panicked notes that a call panicked. In its own goroutine, where nobody could
-// recover, that would end the process.
-func (b *batch) panicked(value any) {
-	stack := debug.Stack()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.panic == nil {
-		b.panic = &PanicError{Value: value, Stack: stack}
-	}
-}
-
-// add takes the result of one call. It returns whether the others are pointless.
+// add adds the result of a call. It returns whether no other call can succeed.
 func (b *batch) add(url DownloadURL, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,7 +130,7 @@ func (b *batch) add(url DownloadURL, err error) bool {
 	case err == nil:
 		b.urls[url.LayerDigest] = url
 	case !errors.As(err, &call), errors.Is(call.cause, errBatchAborted):
-		// Neither an answer nor a failure of its own.
+		// The call was interrupted by the batch itself.
 	case call.cause != nil:
 		if b.failure.Interrupted == nil || call.Attempts > b.failure.Interrupted.Attempts {
 			b.failure.Interrupted = call
@@ -160,7 +142,7 @@ func (b *batch) add(url DownloadURL, err error) bool {
 	return false
 }
 
-// result returns what the batch has come to. ctx is the caller's.
+// result returns the result of the batch. ctx is the caller's.
 func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[digest.Digest]DownloadURL, error) {
 	failure := &b.failure
 	failure.Incomplete = failure.Digests - len(b.urls) - len(failure.Failures)
@@ -168,17 +150,13 @@ func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[dig
 		return b.urls, nil
 	}
 	if cause := context.Cause(ctx); cause != nil && failure.Interrupted == nil && failure.Incomplete > 0 {
-		if repo.Region == "" {
-			repo.Region = c.region
-		}
-		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: repo, Err: ctx.Err()}, cause: cause}
+		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: c.withRegion(repo), Err: ctx.Err()}, cause: cause}
 	}
 	slices.SortFunc(failure.Failures, func(a, b *CallError) int { return strings.Compare(a.Resource, b.Resource) })
 	return b.urls, failure
 }
 
-// The error codes that a call gets whatever the digest, besides those of bad
-// credentials.
+// fatalCodes are the error codes that do not depend on the digest.
 var fatalCodes = []string{
 	(*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode(),
 	"AccessDeniedException",
@@ -190,9 +168,8 @@ var fatalCodes = []string{
 	"OptInRequired",
 }
 
-// isFatal reports whether a call about any other digest would fail as this
-// one has: nothing was sent, nothing came back in spite of all retries, or ECR
-// objects to the caller or the repository.
+// isFatal reports whether a call with any other digest would fail, too: no request
+// was sent, no attempt got a response, or ECR rejects the caller or the repository.
 func (e *CallError) isFatal() bool {
 	if e.Attempts == 0 || e.StatusCode == 0 {
 		return true

@@ -3,43 +3,13 @@
 
 package ecrlayer
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "fmt"
 
-// CallError is a failed API call: what was asked, how often, and what went
-// wrong. It unwraps to the error of the SDK, so that errors.As finds the API
-// errors of github.com/aws/aws-sdk-go-v2/service/ecr/types.
-type CallError struct {
-	Call
-	cause error
-}
-
-// Error returns the operation, the repository and the cause, free of secrets.
-func (e *CallError) Error() string {
-	return Redact(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err))
-}
-
-// Unwrap returns the error of the SDK.
-func (e *CallError) Unwrap() error {
-	return e.Err
-}
-
-// TimedOut reports whether the call ended because its context's deadline passed.
-func (e *CallError) TimedOut() bool {
-	return errors.Is(e.cause, context.DeadlineExceeded)
-}
-
-// Cancelled reports whether the call ended because its context was cancelled.
-func (e *CallError) Cancelled() bool {
-	return errors.Is(e.cause, context.Canceled)
-}
-
-// InvalidResponseError is an answer that was understood but does not say what it must.
+// InvalidResponseError is a response that ECR or Amazon S3 would not send: one
+// about another image, bytes that do not have their digest, no URL. A proxy or a
+// wrong endpoint usually made it.
 type InvalidResponseError struct {
-	// Reason says what is wrong with the answer, as a clause.
+	// Reason says what is wrong with the response, as a clause.
 	Reason string
 }
 
@@ -48,17 +18,28 @@ func (e *InvalidResponseError) Error() string {
 	return e.Reason
 }
 
-// PanicError is the panic of a goroutine that a method of Client had started. The
-// method panics with it, where its caller can recover.
+// BrokenImageError is a manifest or config that has its digest, so that it is
+// what was pushed, but breaks the rules of the OCI image specification.
+type BrokenImageError struct {
+	// Reason says what is wrong with the image, as a clause.
+	Reason string
+}
+
+// Error returns the reason.
+func (e *BrokenImageError) Error() string {
+	return e.Reason
+}
+
+// PanicError is a panic in a goroutine that a method of Client started. The
+// method recovers it and returns it like every other failure.
 type PanicError struct {
-	// Value is what the goroutine panicked with.
+	// Value is the argument of panic.
 	Value any
-	// Stack is where it did.
+	// Stack is the goroutine's stack trace.
 	Stack []byte
 }
 
-// Error returns the value, free of secrets, and the stack: it is what is printed
-// when nobody recovers.
+// Error returns the value, as Sanitize has it.
 func (e *PanicError) Error() string {
-	return Redact(fmt.Sprintf("%v\n\n%s", e.Value, e.Stack))
+	return Sanitize(fmt.Sprintf("internal error: %v", e.Value))
 }

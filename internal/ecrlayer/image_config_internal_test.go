@@ -67,6 +67,24 @@ func TestParseConfig(t *testing.T) {
 		"a value for a port":     {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
 		"Windows":                {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows", OSVersion: "10.0.20348.1"}},
 		"what Docker alone adds": {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
+		"too few diff_ids": {
+			layers:  2,
+			content: `{"config":{"Labels":{"a":"b"}},"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
+			want: ImageConfig{
+				Labels:  map[string]string{"a": "b"},
+				DiffIDs: []digest.Digest{first},
+				Layers:  []ConfigLayer{{Digest: digest.FromString("layer 0")}, {Digest: digest.FromString("layer 1")}},
+			},
+		},
+		"too many diff_ids": {
+			content: `{"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
+			want:    ImageConfig{DiffIDs: []digest.Digest{first}},
+		},
+		"no diff_ids": {
+			layers:  1,
+			content: `{}`,
+			want:    ImageConfig{Layers: []ConfigLayer{{Digest: digest.FromString("layer 0")}}},
+		},
 		"history of empty layers": {
 			layers:  1,
 			content: `{"history":[{"created_by":"ENV","empty_layer":true},{"created":"2026-01-01T00:00:00Z"},{"empty_layer":true}],"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
@@ -80,11 +98,12 @@ func TestParseConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			image := layered(test.layers)
-			got, err := parseConfig([]byte(test.content), image)
+			parsed, err := parseConfig([]byte(test.content))
 			if err != nil {
 				t.Fatal(err)
 			}
-			test.want.Image, test.want.ConfigDigest = image, image.Config.Digest
+			got := newImageConfig(parsed, image)
+			test.want.Image, test.want.ConfigDigest, test.want.JSON = image, image.Config.Digest, test.content
 			if len(got.Env) == 0 && len(test.want.Env) == 0 {
 				got.Env = nil
 			}
@@ -100,26 +119,22 @@ func TestParseConfig(t *testing.T) {
 
 func TestParseConfigSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		layers        int
-		content, want string
-	}{
-		"nothing":                {0, ``, "cannot be read"},
-		"no JSON":                {0, `<html>`, "cannot be read"},
-		"cut off":                {0, `{"os":"lin`, "cannot be read"},
-		"a number for a string":  {0, `{"os":1}`, "cannot be read"},
-		"a date that is none":    {0, `{"created":"yesterday"}`, "cannot be read"},
-		"too few diff_ids":       {2, `{"rootfs":{"diff_ids":["` + digest.FromString("").String() + `"]}}`, "1 diff_ids and the manifest 2 layers"},
-		"too many diff_ids":      {0, `{"rootfs":{"diff_ids":["` + digest.FromString("").String() + `"]}}`, "1 diff_ids and the manifest 0 layers"},
-		"no diff_ids":            {1, `{}`, "0 diff_ids and the manifest 1 layers"},
-		"a diff_id that is none": {1, `{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
+	tests := map[string]struct{ content, want string }{
+		"nothing":                  {``, "cannot be read"},
+		"not JSON":                 {`<html>`, "cannot be read"},
+		"truncated":                {`{"os":"lin`, "cannot be read"},
+		"a number for a string":    {`{"os":1}`, "cannot be read"},
+		"an invalid date":          {`{"created":"yesterday"}`, "cannot be read"},
+		"a long invalid date":      {`{"created":"` + strings.Repeat("x", 1<<20) + `"}`, "cannot be read"},
+		"not UTF-8":                {"{\"os\":\"\xff\"}", "not valid UTF-8"},
+		"a diff_id without digest": {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parseConfig([]byte(test.content), layered(test.layers))
-			var answer *InvalidResponseError
-			if !errors.As(err, &answer) || !strings.Contains(err.Error(), test.want) {
+			_, err := parseConfig([]byte(test.content))
+			var broken *BrokenImageError
+			if !errors.As(err, &broken) || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 2*maxQuoted {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}
 		})
@@ -133,16 +148,21 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(`null`), uint8(0))
 	f.Add([]byte(``), uint8(2))
 	f.Fuzz(func(t *testing.T, content []byte, layers uint8) {
-		config, err := parseConfig(content, layered(int(layers)))
+		parsed, err := parseConfig(content)
 		if err != nil {
 			checkReadError(t, err)
 			return
 		}
-		if len(config.Layers) != int(layers) || len(config.DiffIDs) != int(layers) {
-			t.Errorf("%d layers and %d diff_ids, want %d", len(config.Layers), len(config.DiffIDs), layers)
+		config := newImageConfig(parsed, layered(int(layers)))
+		if len(config.Layers) != int(layers) || config.JSON != string(content) {
+			t.Errorf("%d layers, want %d, and the JSON %q", len(config.Layers), layers, config.JSON)
 		}
-		for _, layer := range config.Layers {
-			if err := layer.DiffID.Validate(); err != nil {
+		for i, layer := range config.Layers {
+			if len(config.DiffIDs) != int(layers) {
+				if layer.DiffID != "" {
+					t.Errorf("paired layer %d with %q", i, layer.DiffID)
+				}
+			} else if err := layer.DiffID.Validate(); err != nil {
 				t.Errorf("accepted the diff_id %q: %v", layer.DiffID, err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -43,7 +44,7 @@ const (
 var inTestRepository = ecrlayer.Repository{Name: testRepository}
 
 // imageRegistry is a local ECR, a client of it, and the calls that the client
-// told of.
+// reported.
 type imageRegistry struct {
 	*ecrtest.Endpoint
 	host   string
@@ -122,24 +123,21 @@ func (r *imageRegistry) operations() []string {
 	return operations
 }
 
-// must returns what the functions of go-containerregistry return without their error.
-func must[T any](t *testing.T, what T, err error) T {
-	t.Helper()
+// must returns a value that is there, as everything of go-containerregistry's is
+// that the tests build.
+func must[T any](value T, err error) T {
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	return what
+	return value
 }
 
 // build returns an image of random layers for a platform.
 func build(t *testing.T, layers int64, platform string) v1.Image {
 	t.Helper()
-	img, err := random.Image(64, layers)
-	img = must(t, img, err)
-	config, err := img.ConfigFile()
-	config = must(t, config, err).DeepCopy()
-	p, err := v1.ParsePlatform(platform)
-	p = must(t, p, err)
+	img := must(random.Image(64, layers))
+	config := must(img.ConfigFile()).DeepCopy()
+	p := must(v1.ParsePlatform(platform))
 	config.OS, config.Architecture, config.Variant = p.OS, p.Architecture, p.Variant
 	config.Created = v1.Time{Time: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	config.Author = "somebody"
@@ -154,8 +152,7 @@ func build(t *testing.T, layers int64, platform string) v1.Image {
 		Volumes:      map[string]struct{}{"/var/lib/app": {}},
 		StopSignal:   "SIGTERM",
 	}
-	img, err = mutate.ConfigFile(img, config)
-	return must(t, img, err)
+	return must(mutate.ConfigFile(img, config))
 }
 
 // oci returns a Docker image as an OCI image.
@@ -175,10 +172,8 @@ func platformOf(platform string) *v1.Platform {
 func attestationOf(t *testing.T, img v1.Image) mutate.IndexAddendum {
 	t.Helper()
 	statement := static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json")
-	attestation, err := mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}})
-	attestation = must(t, attestation, err)
-	about, err := img.Digest()
-	about = must(t, about, err)
+	attestation := must(mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}}))
+	about := must(img.Digest())
 	return mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{
 		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
 		Annotations: map[string]string{
@@ -204,7 +199,7 @@ func multiArch(t *testing.T) v1.ImageIndex {
 func chart(t *testing.T) v1.Image {
 	t.Helper()
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
-	img, err := mutate.Append(base,
+	img := must(mutate.Append(base,
 		mutate.Addendum{
 			Layer:       static.NewLayer([]byte("chart"), "application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
 			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz"},
@@ -212,47 +207,48 @@ func chart(t *testing.T) v1.Image {
 		mutate.Addendum{
 			Layer:       static.NewLayer([]byte("provenance"), "application/vnd.cncf.helm.chart.provenance.v1.prov"),
 			Annotations: map[string]string{"org.opencontainers.image.title": "app-1.0.0.tgz.prov"},
-		})
-	img = must(t, img, err)
+		}))
 	return mutate.Annotations(img, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
 }
 
 // descriptorOf returns go-containerregistry's descriptor as the client's.
 func descriptorOf(d v1.Descriptor) ecrlayer.Descriptor {
-	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, Annotations: d.Annotations}
+	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, URLs: d.URLs, Annotations: d.Annotations}
 }
 
-// An image must be in every field what go-containerregistry says that it is,
-// and cost no more calls than it has to.
-func TestImageIsWhatGoContainerregistrySees(t *testing.T) {
+// digestOf returns the digest of an image, an index or a layer.
+func digestOf(what interface{ Digest() (v1.Hash, error) }) digest.Digest {
+	return digest.Digest(must(what.Digest()).String())
+}
+
+// Every field of an image and its config must be what go-containerregistry sees,
+// at the cost of no more calls than needed.
+func TestImageAndConfigAreWhatGoContainerregistrySees(t *testing.T) {
 	t.Parallel()
-	twice, err := random.Layer(64, types.DockerLayer)
-	twice = must(t, twice, err)
-	repeated, err := mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)
-	repeated = must(t, repeated, err)
+	twice := must(random.Layer(64, types.DockerLayer))
 	list := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.DockerManifestList),
 		mutate.IndexAddendum{Add: build(t, 2, "linux/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
 		mutate.IndexAddendum{Add: build(t, 3, "windows/amd64"), Descriptor: v1.Descriptor{Platform: platformOf("windows/amd64")}})
-	index := multiArch(t)
-	annotated := mutate.Annotations(oci(build(t, 1, "linux/amd64")), map[string]string{"a": "b", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"})
+	index, all := multiArch(t), []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
 
 	tests := map[string]struct {
-		pushed       remote.Taggable
-		platform     string
-		artifactType string
-		platforms    []string
-		layers       int
+		pushed    remote.Taggable
+		platform  string
+		artifact  string
+		platforms []string
+		layers    int
 	}{
 		"an OCI image":                  {pushed: oci(build(t, 3, "linux/amd64")), layers: 3},
-		"an OCI image with annotations": {pushed: annotated.(v1.Image), layers: 1},
-		"a Docker image":                {pushed: build(t, 3, "linux/amd64"), layers: 3},
+		"an OCI image with annotations": {pushed: mutate.Annotations(oci(build(t, 1, "linux/amd64")), map[string]string{"a": "b", "org.opencontainers.image.created": "2026-01-01T00:00:00Z"}).(v1.Image), layers: 1},
+		"a Docker image":                {pushed: build(t, 3, "linux/arm/v7"), layers: 3},
 		"an image without layers":       {pushed: build(t, 0, "linux/amd64")},
+		"an empty image":                {pushed: empty.Image},
 		"an image of 127 layers":        {pushed: oci(build(t, 127, "linux/amd64")), layers: 127},
-		"the same layer twice":          {pushed: repeated, layers: 3},
-		"a Helm chart":                  {pushed: chart(t), artifactType: "application/vnd.cncf.helm.config.v1+json", layers: 2},
-		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
-		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
-		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}, layers: 2},
+		"the same layer twice":          {pushed: must(mutate.AppendLayers(build(t, 1, "linux/amd64"), twice, twice)), layers: 3},
+		"a Helm chart":                  {pushed: chart(t), artifact: "application/vnd.cncf.helm.config.v1+json", layers: 2},
+		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: all, layers: 2},
+		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: all, layers: 2},
+		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: all, layers: 2},
 		"a Docker list, windows":        {pushed: list, platform: "windows/amd64", platforms: []string{"linux/amd64", "windows/amd64"}, layers: 3},
 	}
 	for name, test := range tests {
@@ -264,50 +260,89 @@ func TestImageIsWhatGoContainerregistrySees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			calls := []string{"BatchGetImage"}
+			calls, options := []string{"BatchGetImage"}, []remote.Option{remote.WithContext(t.Context())}
 			if test.platform != "" {
-				calls = append(calls, "BatchGetImage")
+				calls, options = append(calls, "BatchGetImage"), append(options, remote.WithPlatform(*platformOf(test.platform)))
 			}
 			if made := r.operations(); !slices.Equal(made, calls) {
 				t.Errorf("made the calls %q, want %q", made, calls)
 			}
 
-			options := []remote.Option{remote.WithContext(t.Context())}
-			if test.platform != "" {
-				options = append(options, remote.WithPlatform(*platformOf(test.platform)))
-			}
-			pulled, err := remote.Get(ref, options...)
-			pulled = must(t, pulled, err)
-			img, err := pulled.Image()
-			img = must(t, img, err)
-			manifest, err := img.Manifest()
-			manifest = must(t, manifest, err)
-			manifestDigest, err := img.Digest()
-			manifestDigest = must(t, manifestDigest, err)
+			img, imageDigest := must(remote.Image(ref, options...)), digest.Digest(must(remote.Head(ref, options[:1]...)).Digest.String())
+			manifest := must(img.Manifest())
 			want := &ecrlayer.Image{
 				Repository:     ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
-				ImageDigest:    digest.Digest(pulled.Digest.String()),
-				ManifestDigest: digest.Digest(manifestDigest.String()),
+				ImageDigest:    imageDigest,
+				ManifestDigest: digestOf(img),
+				Manifest:       string(must(img.RawManifest())),
 				MediaType:      string(manifest.MediaType),
-				ArtifactType:   test.artifactType,
+				ArtifactType:   test.artifact,
 				Platforms:      test.platforms,
 				Config:         descriptorOf(manifest.Config),
 				Annotations:    manifest.Annotations,
-				URI: ecrlayer.ImageURI{
-					RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com",
-					RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String()),
-				},
+				URI:            ecrlayer.ImageURI{RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com", RepositoryName: testRepository, Digest: imageDigest},
 			}
 			for _, layer := range manifest.Layers {
 				want.Layers = append(want.Layers, descriptorOf(layer))
 			}
-			if !reflect.DeepEqual(got, want) {
+			if !reflect.DeepEqual(got, want) || len(got.Layers) != test.layers {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
-			if len(got.Layers) != test.layers {
-				t.Errorf("%d layers, want %d", len(got.Layers), test.layers)
+			if test.artifact == "" {
+				checkConfig(t, r, img, got, test.platform)
 			}
 		})
+	}
+}
+
+// checkConfig reads the config of an image and compares it with that of img.
+func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.Image, platform string) {
+	t.Helper()
+	before := r.operations()
+	got, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, want := r.operations()[len(before):], slices.Concat(before, []string{"GetDownloadUrlForLayer", "GetObject"}); !slices.Equal(made, want) {
+		t.Errorf("made the calls %q, want %q", made, want)
+	}
+	config := must(img.ConfigFile())
+	want := &ecrlayer.ImageConfig{
+		Image:        image,
+		ConfigDigest: image.Config.Digest,
+		JSON:         string(must(img.RawConfigFile())),
+		Architecture: config.Architecture,
+		OS:           config.OS,
+		OSVersion:    config.OSVersion,
+		Variant:      config.Variant,
+		Created:      config.Created.Time,
+		Author:       config.Author,
+		Labels:       config.Config.Labels,
+		Env:          map[string]string{},
+		Entrypoint:   config.Config.Entrypoint,
+		Cmd:          config.Config.Cmd,
+		User:         config.Config.User,
+		WorkingDir:   config.Config.WorkingDir,
+		ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
+		Volumes:      slices.Sorted(maps.Keys(config.Config.Volumes)),
+		StopSignal:   config.Config.StopSignal,
+	}
+	if len(config.Config.Env) > 0 {
+		want.Env = map[string]string{"PATH": "/usr/bin:/bin", "MODE": "a=b"}
+	}
+	for i, id := range config.RootFS.DiffIDs {
+		want.DiffIDs = append(want.DiffIDs, digest.Digest(id.String()))
+		want.Layers = append(want.Layers, ecrlayer.ConfigLayer{Digest: image.Layers[i].Digest, DiffID: want.DiffIDs[i]})
+	}
+	if len(got.DiffIDs) == 0 {
+		got.DiffIDs = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	last := r.observed[len(r.observed)-1]
+	if last.Operation != ecrlayer.OperationDownload || last.Attempts != 1 || last.StatusCode != http.StatusOK || last.RequestID == "" || last.Endpoint != "http://"+r.host {
+		t.Errorf("the observer got %+v", last)
 	}
 }
 
@@ -318,8 +353,7 @@ func TestImageByTagByDigestAndByBoth(t *testing.T) {
 	r.push(t, "v1", img)
 	r.push(t, "latest", img)
 	r.push(t, "other", other)
-	hash, err := img.Digest()
-	named := digest.Digest(must(t, hash, err).String())
+	named := digest.Digest(must(img.Digest()).String())
 
 	for _, ref := range []ecrlayer.ImageReference{{Tag: "v1"}, {Digest: named}, {Tag: "v1", Digest: named}, {Tag: "latest", Digest: named}} {
 		got, err := r.client.Image(t.Context(), inTestRepository, ref, "")
@@ -333,7 +367,7 @@ func TestImageByTagByDigestAndByBoth(t *testing.T) {
 	}
 
 	ref := ecrlayer.ImageReference{Tag: "other", Digest: named}
-	_, err = r.client.Image(t.Context(), inTestRepository, ref, "")
+	_, err := r.client.Image(t.Context(), inTestRepository, ref, "")
 	var failure *ecrlayer.ImageFailure
 	if !errors.As(err, &failure) || failure.Code != ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest {
 		t.Errorf("a tag that is not the digest's: got the error %v", err)
@@ -364,74 +398,144 @@ func TestImagePlatform(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
 	index := multiArch(t)
+	single := oci(build(t, 1, "linux/arm64/v8"))
+	plain := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single})
 	r.push(t, "index", index)
-	single := oci(build(t, 1, "linux/amd64"))
 	r.push(t, "single", single)
-	r.push(t, "one", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}}, attestationOf(t, single)))
-	r.push(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: single}))
-	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
-	r.push(t, "soci", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: single, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64")}},
-		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), ArtifactType: "application/vnd.amazon.soci.index.v2+json"}}))
-	manifests, err := index.IndexManifest()
-	manifests = must(t, manifests, err)
-	hash, err := single.Digest()
-	singleDigest := digest.Digest(must(t, hash, err).String())
-	all := []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+	r.push(t, "plain", plain)
+	r.push(t, "chart", chart(t))
+	r.putImage(t, "silent", []byte(`{}`), nil)
+	r.putImage(t, "ubuntu", []byte(`{"os":"linux","architecture":"arm64","os.version":"Ubuntu 22.04.1"}`), nil)
+	r.putImage(t, "old", []byte(`{"os":"linux","architecture":"arm64"}`), map[string]any{"mediaType": "application/octet-stream"})
+	manifests := must(index.IndexManifest())
+	singleDigest := digest.Digest(must(single.Digest()).String())
 
+	var (
+		all      = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+		verified = []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}
+		choice   *ecrlayer.PlatformError
+		artifact *ecrlayer.NotAnImageError
+	)
 	tests := map[string]struct {
 		tag, platform string
-		want          digest.Digest
-		platforms     []string
-		unverified    bool
-		available     []string // of the error
+		want          digest.Digest // empty: any
+		failure       any           // a pointer to the type of the error
+		reason        string
+		available     []string
+		calls         []string
 	}{
-		"linux/arm64 finds arm64/v8":             {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), platforms: all},
-		"no platform of several":                 {tag: "index", available: all},
-		"a platform that there is not":           {tag: "index", platform: "linux/s390x", available: all},
-		"the attestations' platform":             {tag: "index", platform: "unknown/unknown", available: all},
-		"no platform where there is one":         {tag: "one", want: singleDigest, platforms: []string{"linux/amd64"}},
-		"a SOCI index is no platform":            {tag: "soci", platform: "linux/amd64", want: singleDigest, platforms: []string{"linux/amd64"}},
-		"a manifest alone":                       {tag: "single", want: singleDigest},
-		"a platform of a manifest alone":         {tag: "single", platform: "linux/amd64", want: singleDigest, unverified: true},
-		"a platform where the index tells none":  {tag: "untold", platform: "linux/amd64", want: singleDigest, unverified: true},
-		"no platform where the index tells none": {tag: "untold", want: singleDigest},
+		"linux/arm64 finds arm64/v8":                {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"none of several":                           {tag: "index", failure: &choice, reason: "none was requested", available: all, calls: verified[:1]},
+		"a missing platform":                        {tag: "index", platform: "linux/s390x", failure: &choice, reason: "not for platform", available: all, calls: verified[:1]},
+		"none, no index":                            {tag: "single", want: singleDigest, calls: verified[:1]},
+		"the config's, no index":                    {tag: "single", platform: "linux/arm64", want: singleDigest, calls: verified},
+		"the config's with its variant, no index":   {tag: "single", platform: "linux/arm64/v8", want: singleDigest, calls: verified},
+		"another, no index":                         {tag: "single", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: verified},
+		"none, an index without a platform":         {tag: "plain", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"the config's, an index without a platform": {tag: "plain", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
+		"another, an index without a platform":      {tag: "plain", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
+		"a config that does not say":                {tag: "silent", platform: "linux/amd64", failure: &choice, reason: "neither an index nor the config", calls: verified},
+		"a config with a version in words":          {tag: "ubuntu", platform: "linux/arm64", calls: verified},
+		"a config of an old tool":                   {tag: "old", platform: "linux/arm64", calls: verified},
+		"an artifact":                               {tag: "chart", platform: "linux/amd64", failure: &artifact, reason: "helm.config", calls: verified[:1]},
+		"an architecture alone":                     {tag: "single", platform: "amd64", failure: new(error), reason: "must have the form os/arch"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
-			if test.available != nil {
-				var choice *ecrlayer.PlatformError
-				if !errors.As(err, &choice) || choice.Asked != test.platform || !slices.Equal(choice.Available, test.available) {
-					t.Fatalf("got the error %v", err)
-				}
-				return
+		r.Reset()
+		got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
+		if made := r.operations(); !slices.Equal(made, test.calls) {
+			t.Errorf("%s: made the calls %q, want %q", name, made, test.calls)
+		}
+		switch {
+		case test.failure == nil:
+			if err != nil || (test.want != "" && got.ManifestDigest != test.want) {
+				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got.ManifestDigest != test.want {
-				t.Errorf("chose %s, want %s", got.ManifestDigest, test.want)
-			}
-			if !slices.Equal(got.Platforms, test.platforms) {
-				t.Errorf("the platforms are %q, want %q", got.Platforms, test.platforms)
-			}
-			if got.PlatformUnverified != test.unverified {
-				t.Errorf("unverified: %v, want %v", got.PlatformUnverified, test.unverified)
-			}
+		case got != nil || !errors.As(err, test.failure) || !strings.Contains(err.Error(), test.reason):
+			t.Errorf("%s: got %+v and the error %v, want one with %q", name, got, err, test.reason)
+		case test.failure == &choice && (choice.Requested != test.platform || !slices.Equal(choice.Available, test.available)):
+			t.Errorf("%s: the error is %+v", name, choice)
+		}
+	}
+}
+
+func TestLayerDigests(t *testing.T) {
+	t.Parallel()
+	const oci, docker = "application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."
+	image := ecrlayer.Image{Layers: []ecrlayer.Descriptor{
+		{Digest: "sha256:2", MediaType: oci + "v1.tar+gzip"},
+		{Digest: "sha256:f1", MediaType: docker + "foreign.diff.tar.gzip"},
+		{Digest: "sha256:1", MediaType: docker + "diff.tar.gzip"},
+		{Digest: "sha256:f2", MediaType: oci + "nondistributable.v1.tar+zstd"},
+		{Digest: "sha256:2", MediaType: oci + "v1.tar+gzip"},
+		{Digest: "sha256:f3", MediaType: oci + "v1.tar", URLs: []string{"https://example.com/layer"}},
+	}}
+	if got := image.LayerDigests(); !slices.Equal(got, []digest.Digest{"sha256:2", "sha256:1"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := new(ecrlayer.Image).LayerDigests(); got == nil || len(got) != 0 {
+		t.Errorf("without layers, got %#v, want an empty list", got)
+	}
+}
+
+func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	inner := multiArch(t)
+	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
+	image := oci(build(t, 1, "linux/amd64"))
+	hash := must(image.Digest())
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), Annotations: map[string]string{"com.amazon.soci.image-manifest-digest": hash.String()}}},
+		mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), URLs: []string{"https://example.com"}}},
+		attestationOf(t, image),
+		mutate.IndexAddendum{Add: chart(t), Descriptor: v1.Descriptor{ArtifactType: "application/vnd.cncf.helm.config.v1+json"}},
+		mutate.IndexAddendum{Add: inner})
+	index = mutate.Annotations(index, map[string]string{"a": "b"}).(v1.ImageIndex)
+	ref := r.push(t, "v1", index)
+
+	r.Reset()
+	got, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage"}) {
+		t.Errorf("made the calls %q", made)
+	}
+	pulled := must(remote.Get(ref, remote.WithContext(t.Context())))
+	listed := must(index.IndexManifest())
+	want := &ecrlayer.ImageIndex{
+		Repository:  ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
+		ImageDigest: digest.Digest(pulled.Digest.String()),
+		MediaType:   string(types.OCIImageIndex),
+		Annotations: map[string]string{"a": "b"},
+		Manifest:    string(pulled.Manifest),
+		URI:         ecrlayer.ImageURI{RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com", RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String())},
+		Platforms:   []string{"linux/amd64"},
+	}
+	for i, platform := range []string{"linux/amd64", "linux/amd64", "", "", ""} {
+		want.Manifests = append(want.Manifests, ecrlayer.IndexManifest{
+			Descriptor: descriptorOf(listed.Manifests[i]), ArtifactType: listed.Manifests[i].ArtifactType, Platform: platform,
 		})
 	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
 
-	t.Run("no platform at all makes no call", func(t *testing.T) {
-		t.Parallel()
-		r := newImageRegistry(t)
-		_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "amd64")
-		if err == nil || len(r.Calls()) != 0 {
-			t.Errorf("got the error %v after %d calls", err, len(r.Calls()))
-		}
-	})
+	// One goes on from an index in an index by its digest, and finds the image beside its SOCI index.
+	next, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[4].Digest})
+	if err != nil || !slices.Equal(next.Platforms, []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}) || len(next.Manifests) != 6 {
+		t.Errorf("got %+v, %v", next, err)
+	}
+	found, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/amd64")
+	if err != nil || found.ManifestDigest.String() != hash.String() {
+		t.Errorf("got %+v, %v", found, err)
+	}
+	_, err = r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[1].Digest})
+	var other *ecrlayer.NotAnIndexError
+	if !errors.As(err, &other) || other.MediaType != string(types.OCIManifestSchema1) {
+		t.Errorf("got the error %v, want a NotAnIndexError", err)
+	}
 }
 
 func TestImageFailures(t *testing.T) {
@@ -481,63 +585,39 @@ func TestImageOfAnIndexWithoutItsManifest(t *testing.T) {
 	}
 }
 
-func TestImageOfAnUnsupportedKind(t *testing.T) {
+func TestImageOfAnIndexThatIsListedAsAManifest(t *testing.T) {
 	t.Parallel()
-	inner := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: build(t, 1, "linux/amd64")})
-	tests := map[string]struct {
-		put  func(*testing.T, *imageRegistry)
-		want string
-	}{
-		"an index in an index": {func(t *testing.T, r *imageRegistry) {
-			r.push(t, "v1", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
-		}, "names another index"},
-		"an index in an index that says it is a manifest": {func(t *testing.T, r *imageRegistry) {
-			r.push(t, "inner", inner)
-			hash, err := inner.Digest()
-			r.put(t, "v1", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{
-				map[string]any{"mediaType": types.OCIManifestSchema1, "digest": must(t, hash, err).String(), "size": 7},
-			}})
-		}, "names another index"},
-		"schema 1": {func(t *testing.T, r *imageRegistry) {
-			r.put(t, "v1", types.DockerManifestSchema1, map[string]any{"schemaVersion": 1, "fsLayers": []any{}})
-		}, "schema 1"},
-		"schema 1, signed": {func(t *testing.T, r *imageRegistry) {
-			r.put(t, "v1", types.DockerManifestSchema1Signed, map[string]any{"schemaVersion": 1, "fsLayers": []any{}, "signatures": []any{}})
-		}, "schema 1"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newImageRegistry(t)
-			test.put(t, r)
-			_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-			var unsupported *ecrlayer.UnsupportedManifestError
-			if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got the error %v, want one with %q", err, test.want)
-			}
-		})
+	r := newImageRegistry(t)
+	inner := r.put(t, "", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{}})
+	r.put(t, "v1", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{
+		map[string]any{"mediaType": types.OCIManifestSchema1, "digest": inner, "size": 7},
+	}})
+	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+	var unsupported *ecrlayer.UnsupportedManifestError
+	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "names another index, which must be requested by its digest, "+inner.String()) {
+		t.Errorf("got the error %v", err)
 	}
 }
 
-// answerWith makes ECR answer one BatchGetImage with images and failures that
+// respondWithImages has ECR respond to BatchGetImage with images and failures that
 // are not its own.
-func (r *imageRegistry) answerWith(t *testing.T, answer any) {
+func (r *imageRegistry) respondWithImages(t *testing.T, response any) {
 	t.Helper()
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(response)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Inject(ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage", Body: body, ContentType: "application/x-amz-json-1.1"})
 }
 
-func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
+func TestImageFromAWrongResponse(t *testing.T) {
 	t.Parallel()
 	const manifest = `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":0},"layers":[]}`
-	asked := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
+	requested := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
 	good := func(change map[string]any) map[string]any {
 		image := map[string]any{
 			"registryId": testAccount, "repositoryName": testRepository,
-			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": asked.Digest},
+			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": requested.Digest},
 			"imageManifest": manifest, "imageManifestMediaType": types.OCIManifestSchema1,
 		}
 		maps.Copy(image, change)
@@ -547,63 +627,41 @@ func TestImageFromAnAnswerThatIsWrong(t *testing.T) {
 		images []any
 		want   string
 	}{
-		"nothing":                   {nil, "neither an image nor a reason"},
+		"nothing":                   {nil, "neither an image nor a failure"},
 		"other bytes":               {[]any{good(map[string]any{"imageManifest": manifest + " "})}, "has the digest"},
 		"no manifest":               {[]any{good(map[string]any{"imageManifest": nil})}, "has the digest"},
-		"another image":             {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "not about the one that was asked for"},
-		"no id":                     {[]any{good(map[string]any{"imageId": nil})}, "not about the one that was asked for"},
-		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": asked.Digest}})}, `about image tag "v2"`},
+		"another image":             {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "instead of the requested one"},
+		"no id":                     {[]any{good(map[string]any{"imageId": nil})}, "instead of the requested one"},
+		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": requested.Digest}})}, `about image tag "v2"`},
 		"another registry":          {[]any{good(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
 		"no registry":               {[]any{good(map[string]any{"registryId": nil})}, `about registry ""`},
 		"two images":                {[]any{good(nil), good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "several images"},
 		"another media type":        {[]any{good(map[string]any{"imageManifestMediaType": types.DockerManifestSchema2, "imageManifest": manifest})}, ""},
-		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": asked.Digest}}), good(nil)}, ""},
+		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": requested.Digest}}), good(nil)}, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newImageRegistry(t)
-			r.answerWith(t, map[string]any{"images": test.images, "failures": []any{}})
-			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, asked, "")
+			r.respondWithImages(t, map[string]any{"images": test.images, "failures": []any{}})
+			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, requested, "")
 			if test.want == "" {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.ImageDigest != asked.Digest {
+				if got.ImageDigest != requested.Digest {
 					t.Errorf("got %s", got.ImageDigest)
 				}
 				return
 			}
 			var (
-				answer *ecrlayer.InvalidResponseError
-				call   *ecrlayer.CallError
+				invalid *ecrlayer.InvalidResponseError
+				call    *ecrlayer.CallError
 			)
-			if !errors.As(err, &answer) || !errors.As(err, &call) || !strings.Contains(err.Error(), test.want) {
+			if !errors.As(err, &invalid) || !errors.As(err, &call) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got the error %v, want one with %q", err, test.want)
 			}
 		})
-	}
-}
-
-func TestImageFromAManifestThatLies(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	r.push(t, "v1", build(t, 1, "linux/amd64"))
-	r.push(t, "other", build(t, 1, "linux/amd64"))
-	r.OverrideManifest(testAccount, testRegion, testRepository, "v1", string(types.DockerManifestSchema2), []byte(`{"schemaVersion":2}`))
-	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var answer *ecrlayer.InvalidResponseError
-	if !errors.As(err, &answer) || !strings.Contains(err.Error(), "has the digest "+digest.FromString(`{"schemaVersion":2}`).String()) {
-		t.Errorf("got the error %v", err)
-	}
-}
-
-func TestImageErrorsOfTheCallStayFindable(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	_, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: "no/such"}, ecrlayer.ImageReference{Tag: "v1"}, "")
-	if _, ok := errors.AsType[*ecrtypes.RepositoryNotFoundException](err); !ok {
-		t.Errorf("got the error %v", err)
 	}
 }
 

@@ -6,164 +6,12 @@ package ecrlayer
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// child returns a descriptor of an index: its digest is that of its name, and
-// its platform that of p, none if p is empty. It takes the platform as it is
-// written, which ParsePlatform would not.
-func child(name, p string, change ...func(*ocispec.Descriptor)) ocispec.Descriptor {
-	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString(name), Size: 1}
-	if p != "" {
-		parts := append(strings.Split(p, "/"), "", "")
-		d.Platform = &ocispec.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}
-	}
-	for _, f := range change {
-		f(&d)
-	}
-	return d
-}
-
-func version(v string) func(*ocispec.Descriptor) {
-	return func(d *ocispec.Descriptor) { d.Platform.OSVersion = v }
-}
-
-func artifact(mediaType string) func(*ocispec.Descriptor) {
-	return func(d *ocispec.Descriptor) { d.ArtifactType = mediaType }
-}
-
-func mediaType(m string) func(*ocispec.Descriptor) {
-	return func(d *ocispec.Descriptor) { d.MediaType = m }
-}
-
-func attestation(d *ocispec.Descriptor) {
-	d.Annotations = map[string]string{
-		"vnd.docker.reference.type":   "attestation-manifest",
-		"vnd.docker.reference.digest": digest.FromString("amd64").String(),
-	}
-}
-
-func TestChoosePlatform(t *testing.T) {
-	t.Parallel()
-	multi := []ocispec.Descriptor{
-		child("amd64", "linux/amd64"),
-		child("armv6", "linux/arm/v6"),
-		child("armv7", "linux/arm/v7"),
-		child("arm64", "linux/arm64/v8"),
-		child("386", "linux/386"),
-		child("attestation", "unknown/unknown", attestation),
-	}
-	windows := []ocispec.Descriptor{
-		child("2025", "windows/amd64", version("10.0.26100.1")),
-		child("2022", "windows/amd64", version("10.0.20348.1")),
-	}
-	tests := map[string]struct {
-		index []ocispec.Descriptor
-		asked string
-		// name is that of the child wanted, else reason is a part of the error.
-		name      string
-		reason    string
-		available []string
-	}{
-		"the one that is asked for":                    {index: multi, asked: "linux/amd64", name: "amd64"},
-		"linux/arm64 finds arm64/v8":                   {index: multi, asked: "linux/arm64", name: "arm64"},
-		"arm64/v8 finds arm64":                         {index: []ocispec.Descriptor{child("a", "linux/amd64"), child("b", "linux/arm64")}, asked: "linux/arm64/v8", name: "b"},
-		"linux/arm means v7":                           {index: multi, asked: "linux/arm", name: "armv7"},
-		"arm/v6 is not given v7":                       {index: multi, asked: "linux/arm/v6", name: "armv6"},
-		"arm/v7 takes v6, the best there is":           {index: []ocispec.Descriptor{child("v5", "linux/arm/v5"), child("v6", "linux/arm/v6")}, asked: "linux/arm/v7", name: "v6"},
-		"arm/v5 is not given v6":                       {index: []ocispec.Descriptor{child("v6", "linux/arm/v6"), child("v7", "linux/arm/v7")}, asked: "linux/arm/v5", reason: "not for platform linux/arm/v5", available: []string{"linux/arm/v6", "linux/arm/v7"}},
-		"amd64/v3 takes amd64":                         {index: multi, asked: "linux/amd64/v3", name: "amd64"},
-		"amd64/v3 takes v2 before v1":                  {index: []ocispec.Descriptor{child("v1", "linux/amd64"), child("v2", "linux/amd64/v2"), child("v4", "linux/amd64/v4")}, asked: "linux/amd64/v3", name: "v2"},
-		"an alias":                                     {index: multi, asked: "linux/x86_64", name: "amd64"},
-		"amd64 is not given 386":                       {index: []ocispec.Descriptor{child("386", "linux/386"), child("arm", "linux/arm/v7")}, asked: "linux/amd64", reason: "not for platform linux/amd64", available: []string{"linux/386", "linux/arm/v7"}},
-		"arm64 is not given arm":                       {index: []ocispec.Descriptor{child("386", "linux/386"), child("arm", "linux/arm/v7")}, asked: "linux/arm64", reason: "not for platform linux/arm64", available: []string{"linux/386", "linux/arm/v7"}},
-		"a platform that there is not":                 {index: multi, asked: "linux/s390x", reason: "not for platform linux/s390x", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
-		"an attestation is no platform":                {index: multi, asked: "unknown/unknown", reason: "not for platform unknown/unknown", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
-		"none asked for, several there":                {index: multi, reason: "none was asked for", available: []string{"linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386"}},
-		"none asked for, one there":                    {index: multi[:1], name: "amd64"},
-		"none asked for, one and its attestation":      {index: []ocispec.Descriptor{multi[0], multi[5]}, name: "amd64"},
-		"an attestation that has a platform":           {index: []ocispec.Descriptor{child("attestation", "linux/amd64", attestation), child("image", "linux/amd64")}, asked: "linux/amd64", name: "image"},
-		"an attestation without a platform":            {index: []ocispec.Descriptor{child("attestation", "", attestation), child("image", "linux/amd64")}, name: "image"},
-		"a SOCI index without a platform":              {index: []ocispec.Descriptor{child("image", "linux/amd64"), child("soci", "", artifact("application/vnd.amazon.soci.index.v1+json"))}, name: "image"},
-		"a SOCI index that has a platform":             {index: []ocispec.Descriptor{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json")), child("image", "linux/amd64")}, asked: "linux/amd64", name: "image"},
-		"SOCI indexes alone":                           {index: []ocispec.Descriptor{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json"))}, reason: "names no image"},
-		"a signature that has a platform":              {index: []ocispec.Descriptor{child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("image", "linux/amd64")}, name: "image"},
-		"artifacts alone have platforms":               {index: []ocispec.Descriptor{child("a", "linux/amd64", artifact("application/vnd.opentofu.provider-target")), child("b", "linux/arm64", artifact("application/vnd.opentofu.provider-target"))}, asked: "linux/arm64", name: "b"},
-		"images whose artifact type is their config's": {index: []ocispec.Descriptor{child("a", "linux/amd64", artifact(ocispec.MediaTypeImageConfig)), child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("b", "linux/arm64", artifact(mediaTypeDockerConfig))}, asked: "linux/arm64", name: "b"},
-		"an artifact alone":                            {index: []ocispec.Descriptor{child("chart", "", artifact("application/vnd.cncf.helm.config.v1+json"))}, name: "chart"},
-		"no platform where others have one":            {index: []ocispec.Descriptor{child("other", ""), child("image", "linux/amd64")}, name: "image"},
-		"the only one, its platform not told":          {index: []ocispec.Descriptor{child("image", "")}, name: "image"},
-		"the only one, its platform empty":             {index: []ocispec.Descriptor{child("image", "/")}, asked: "linux/amd64", name: "image"},
-		"several, no platform told":                    {index: []ocispec.Descriptor{child("a", ""), child("b", "")}, reason: "names 2 manifests and the platform of none"},
-		"a manifest of an unknown media type":          {index: []ocispec.Descriptor{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
-		"an empty index":                               {index: nil, reason: "names no image"},
-		"the same platform twice is its first":         {index: []ocispec.Descriptor{child("gzip", "linux/amd64"), child("zstd", "linux/amd64")}, name: "gzip"},
-		"the same platform twice, asked for":           {index: []ocispec.Descriptor{child("gzip", "linux/arm64"), child("zstd", "linux/arm64/v8")}, asked: "linux/arm64", name: "gzip"},
-		"a platform that cannot be asked for":          {index: []ocispec.Descriptor{child("odd", "lin ux/amd64"), child("image", "linux/amd64")}, name: "image"},
-		"versions of Windows, none asked for":          {index: windows, asked: "windows/amd64", reason: "several versions of the operating system", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
-		"versions of Windows, no platform asked for":   {index: windows, reason: "none was asked for", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
-		"a version of Windows":                         {index: windows, asked: "windows(10.0.20348)/amd64", name: "2022"},
-		"a whole version of Windows":                   {index: windows, asked: "windows(10.0.20348.1)/amd64", name: "2022"},
-		"a version that only begins alike":             {index: windows, asked: "windows(10.0.2034)/amd64", reason: "not for platform windows(10.0.2034)/amd64", available: []string{"windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64"}},
-		"one version of Windows":                       {index: windows[:1], asked: "windows/amd64", name: "2025"},
-		"an index alone":                               {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex))}, reason: "names another index"},
-		"an index for the platform":                    {index: []ocispec.Descriptor{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, asked: "linux/amd64", reason: "names another index"},
-		"an index beside the platform asked for":       {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, asked: "linux/amd64", name: "image"},
-		"an index beside another platform":             {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, asked: "linux/arm64", reason: "names another index"},
-		"an index beside the only platform, no asked":  {index: []ocispec.Descriptor{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			asked, err := newMatcher(test.asked)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m := &manifest{MediaType: ocispec.MediaTypeImageIndex, Manifests: test.index}
-			got, err := m.choose(asked)
-			if test.reason == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got.Digest != digest.FromString(test.name) {
-					t.Errorf("chose %v", got)
-				}
-				return
-			}
-			if err == nil || !strings.Contains(err.Error(), test.reason) {
-				t.Fatalf("got %v and the error %v, want one with %q", got, err, test.reason)
-			}
-			if choice, ok := errors.AsType[*PlatformError](err); ok {
-				if choice.Asked != test.asked || !slices.Equal(choice.Available, test.available) {
-					t.Errorf("asked %q, available %q, want %q and %q", choice.Asked, choice.Available, test.asked, test.available)
-				}
-			} else if test.available != nil {
-				t.Errorf("the error %v is not about platforms", err)
-			}
-		})
-	}
-}
-
-func TestParsePlatform(t *testing.T) {
-	t.Parallel()
-	for _, s := range []string{"linux/amd64", "linux/arm64", "linux/arm64/v8", "linux/arm/v7", "windows/amd64", "windows(10.0.20348)/amd64", "wasi/wasm", "Linux/X86_64"} {
-		if _, err := ParsePlatform(s); err != nil {
-			t.Errorf("%s: %v", s, err)
-		}
-	}
-	for _, s := range []string{"", "linux", "amd64", "arm64/v8/", "linux/", "/amd64", "linux/*", "linux/arm/v7/x", "linux amd64", "linux/amd64,linux/arm64"} {
-		if p, err := ParsePlatform(s); err == nil {
-			t.Errorf("%q is accepted as %v", s, p)
-		} else if !strings.Contains(err.Error(), "os/arch") {
-			t.Errorf("%q: the error %q does not say what a platform is", s, err)
-		}
-	}
-}
 
 func TestParseManifest(t *testing.T) {
 	t.Parallel()
@@ -173,37 +21,53 @@ func TestParseManifest(t *testing.T) {
 		index  = ocispec.MediaTypeImageIndex
 		docker = mediaTypeDockerManifest
 	)
+	layer := func(d, size string) string {
+		return `{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + d + `","size":` + size + `}]}`
+	}
+	padded := func(size int) string {
+		content := layer(digest.FromString("").String(), "1")
+		return content + strings.Repeat(" ", size-len(content))
+	}
+	empty := digest.FromString("").String()
 	tests := map[string]struct {
 		content, mediaType string
 		want               string // the media type
 		reason             string
 	}{
-		"a manifest":                          {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
-		"a manifest that names its type":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
-		"only the manifest names its type":    {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
-		"nothing names the manifest's type":   {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
-		"nothing names the index's type":      {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
-		"no layers":                           {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
-		"null layers":                         {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
-		"fields nobody knows":                 {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
-		"the answer and the manifest differ":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "the manifest says"},
-		"no JSON":                             {`<html>`, oci, "", "cannot be read"},
-		"nothing":                             {``, oci, "", "cannot be read"},
-		"cut off":                             {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
-		"a string for the layers":             {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
-		"an array":                            {`[]`, oci, "", "cannot be read"},
-		"null":                                {`null`, oci, "", "names no config"},
-		"no config":                           {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
-		"a config whose digest is none":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
-		"a layer without a digest":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
-		"a layer of negative size":            {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"digest":"` + digest.FromString("").String() + `","size":-1}]}`, oci, "", "-1 bytes"},
-		"an index whose digest is none":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
-		"a manifest and an index at once":     {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "at once"},
-		"an index with layers":                {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
-		"schema 1":                            {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
-		"schema 1 by the answer's media type": {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
-		"another media type":                  {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
-		"too large":                           {strings.Repeat(" ", MaxManifestSize+1), oci, "", "4194305 bytes"},
+		"a manifest":                        {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
+		"a manifest that names its type":    {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
+		"only the manifest names its type":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
+		"nothing names the manifest's type": {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
+		"nothing names the index's type":    {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
+		"no layers":                         {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
+		"null layers":                       {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
+		"unknown fields":                    {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
+		"response and manifest differ":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
+		"no JSON":                           {`<html>`, oci, "", "cannot be read"},
+		"nothing":                           {``, oci, "", "cannot be read"},
+		"cut off":                           {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
+		"a string for the layers":           {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
+		"an array":                          {`[]`, oci, "", "cannot be read"},
+		"null":                              {`null`, oci, "", "names no config"},
+		"no config":                         {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
+		"a config whose digest is none":     {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
+		"a layer without a digest":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
+		"a layer of negative size":          {layer(empty, "-1"), oci, "", "a size of -1 bytes"},
+		"a layer of a path":                 {layer("../../etc/passwd", "1"), oci, "", "is not a digest"},
+		"a layer of another algorithm":      {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "is not a digest"},
+		"a layer of a long digest":          {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…\", which is not a digest"},
+		"a layer of half a byte":            {layer(empty, "0.5"), oci, "", "cannot be read"},
+		"a layer of more than int64":        {layer(empty, "9223372036854775808"), oci, "", "cannot be read"},
+		"a size that is a string":           {layer(empty, `"1"`), oci, "", "cannot be read"},
+		"nested a hundred thousand deep":    {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, oci, "", "cannot be read"},
+		"the largest, of 4 MiB":             {padded(MaxManifestSize), oci, oci, ""},
+		"one byte more":                     {padded(MaxManifestSize + 1), oci, "", "4194305 bytes"},
+		"an index whose digest is none":     {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
+		"a manifest and an index at once":   {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
+		"an index with layers":              {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
+		"schema 1":                          {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
+		"schema 1 by the response":          {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
+		"another media type":                {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -222,6 +86,11 @@ func TestParseManifest(t *testing.T) {
 				t.Fatalf("got the error %v, want one with %q", err, test.reason)
 			}
 			checkReadError(t, err)
+			if strings.Contains(name, "layer") || strings.Contains(name, "config") {
+				if _, ok := errors.AsType[*BrokenImageError](err); !ok {
+					t.Errorf("the error is a %T, want a BrokenImageError", err)
+				}
+			}
 		})
 	}
 
@@ -256,6 +125,10 @@ func TestArtifactType(t *testing.T) {
 		"an artifact with an empty config": {"application/vnd.example+type", ocispec.MediaTypeEmptyJSON, "application/vnd.example+type"},
 		"an artifact with a config":        {"application/vnd.example+type", "application/vnd.example.config", "application/vnd.example+type"},
 		"an empty config alone":            {"", ocispec.MediaTypeEmptyJSON, ""},
+		"a config of Docker's old tools":   {"", "application/octet-stream", ""},
+		"a config of JSON":                 {"", "application/json", ""},
+		"a config of HTML":                 {"", "text/html", ""},
+		"a config without a media type":    {"", "", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -268,15 +141,16 @@ func TestArtifactType(t *testing.T) {
 	}
 }
 
-// checkReadError fails if err is not one of the types that reading is to give.
+// checkReadError fails if err is not one of the types that reading returns.
 func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
-		answer      *InvalidResponseError
+		invalid     *InvalidResponseError
+		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
 		choice      *PlatformError
 	)
-	if !errors.As(err, &answer) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
+	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
 		t.Errorf("the error is a %T: %v", err, err)
 	}
 }
@@ -319,17 +193,17 @@ func FuzzParseManifest(f *testing.F) {
 		if _, err := m.choose(nil); err != nil {
 			checkReadError(t, err)
 		}
-		// Whatever is listed as a platform can be asked for, and is then found.
-		withPlatform, _, _ := m.candidates()
+		// Every listed platform can be requested and is found.
+		withPlatform := m.candidates().platforms
 		for _, listed := range formatPlatforms(withPlatform) {
-			asked, err := newMatcher(listed)
+			requested, err := newMatcher(listed)
 			if err != nil {
-				t.Fatalf("the platform %q cannot be asked for: %v", listed, err)
+				t.Fatalf("the platform %q cannot be requested: %v", listed, err)
 			}
-			if len(asked.best(withPlatform)) == 0 {
+			if len(requested.best(withPlatform)) == 0 {
 				t.Errorf("the platform %q is not found", listed)
 			}
-			if _, err := m.choose(asked); err != nil {
+			if _, err := m.choose(requested); err != nil {
 				checkReadError(t, err)
 			}
 		}

@@ -11,20 +11,34 @@ import (
 	"unicode"
 )
 
-// The longest that a pre-signed URL can live, as Signature Version 4 has it.
-const maxURLLifetime = 7 * 24 * time.Hour
+const (
+	// maxURLLifetime is the longest lifetime of a URL by Signature Version 4.
+	maxURLLifetime = 7 * 24 * time.Hour
+	// maxExpires is the last second that RFC 3339 can express.
+	maxExpires = 253402300799
+)
 
-// URLExpiry returns when a pre-signed URL stops working, in UTC: X-Amz-Date
-// plus X-Amz-Expires, which is in seconds. It returns false where the URL does
-// not carry both in their valid form.
+// URLExpiry returns when a pre-signed URL expires, in UTC: X-Amz-Date plus
+// X-Amz-Expires, which is in seconds, or Expires, which is in Unix seconds, of
+// Amazon CloudFront and of Amazon S3's Signature Version 2. It returns false if
+// the URL carries no valid expiry.
 //
-// See https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+// See https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
+// and https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
 func URLExpiry(presigned string) (time.Time, bool) {
 	u, err := url.Parse(presigned)
 	if err != nil {
 		return time.Time{}, false
 	}
 	query := u.Query()
+	if !query.Has("X-Amz-Date") && !query.Has("X-Amz-Expires") {
+		expires, err := strconv.ParseUint(query.Get("Expires"), 10, 64)
+		if err != nil || expires == 0 || expires > maxExpires {
+			return time.Time{}, false
+		}
+		return time.Unix(int64(expires), 0).UTC(), true
+	}
 	signed, err := time.Parse("20060102T150405Z", query.Get("X-Amz-Date"))
 	if err != nil {
 		return time.Time{}, false
@@ -40,18 +54,18 @@ func URLExpiry(presigned string) (time.Time, bool) {
 	return signed.Add(lifetime), true
 }
 
-// checkURL returns an *InvalidResponseError if s is not a URL that an HTTP client could
-// fetch. The error does not hold the URL.
+// checkURL returns an *InvalidResponseError if s is not a URL that an HTTP client
+// can request. The error does not contain the URL.
 //
-// What is not ASCII is no URL (RFC 3986, section 2). It could not be handed on
-// byte for byte, either: JSON decoders and Terraform replace some of it.
+// Only ASCII is a URL (RFC 3986, section 2). Other characters would not stay byte
+// for byte the same, either: JSON decoders and Terraform replace some of them.
 func checkURL(s string) error {
 	if s == "" {
-		return &InvalidResponseError{Reason: "the answer holds no download URL"}
+		return &InvalidResponseError{Reason: "the response contains no download URL"}
 	}
 	u, err := url.Parse(s)
 	if err != nil || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return &InvalidResponseError{Reason: "the download URL in the answer is not an HTTP URL"}
+		return &InvalidResponseError{Reason: "the download URL in the response is not an HTTP URL"}
 	}
 	return nil
 }

@@ -11,64 +11,45 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-func TestRepositoryNamesFollowTheRulesOfECR(t *testing.T) {
+func TestValidate(t *testing.T) {
 	t.Parallel()
-	tests := map[string]bool{
-		"app":                    true,
-		"team/app":               true,
-		"a/b/c/d":                true,
-		"my-app_1.0":             true,
-		"a__b":                   true,
-		"a--b":                   true,
-		"00":                     true,
-		strings.Repeat("a", 256): true,
-		strings.Repeat("a", 257): false,
-		"":                       false,
-		"a":                      false,
-		"App":                    false,
-		"team//app":              false,
-		"/app":                   false,
-		"app/":                   false,
-		"-app":                   false,
-		"app-":                   false,
-		"a..b":                   false,
-		"a___b":                  false,
-		"a._b":                   false,
-		"app:latest":             false,
-		"app@sha256:00":          false,
-		"app\n":                  false,
-		"123456789012.dkr.ecr.us-east-1.amazonaws.com/App": false,
-		"ünicode": false,
+	tests := map[string]struct {
+		validate func(string) error
+		want     string // part of the error
+		valid    []string
+		invalid  []string
+	}{
+		"repository name": {
+			ecrlayer.ValidateRepositoryName, "a repository name must",
+			[]string{"app", "team/app", "a/b/c/d", "my-app_1.0", "a__b", "a--b", "00", strings.Repeat("a", 256)},
+			[]string{"", "a", strings.Repeat("a", 257), "App", "team//app", "/app", "app/", "-app", "app-", "a..b", "a___b", "a._b", "app:latest", "app@sha256:00", "app\n", "123456789012.dkr.ecr.us-east-1.amazonaws.com/App", "ünicode"},
+		},
+		"registry ID": {
+			ecrlayer.ValidateRegistryID, "exactly 12 digits",
+			[]string{"123456789012", "000000000001"},
+			[]string{"", "12345678901", "1234567890123", "12345678901a", "1234-5678-9012", "123456789012\n", "１２３４５６７８９０１２"},
+		},
+		"region": {
+			ecrlayer.ValidateRegion, `such as "us-east-1"`,
+			[]string{"us-east-1", "ap-southeast-7", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "eusc-de-east-1", "mx-central-1"},
+			[]string{"", "us-east", "US-EAST-1", "us-east-1a", "us east 1", "N. Virginia", "Frankfurt", "us-east-1.evil.example", "us-east-1/"},
+		},
+		"tag": {
+			ecrlayer.ValidateImageTag, "1 to 128 letters",
+			[]string{"latest", "1.0", "_x", "A.b-c_d", strings.Repeat("a", 128)},
+			[]string{"", ".x", "-x", "a b", "a/b", "a:b", "a@b", "a\n", "ünicode", strings.Repeat("a", 129)},
+		},
 	}
-	for name, valid := range tests {
-		if err := ecrlayer.ValidateRepositoryName(name); (err == nil) != valid {
-			t.Errorf("ValidateRepositoryName(%q) = %v, want valid: %t", name, err, valid)
+	for name, test := range tests {
+		for _, s := range test.valid {
+			if err := test.validate(s); err != nil {
+				t.Errorf("%s %q: %v", name, s, err)
+			}
 		}
-	}
-}
-
-func TestRegistryIDsAreTwelveDigits(t *testing.T) {
-	t.Parallel()
-	tests := map[string]bool{
-		"123456789012": true, "000000000001": true,
-		"": false, "12345678901": false, "1234567890123": false, "12345678901a": false, "1234-5678-9012": false, "123456789012\n": false, "１２３４５６７８９０１２": false,
-	}
-	for id, valid := range tests {
-		if err := ecrlayer.ValidateRegistryID(id); (err == nil) != valid {
-			t.Errorf("ValidateRegistryID(%q) = %v, want valid: %t", id, err, valid)
-		}
-	}
-}
-
-func TestRegionsHaveTheFormOfACode(t *testing.T) {
-	t.Parallel()
-	tests := map[string]bool{
-		"us-east-1": true, "ap-southeast-7": true, "us-gov-west-1": true, "cn-north-1": true, "us-isob-east-1": true, "eusc-de-east-1": true, "mx-central-1": true,
-		"": false, "us-east": false, "US-EAST-1": false, "us-east-1a": false, "us east 1": false, "N. Virginia": false, "us-east-1.evil.example": false, "us-east-1/": false,
-	}
-	for region, valid := range tests {
-		if err := ecrlayer.ValidateRegion(region); (err == nil) != valid {
-			t.Errorf("ValidateRegion(%q) = %v, want valid: %t", region, err, valid)
+		for _, s := range test.invalid {
+			if err := test.validate(s); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s %q: got the error %v, want one with %q", name, s, err, test.want)
+			}
 		}
 	}
 }
@@ -80,9 +61,9 @@ func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
 		"sha384:" + strings.Repeat("0a", 48):        "",
 		"sha512:" + strings.Repeat("0a", 64):        "",
 		"sha256:" + strings.Repeat("0A", 32):        "lower-case",
-		"sha256:" + strings.Repeat("0a", 31):        "wrong length",
-		"sha256:" + strings.Repeat("0a", 33):        "wrong length",
-		"sha512:" + strings.Repeat("0a", 32):        "wrong length",
+		"sha256:" + strings.Repeat("0a", 31):        "must have 64 digits",
+		"sha256:" + strings.Repeat("0a", 33):        "must have 64 digits",
+		"sha512:" + strings.Repeat("0a", 32):        "must have 64 digits",
 		"md5:" + strings.Repeat("0a", 16):           "algorithm",
 		strings.Repeat("0a", 32):                    "colon",
 		"":                                          "colon",
@@ -90,7 +71,7 @@ func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
 		"latest":                                    "colon",
 		"app@sha256:" + strings.Repeat("0a", 32):    "colon",
 		" sha256:" + strings.Repeat("0a", 32):       "colon",
-		"sha256:" + strings.Repeat("0a", 32) + "\n": "wrong length",
+		"sha256:" + strings.Repeat("0a", 32) + "\n": "must have 64 digits",
 	}
 	for s, want := range tests {
 		d, err := ecrlayer.ParseLayerDigest(s)
@@ -120,66 +101,34 @@ func modelTakesTag(tag string) bool {
 	return tag != "" && len(tag) <= 300
 }
 
-// checkJudgement fails if an error does not say that it is one.
-func checkJudgement(t *testing.T, s string, err error) {
-	t.Helper()
-	if err != nil && err.Error() == "" {
-		t.Errorf("%q: an error that says nothing", s)
-	}
-}
+// The grammar of the OCI distribution specification for tags, and a label of a
+// host name, which a region becomes.
+var (
+	tagGrammar = regexp.MustCompile(`^(?:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})$`)
+	hostLabel  = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
+)
 
-func FuzzValidateRepositoryName(f *testing.F) {
-	for _, seed := range []string{"app", "team/app", "a__b", "a___b", "a--b", "a-_b", "a._b", "a/", "/a", "a//b", "a", "", "App", "app:latest", "app\n", "ａpp", strings.Repeat("a", 256), strings.Repeat("a", 257), strings.Repeat("a/", 200)} {
+func FuzzValidate(f *testing.F) {
+	for _, seed := range []string{
+		"app", "team/app", "a__b", "a___b", "a--b", "a-_b", "a._b", "a/", "/a", "a//b", "a", "", "App", "app:latest", "app\n", "ａpp", strings.Repeat("a", 257), strings.Repeat("a/", 200),
+		"123456789012", "000000000000", "12345678901", "1234567890123", "12345678901x", "-12345678901", "123456789012\n", "１２３４５６７８９０１２",
+		"us-east-1", "us-gov-west-1", "us-isob-east-1", "us-east-1.evil.example", "us-east-1/", "us-east-1#", "us east 1", "US-EAST-1", "-east-1",
+		"latest", "1.0", "_x", ".x", "-x", "a b", "a/b", "a:b", "a@b", "\n", "ünïcode", strings.Repeat("a", 128), strings.Repeat("a", 129), strings.Repeat("a", 301),
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		err := ecrlayer.ValidateRepositoryName(s)
-		checkJudgement(t, s, err)
-		if (err == nil) != modelTakesRepositoryName(s) {
-			t.Errorf("ValidateRepositoryName(%q) = %v, and the model takes it: %t", s, err, modelTakesRepositoryName(s))
+		if err := ecrlayer.ValidateRepositoryName(s); (err == nil) != modelTakesRepositoryName(s) {
+			t.Errorf("ValidateRepositoryName(%q) = %v, and the model takes it: %t", s, err, err != nil)
 		}
-	})
-}
-
-func FuzzValidateRegistryID(f *testing.F) {
-	for _, seed := range []string{"123456789012", "000000000000", "12345678901", "1234567890123", "12345678901x", "-12345678901", "123456789012\n", "１２３４５６７８９０１２", ""} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		err := ecrlayer.ValidateRegistryID(s)
-		checkJudgement(t, s, err)
-		if (err == nil) != modelRegistryID.MatchString(s) {
-			t.Errorf("ValidateRegistryID(%q) = %v, and the model takes it: %t", s, err, modelRegistryID.MatchString(s))
+		if err := ecrlayer.ValidateRegistryID(s); (err == nil) != modelRegistryID.MatchString(s) {
+			t.Errorf("ValidateRegistryID(%q) = %v, and the model takes it: %t", s, err, err != nil)
 		}
-	})
-}
-
-func FuzzValidateRegion(f *testing.F) {
-	for _, seed := range []string{"us-east-1", "us-gov-west-1", "us-isob-east-1", "us-east-1.evil.example", "us-east-1/", "us-east-1#", "us east 1", "US-EAST-1", "-east-1", ""} {
-		f.Add(seed)
-	}
-	// A region becomes part of a host name.
-	label := regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
-	f.Fuzz(func(t *testing.T, s string) {
-		err := ecrlayer.ValidateRegion(s)
-		checkJudgement(t, s, err)
-		if err == nil && !label.MatchString(s) {
-			t.Errorf("ValidateRegion takes %q", s)
-		}
-	})
-}
-
-func FuzzValidateImageTag(f *testing.F) {
-	for _, seed := range []string{"latest", "1.0", "_x", ".x", "-x", "a b", "a/b", "a:b", "a@b", "", "\n", "ünïcode", strings.Repeat("a", 128), strings.Repeat("a", 129), strings.Repeat("a", 301)} {
-		f.Add(seed)
-	}
-	// The grammar of the OCI distribution specification is narrower than the model.
-	grammar := regexp.MustCompile(`^(?:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})$`)
-	f.Fuzz(func(t *testing.T, s string) {
-		err := ecrlayer.ValidateImageTag(s)
-		checkJudgement(t, s, err)
-		if (err == nil) != grammar.MatchString(s) || (err == nil && !modelTakesTag(s)) {
+		if err := ecrlayer.ValidateImageTag(s); (err == nil) != tagGrammar.MatchString(s) || (err == nil && !modelTakesTag(s)) {
 			t.Errorf("ValidateImageTag(%q) = %v", s, err)
+		}
+		if ecrlayer.ValidateRegion(s) == nil && !hostLabel.MatchString(s) {
+			t.Errorf("ValidateRegion takes %q", s)
 		}
 	})
 }
@@ -194,7 +143,6 @@ func FuzzParseLayerDigest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		d, err := ecrlayer.ParseLayerDigest(s)
-		checkJudgement(t, s, err)
 		switch {
 		case err != nil && d != "":
 			t.Errorf("%q: there is the digest %q beside the error", s, d)
@@ -210,7 +158,6 @@ func FuzzParsePlatform(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		platform, err := ecrlayer.ParsePlatform(s)
-		checkJudgement(t, s, err)
 		if err == nil && (platform.OS == "" || platform.Architecture == "") {
 			t.Errorf("ParsePlatform takes %q as %+v", s, platform)
 		}

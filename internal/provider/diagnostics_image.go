@@ -170,19 +170,11 @@ func explainPlatform(e *ecrlayer.PlatformError) (summary, next string) {
 	switch {
 	case len(e.Available) == 0:
 		return "Platform not known", "Leave platform out if the image is the right one, or name the manifest of one platform by its digest (argument image_digest)."
-	case e.Asked == "":
+	case e.Requested == "":
 		return "Platform needed", "Set platform to one of: " + strings.Join(e.Available, ", ") + "."
 	default:
-		return "Platform not found", "Set platform to one of: " + strings.Join(e.Available, ", ") + ". Or name an image that was built for " + e.Asked + "."
+		return "Platform not found", "Set platform to one of: " + strings.Join(e.Available, ", ") + ". Or name an image that was built for " + e.Requested + "."
 	}
-}
-
-// platformUnverified warns that the platform asked for was compared with nothing.
-func platformUnverified(image *ecrlayer.Image, platform string) diag.Diagnostic {
-	return diag.NewAttributeWarningDiagnostic(platformPath, "Platform not verified",
-		fmt.Sprintf("Platform %s was asked for, and nothing that was read says whether the manifest %s is for it: no index names its platform, and a manifest by itself has none.\n\n"+
-			"Leave platform out, or use the data source ecrlayer_image_config, which compares the platform with the one in the image's config.",
-			platform, image.ManifestDigest))
 }
 
 // layerBucket returns the name of the bucket of a region that ECR's URLs point to.

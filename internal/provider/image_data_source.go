@@ -152,9 +152,6 @@ func (d *imageDataSource) Read(ctx context.Context, request datasource.ReadReque
 		response.Diagnostics.Append(imageDiagnostic(err, repo, model.request(d.configured, "an image", readTimeout)))
 		return
 	}
-	if image.PlatformUnverified {
-		response.Diagnostics.Append(platformUnverified(image, model.Platform.ValueString()))
-	}
 	model.fill(image)
 	response.Diagnostics.Append(response.State.Set(ctx, &model)...)
 }

@@ -1,0 +1,180 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+// slowConn is a connection whose write of a request's body returns only once
+// release is closed.
+type slowConn struct {
+	net.Conn
+	release <-chan struct{}
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if bytes.Contains(p, []byte("layerDigest")) {
+		<-c.release
+	}
+	return n, err
+}
+
+// firstRead calls before when the body is first read: smithy-go has closed the
+// request's body then.
+type firstRead struct {
+	io.ReadCloser
+	before func()
+}
+
+func (b *firstRead) Read(p []byte) (int, error) {
+	b.before()
+	return b.ReadCloser.Read(p)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestARequestIsWrittenWithoutErrorWhenItsResponseComesFirst(t *testing.T) {
+	t.Parallel()
+	r, layer := newLayer(t)
+	r.Inject(ecrtest.Fault{Service: "ecr", Rewrite: func(body []byte) []byte {
+		return append([]byte(`{"x":"`+strings.Repeat("x", 1<<20)+`",`), body[1:]...)
+	}})
+	release, written := make(chan struct{}), make(chan error, 10)
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &slowConn{conn, release}, err
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	finishWrite := sync.OnceFunc(func() {
+		close(release)
+		if err := <-written; err != nil {
+			t.Errorf("the write of the request failed: %v", err)
+		}
+	})
+	r.cfg.HTTPClient = &http.Client{Transport: roundTripper(func(request *http.Request) (*http.Response, error) {
+		response, err := transport.RoundTrip(request)
+		if err == nil {
+			response.Body = &firstRead{response.Body, finishWrite}
+		}
+		return response, err
+	})}
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { written <- info.Err }})
+	if _, err := ecrlayer.NewClient(r.cfg, nil).DownloadURL(ctx, inTestRepository, layer); err != nil {
+		t.Error(err)
+	}
+	if calls := r.operations(); len(calls) != 1 {
+		t.Errorf("there were %d requests, want 1", len(calls))
+	}
+}
+
+// A redirect must not carry a URL or a token to another host.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	config := []byte(`{"os":"linux"}`)
+	tests := map[string]struct {
+		location func(self, other string) string
+		status   int
+		until    int32 // requests that are redirected
+		requests int32
+		message  string // of the DownloadError, empty if there is none
+	}{
+		"to another host":       {func(_, other string) string { return other }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
+		"to another scheme":     {func(self, _ string) string { return "https" + self[len("http"):] }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
+		"three on the host":     {func(self, _ string) string { return self }, http.StatusTemporaryRedirect, 3, 4, ""},
+		"a loop on the host":    {func(self, _ string) string { return self }, http.StatusPermanentRedirect, 1 << 30, 4, "a redirect to "},
+		"that changes requests": {func(self, _ string) string { return self }, http.StatusFound, 1, 1, "302 Found"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests, elsewhere atomic.Int32
+			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+			t.Cleanup(other.Close)
+			s3 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if referer := r.Referer(); referer != "" {
+					t.Errorf("the request has the Referer %s", referer)
+				}
+				if requests.Add(1) > test.until {
+					_, _ = w.Write(config)
+					return
+				}
+				w.Header().Set("Location", test.location("http://"+r.Host, other.URL)+"/next?X-Amz-Signature=0123")
+				w.WriteHeader(test.status)
+			}))
+			t.Cleanup(s3.Close)
+			r := newImageRegistry(t)
+			r.cfg.HTTPClient = awshttp.NewBuildableClient()
+			r.putImage(t, "v1", config, nil)
+			r.SetLayerHost(strings.TrimPrefix(s3.URL, "http://"))
+			_, err := ecrlayer.NewClient(r.cfg, nil).ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
+			var failure *ecrlayer.DownloadError
+			if errors.As(err, &failure) != (test.message != "") || (failure != nil && (failure.StatusCode != test.status || !strings.Contains(failure.Error(), test.message))) {
+				t.Errorf("got the error %v", err)
+			}
+			if requests.Load() != test.requests || elsewhere.Load() != 0 {
+				t.Errorf("there were %d requests and %d elsewhere, want %d and none", requests.Load(), elsewhere.Load(), test.requests)
+			}
+		})
+	}
+
+	t.Run("of ECR to another host", func(t *testing.T) {
+		t.Parallel()
+		r, layer := newLayer(t)
+		var elsewhere atomic.Int32
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+		t.Cleanup(other.Close)
+		r.Inject(ecrtest.Fault{Service: "ecr", Status: http.StatusTemporaryRedirect, Headers: http.Header{"Location": {other.URL}}})
+		_, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
+		var call *ecrlayer.CallError
+		if !errors.As(err, &call) || call.StatusCode != http.StatusTemporaryRedirect || elsewhere.Load() != 0 {
+			t.Errorf("got the error %v, and %d requests elsewhere", err, elsewhere.Load())
+		}
+	})
+}
+
+func TestWrapHTTPClient(t *testing.T) {
+	t.Parallel()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	t.Cleanup(proxy.Close)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, "https://sts.invalid", http.NoBody))
+	for name, client := range map[string]aws.HTTPClient{"default": nil, "SDK": awshttp.NewBuildableClient()} {
+		wrapped := ecrlayer.WrapHTTPClient(client)
+		if again := ecrlayer.WrapHTTPClient(wrapped); again != wrapped {
+			t.Errorf("%s: it is wrapped twice", name)
+		}
+	}
+	client := ecrlayer.WrapHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+		tr.Proxy = func(r *http.Request) (*url.URL, error) { return r.URL.Parse(proxy.URL) }
+	}))
+	response, err := client.Do(request)
+	if err == nil {
+		response.Body.Close()
+	}
+	var refused *net.OpError
+	if !errors.As(err, &refused) || refused.Op != "proxyconnect" || !strings.Contains(err.Error(), "407 Proxy Authentication Required") {
+		t.Errorf("the error is %v, want that of a proxy", err)
+	}
+}

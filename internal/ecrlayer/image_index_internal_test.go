@@ -1,0 +1,283 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package ecrlayer
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+type entries = []ocispec.Descriptor
+
+// child returns a descriptor of an index: its digest is that of its name, and
+// its platform that of p, none if p is empty. It takes the platform as it is
+// written, which ParsePlatform would not.
+func child(name, p string, change ...func(*ocispec.Descriptor)) ocispec.Descriptor {
+	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString(name), Size: 1}
+	if p != "" {
+		parts := append(strings.Split(p, "/"), "", "")
+		d.Platform = &ocispec.Platform{OS: parts[0], Architecture: parts[1], Variant: parts[2]}
+	}
+	for _, f := range change {
+		f(&d)
+	}
+	return d
+}
+
+func version(v string) func(*ocispec.Descriptor) {
+	return func(d *ocispec.Descriptor) { d.Platform.OSVersion = v }
+}
+
+func annotated(name, value string) func(*ocispec.Descriptor) {
+	return func(d *ocispec.Descriptor) { d.Annotations = map[string]string{name: value} }
+}
+
+func artifact(mediaType string) func(*ocispec.Descriptor) {
+	return func(d *ocispec.Descriptor) { d.ArtifactType = mediaType }
+}
+
+func mediaType(m string) func(*ocispec.Descriptor) {
+	return func(d *ocispec.Descriptor) { d.MediaType = m }
+}
+
+func attestation(d *ocispec.Descriptor) {
+	d.Annotations = map[string]string{
+		"vnd.docker.reference.type":   "attestation-manifest",
+		"vnd.docker.reference.digest": digest.FromString("amd64").String(),
+	}
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	multi := entries{
+		child("amd64", "linux/amd64"),
+		child("armv6", "linux/arm/v6"),
+		child("armv7", "linux/arm/v7"),
+		child("arm64", "linux/arm64/v8"),
+		child("386", "linux/386"),
+		child("attestation", "unknown/unknown", attestation),
+	}
+	windows := entries{
+		child("2025", "windows/amd64", version("10.0.26100.1")),
+		child("2022", "windows/amd64", version("10.0.20348.1")),
+	}
+	words := entries{
+		child("arm64", "linux/arm64", version("Ubuntu 22.04.1")),
+		child("amd64", "linux/amd64"),
+	}
+	macOS := entries{
+		child("14", "darwin/arm64", version("macOS 14.4 (a/b)")),
+		child("15", "darwin/arm64", version("macOS 15")),
+		child("any", "linux/arm64"),
+	}
+	soci := annotated("com.amazon.soci.image-manifest-digest", digest.FromString("image").String())
+	list := func(names ...string) []string { return names }
+	tests := map[string]struct {
+		index    []ocispec.Descriptor
+		platform string
+		// name is that of the child wanted, else reason is a part of the error.
+		name      string
+		reason    string
+		available []string
+		ambiguous bool
+	}{
+		"the requested one":                            {index: multi, platform: "linux/amd64", name: "amd64"},
+		"linux/arm64 finds arm64/v8":                   {index: multi, platform: "linux/arm64", name: "arm64"},
+		"arm64/v8 finds arm64":                         {index: entries{child("a", "linux/amd64"), child("b", "linux/arm64")}, platform: "linux/arm64/v8", name: "b"},
+		"linux/arm means v7":                           {index: multi, platform: "linux/arm", name: "armv7"},
+		"arm/v6 is not given v7":                       {index: multi, platform: "linux/arm/v6", name: "armv6"},
+		"arm/v7 takes v6, the best there is":           {index: entries{child("v5", "linux/arm/v5"), child("v6", "linux/arm/v6")}, platform: "linux/arm/v7", name: "v6"},
+		"arm/v5 is not given v6":                       {index: entries{child("v6", "linux/arm/v6"), child("v7", "linux/arm/v7")}, platform: "linux/arm/v5", reason: "not for platform linux/arm/v5", available: list("linux/arm/v6", "linux/arm/v7")},
+		"amd64/v3 takes amd64":                         {index: multi, platform: "linux/amd64/v3", name: "amd64"},
+		"amd64/v3 takes v2 before v1":                  {index: entries{child("v1", "linux/amd64"), child("v2", "linux/amd64/v2"), child("v4", "linux/amd64/v4")}, platform: "linux/amd64/v3", name: "v2"},
+		"an alias":                                     {index: multi, platform: "linux/x86_64", name: "amd64"},
+		"amd64 is not given 386":                       {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/amd64", reason: "not for platform linux/amd64", available: list("linux/386", "linux/arm/v7")},
+		"arm64 is not given arm":                       {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/arm64", reason: "not for platform linux/arm64", available: list("linux/386", "linux/arm/v7")},
+		"a missing platform":                           {index: multi, platform: "linux/s390x", reason: "not for platform linux/s390x", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"an attestation is no platform":                {index: multi, platform: "unknown/unknown", reason: "not for platform unknown/unknown", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"none requested, several there":                {index: multi, reason: "none was requested", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"none requested, one there":                    {index: multi[:1], name: "amd64"},
+		"none requested, one and its attestation":      {index: entries{multi[0], multi[5]}, name: "amd64"},
+		"an attestation that has a platform":           {index: entries{child("attestation", "linux/amd64", attestation), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"an attestation without a platform":            {index: entries{child("attestation", "", attestation), child("image", "linux/amd64")}, name: "image"},
+		"a SOCI index without a platform":              {index: entries{child("image", "linux/amd64"), child("soci", "", artifact("application/vnd.amazon.soci.index.v1+json"))}, name: "image"},
+		"a SOCI index that has a platform":             {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json")), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"SOCI indexes alone":                           {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json"))}, reason: "names no image"},
+		"a signature that has a platform":              {index: entries{child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("image", "linux/amd64")}, name: "image"},
+		"artifacts alone have platforms":               {index: entries{child("a", "linux/amd64", artifact("application/vnd.opentofu.provider-target")), child("b", "linux/arm64", artifact("application/vnd.opentofu.provider-target"))}, platform: "linux/arm64", name: "b"},
+		"images whose artifact type is their config's": {index: entries{child("a", "linux/amd64", artifact(ocispec.MediaTypeImageConfig)), child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("b", "linux/arm64", artifact(mediaTypeDockerConfig))}, platform: "linux/arm64", name: "b"},
+		"an artifact alone":                            {index: entries{child("chart", "", artifact("application/vnd.cncf.helm.config.v1+json"))}, name: "chart"},
+		"no platform where others have one":            {index: entries{child("other", ""), child("image", "linux/amd64")}, name: "image"},
+		"the only one, without a platform":             {index: entries{child("image", "")}, name: "image"},
+		"the only one, with an empty platform":         {index: entries{child("image", "/")}, platform: "linux/amd64", name: "image"},
+		"several without a platform":                   {index: entries{child("a", ""), child("b", "")}, reason: "names 2 manifests without a platform"},
+		"a manifest of an unknown media type":          {index: entries{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
+		"an empty index":                               {index: nil, reason: "names no image"},
+		"the same platform twice is its first":         {index: entries{child("gzip", "linux/amd64"), child("zstd", "linux/amd64")}, name: "gzip"},
+		"the same platform twice, requested":           {index: entries{child("gzip", "linux/arm64"), child("zstd", "linux/arm64/v8")}, platform: "linux/arm64", name: "gzip"},
+		"a platform that cannot be requested":          {index: entries{child("odd", "lin ux/amd64"), child("image", "linux/amd64")}, name: "image"},
+		"versions of Windows":                          {index: windows, platform: "windows/amd64", ambiguous: true, reason: "several versions of the operating system", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"versions of Windows, none requested":          {index: windows, reason: "none was requested", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"a version of Windows":                         {index: windows, platform: "windows(10.0.20348)/amd64", name: "2022"},
+		"a whole version of Windows":                   {index: windows, platform: "windows(10.0.20348.1)/amd64", name: "2022"},
+		"a version with the same beginning":            {index: windows, platform: "windows(10.0.2034)/amd64", reason: "not for platform windows(10.0.2034)/amd64", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"one version of Windows":                       {index: windows[:1], platform: "windows/amd64", name: "2025"},
+		"an index alone":                               {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex))}, reason: "names another index"},
+		"an index for the platform":                    {index: entries{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, platform: "linux/amd64", reason: "names another index"},
+		"an index beside the requested platform":       {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"an index beside another platform":             {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/arm64", reason: "names another index", available: list("linux/amd64")},
+		"an index beside the only platform":            {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index", available: list("linux/amd64")},
+
+		"versions in words, none requested":          {index: words, reason: "none was requested", available: list("linux/arm64", "linux/amd64")},
+		"a version in words":                         {index: words, platform: "linux/arm64", name: "arm64"},
+		"a version in words, requested":              {index: words, platform: "linux(Ubuntu 22.04.1)/arm64", name: "arm64"},
+		"another version in words":                   {index: words, platform: "linux(Ubuntu 20.04)/arm64", reason: "not for platform linux(Ubuntu 20.04)/arm64", available: list("linux/arm64", "linux/amd64")},
+		"only a version in words":                    {index: words[:1], name: "arm64"},
+		"several versions in words":                  {index: macOS, platform: "darwin/arm64", ambiguous: true, reason: "several versions", available: list("darwin(macOS 14.4 (a/b))/arm64", "darwin(macOS 15)/arm64")},
+		"one of several versions in words":           {index: macOS, platform: "darwin(macOS 14.4 (a/b))/arm64", name: "14"},
+		"with and without a version":                 {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64/v8")}, platform: "linux/arm64", name: "any"},
+		"with and without a version, none requested": {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64")}, reason: "none was requested", available: list("linux(Ubuntu 20)/arm64", "linux/arm64")},
+		"a version and a longer one":                 {index: entries{child("long", "windows/amd64", version("10.0.1")), child("short", "windows/amd64", version("10.0"))}, platform: "windows(10.0)/amd64", name: "short"},
+		"a SOCI index by its annotation":             {index: entries{child("soci", "linux/amd64", soci), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"such a SOCI index alone":                    {index: entries{child("soci", "linux/amd64", soci)}, reason: "names no image"},
+		"an image that names its SOCI index":         {index: entries{child("image", "linux/amd64", annotated("com.amazon.soci.index-digest", digest.FromString("soci").String()))}, name: "image"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requested, err := newMatcher(test.platform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &manifest{MediaType: ocispec.MediaTypeImageIndex, Manifests: test.index}
+			got, err := m.choose(requested)
+			if test.reason == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Digest != digest.FromString(test.name) {
+					t.Errorf("chose %v", got)
+				}
+				return
+			}
+			choice, ok := errors.AsType[*PlatformError](err)
+			if !ok || !strings.Contains(choice.Reason, test.reason) {
+				t.Fatalf("got %v and the error %v, want one with %q", got, err, test.reason)
+			}
+			if choice.Requested != test.platform || choice.Ambiguous != test.ambiguous || !slices.Equal(choice.Available, test.available) || !reflect.DeepEqual(choice.Entries, m.entries()) {
+				t.Errorf("got %+v", choice)
+			}
+		})
+	}
+}
+
+func TestPlatformErrorListsTheChoices(t *testing.T) {
+	t.Parallel()
+	var many, odd entries
+	for n := range 20_000 {
+		many = append(many, child(strconv.Itoa(n), "linux/amd64", version(fmt.Sprint("version ", n))))
+		odd = append(odd, child(strconv.Itoa(n), "", artifact(fmt.Sprint("application/vnd.example.", n))))
+	}
+	long := strings.Repeat("x", 1<<20)
+	entry := func(name, types string) string { return digest.FromString(name).String() + " (" + types + ")" }
+	tests := map[string]struct {
+		index    entries
+		platform string
+		want     []string // parts of the text, in order
+	}{
+		"platforms": {
+			entries{child("a", "linux/amd64"), child("b", "linux/arm64")}, "linux/s390x",
+			[]string{"the image is not for platform linux/s390x; its platforms are linux/amd64, linux/arm64"},
+		},
+		"entries": {
+			entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("soci", "", artifact("application/vnd.amazon.soci.index.v1+json")), child("none", "", mediaType(""))}, "",
+			[]string{
+				"the index names another index, which must be requested by its digest; its entries are\n",
+				entry("index", ocispec.MediaTypeImageIndex+", no artifact type") + "\n",
+				entry("soci", ocispec.MediaTypeImageManifest+", application/vnd.amazon.soci.index.v1+json") + "\n",
+				entry("none", "no media type, no artifact type"),
+			},
+		},
+		"no entries":                  {nil, "", []string{"the index names no image"}},
+		"20,000 versions":             {many, "linux/amd64", []string{"several versions", "linux(version 0)/amd64, linux(version 1)/amd64", "and 19990 more"}},
+		"20,000 platforms":            {many, "", []string{"none was requested", "linux(version 9)/amd64, and 19990 more"}},
+		"20,000 artifacts":            {odd, "linux/amd64", []string{"20000 manifests without a platform", entry("0", ocispec.MediaTypeImageManifest+", application/vnd.example.0"), "and 19990 more"}},
+		"a version of a megabyte":     {entries{child("a", "linux/amd64", version(long)), child("b", "linux/arm64")}, "linux/s390x", []string{"linux/amd64, linux/arm64"}},
+		"two versions of a megabyte":  {entries{child("a", "linux/amd64", version(long)), child("b", "linux/amd64", version("y"))}, "", []string{"xxx…, linux(y)/amd64"}},
+		"a media type of a megabyte":  {entries{child("a", "", mediaType(long))}, "", []string{"xxx…, no artifact type"}},
+		"the reason names the choice": {entries{child("a", ""), child("b", "")}, "", []string{"2 manifests without a platform", entry("a", ocispec.MediaTypeImageManifest+", no artifact type")}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requested, err := newMatcher(test.platform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = (&manifest{MediaType: ocispec.MediaTypeImageIndex, Manifests: test.index}).choose(requested)
+			if err == nil || len(err.Error()) > 4000 {
+				t.Fatalf("got the error %.200v", err)
+			}
+			text := err.Error()
+			for _, part := range test.want {
+				var ok bool
+				if _, text, ok = strings.Cut(text, part); !ok {
+					t.Errorf("got the error %q, want one with %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+// The time per entry must stay the same as an index grows.
+func BenchmarkChoose(b *testing.B) {
+	requested, err := newMatcher("linux/amd64")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, n := range []int{200, 20_000} {
+		m := &manifest{MediaType: ocispec.MediaTypeImageIndex}
+		for i := range n {
+			m.Manifests = append(m.Manifests, child(strconv.Itoa(i), "linux/amd64", version(strconv.Itoa(i))))
+		}
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				_, err = m.choose(requested)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/entry")
+		})
+	}
+}
+
+func TestParsePlatform(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]ocispec.Platform{
+		"linux/amd64":                 {OS: "linux", Architecture: "amd64"},
+		"linux/arm64/v8":              {OS: "linux", Architecture: "arm64", Variant: "v8"},
+		"linux/arm/v7":                {OS: "linux", Architecture: "arm", Variant: "v7"},
+		"wasi/wasm":                   {OS: "wasi", Architecture: "wasm"},
+		"Linux/X86_64":                {OS: "linux", Architecture: "amd64"},
+		"windows(10.0.20348)/amd64":   {OS: "windows", Architecture: "amd64", OSVersion: "10.0.20348"},
+		"linux(Ubuntu 22.04.1)/arm64": {OS: "linux", Architecture: "arm64", OSVersion: "Ubuntu 22.04.1"},
+		"linux(a/b (c)/d)/arm64/v8":   {OS: "linux", Architecture: "arm64", Variant: "v8", OSVersion: "a/b (c)/d"},
+		"linux(*)/arm64":              {OS: "linux", Architecture: "arm64", OSVersion: "*"},
+	} {
+		if got, err := ParsePlatform(s); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("ParsePlatform(%q) = %+v, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "linux", "amd64", "arm64/v8/", "linux/", "/amd64", "linux/*", "linux/arm/v7/x", "linux amd64", "linux/amd64,linux/arm64", "linux(1)", "linux/amd64(1)/v8", "(1)/amd64"} {
+		if p, err := ParsePlatform(s); err == nil || !strings.Contains(err.Error(), "os/arch") {
+			t.Errorf("ParsePlatform(%q) = %v, %v", s, p, err)
+		}
+	}
+}
