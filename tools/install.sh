@@ -9,6 +9,10 @@
 
 set -eu
 
+if [ $# -lt 2 ]; then
+	echo "usage: install.sh BINARY VERSION [DIRECTORY]" >&2
+	exit 2
+fi
 version=$2
 if [ -n "${3:-}" ]; then
 	mkdir -p "$3"

@@ -14,7 +14,8 @@
 
 set -eu
 
-cd "$(dirname -- "$0")/.."
+tools=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cd "$tools/.."
 
 packages=./...
 for argument in "$@"; do
@@ -23,13 +24,14 @@ for argument in "$@"; do
 	esac
 done
 
-cli=$(tools/terraform-cli.sh)
+cli=$("$tools/terraform-cli.sh")
 
 # Fetch the modules now, while a proxy can still be used for that.
 go list -deps -test ./... >/dev/null
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 : >"$tmp/terraformrc"
@@ -44,7 +46,16 @@ for variable in $(env | sed -n -e 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p' -e 's/^\(TF
 done
 unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
 
-export TF_ACC=1 TF_ACC_TERRAFORM_PATH="$cli" TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1
+export TF_ACC=1
+export TF_ACC_TERRAFORM_PATH="$cli"
+export TF_CLI_CONFIG_FILE="$tmp/terraformrc"
+if [ -z "${ECRLAYER_AWS_REPOSITORY:-}" ]; then
+	: >"$tmp/aws-config"
+	: >"$tmp/aws-credentials"
+	export AWS_CONFIG_FILE="$tmp/aws-config"
+	export AWS_SHARED_CREDENTIALS_FILE="$tmp/aws-credentials"
+fi
+export CHECKPOINT_DISABLE=1
 
 # OpenTofu takes "hashicorp/x" for one of its own registry's.
 version=$("$cli" version | head -n 1)

@@ -5,7 +5,7 @@ package ecrlayer
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -86,15 +86,16 @@ func keepConnections(client aws.HTTPClient) aws.HTTPClient {
 	}
 	return buildable.WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, t.MaxIdleConns, maxConcurrentCalls)
-		t.OnProxyConnectResponse = proxyRefusal
+		t.OnProxyConnectResponse = ProxyRefusal
 	})
 }
 
-// proxyRefusal returns an error that errors.As finds if a proxy does not connect.
-// The error of net/http is plain text.
-func proxyRefusal(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
+// ProxyRefusal is an OnProxyConnectResponse of an http.Transport. It returns a
+// *net.OpError with the Op "proxyconnect" if a proxy does not connect, which the
+// error of net/http cannot be told by.
+func ProxyRefusal(_ context.Context, proxy *url.URL, connect *http.Request, response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		return nil
 	}
-	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: errors.New("the proxy responded " + response.Status)}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the proxy %s refused to connect to %s: HTTP %s", proxy.Host, connect.Host, response.Status)}
 }

@@ -69,18 +69,18 @@ func ParseImageURI(s string) (ImageURI, error) {
 		return ImageURI{}, fmt.Errorf("no repository name follows the registry host %q", host)
 	}
 	if err := ValidateRepositoryName(name); err != nil {
-		return ImageURI{}, fmt.Errorf("%q is not a repository name: %w", name, err)
+		return ImageURI{}, fmt.Errorf("%q is not a repository name: it %w", name, err)
 	}
 	uri.RepositoryName = name
 	if hasTag {
 		if err := ValidateImageTag(tag); err != nil {
-			return ImageURI{}, fmt.Errorf("%q is not a tag: %w", tag, err)
+			return ImageURI{}, fmt.Errorf("%q is not a tag: it %w", tag, err)
 		}
 		uri.Tag = tag
 	}
 	if hasDigest {
 		if uri.Digest, err = ParseLayerDigest(imageDigest); err != nil {
-			return ImageURI{}, fmt.Errorf("%q is not a digest: %w", imageDigest, err)
+			return ImageURI{}, fmt.Errorf("%q is not a digest: it %w", imageDigest, err)
 		}
 	}
 	return uri, nil
@@ -121,7 +121,7 @@ func parseRegistryHost(host, path string) (ImageURI, error) {
 		return ImageURI{}, fmt.Errorf("the registry host must begin with an AWS account ID of 12 digits, got %q", uri.RegistryID)
 	}
 	if err := ValidateRegion(uri.Region); err != nil {
-		return ImageURI{}, fmt.Errorf("%q is not a region: %w", uri.Region, err)
+		return ImageURI{}, fmt.Errorf("%q is not a region: it %w", uri.Region, err)
 	}
 	if err := checkSuffix(uri.Region, uri.DNSSuffix); err != nil {
 		return ImageURI{}, err

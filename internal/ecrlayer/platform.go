@@ -93,7 +93,7 @@ func ParsePlatform(s string) (ocispec.Platform, error) {
 	}
 	platform, err := platforms.Parse(name)
 	if err != nil || !strings.Contains(name, "/") {
-		return ocispec.Platform{}, errors.New(`a platform must have the form os/arch or os/arch/variant, such as "linux/amd64" or "linux/arm/v7"`)
+		return ocispec.Platform{}, errors.New(`must have the form os/arch or os/arch/variant, such as "linux/amd64" or "linux/arm/v7"`)
 	}
 	platform.OSVersion = version
 	return platform, nil

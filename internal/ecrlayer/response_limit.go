@@ -23,21 +23,26 @@ func limitResponse(stack *middleware.Stack) error {
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
-				response.Body = &limitedBody{ReadCloser: response.Body, left: maxResponseSize}
+				response.Body = LimitBody(response.Body, maxResponseSize)
 			}
 			return out, metadata, err
 		}), middleware.After)
 }
 
-// limitedBody is a body that fails beyond its limit.
+// LimitBody returns body, but reading more than limit bytes of it fails with an
+// *InvalidResponseError.
+func LimitBody(body io.ReadCloser, limit int) io.ReadCloser {
+	return &limitedBody{body, limit, limit}
+}
+
 type limitedBody struct {
 	io.ReadCloser
-	left int
+	limit, left int
 }
 
 func (b *limitedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the response has %d bytes or more", maxResponseSize)}
+		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the response has more than %d bytes", b.limit)}
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
 	b.left -= n

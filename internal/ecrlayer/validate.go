@@ -36,9 +36,9 @@ func lazily(pattern string) func() *regexp.Regexp {
 func ValidateRepositoryName(name string) error {
 	switch {
 	case len(name) < 2 || len(name) > 256:
-		return fmt.Errorf("a repository name must have 2 to 256 characters, got %d", len(name))
+		return fmt.Errorf("must have 2 to 256 characters, not %d", len(name))
 	case !repositoryName().MatchString(name):
-		return errors.New("a repository name must consist of lower-case letters and digits, separated by single periods, one or two underscores, " +
+		return errors.New("must consist of lowercase letters and digits, separated by single periods, one or two underscores, " +
 			"hyphens or slashes, without a registry host, tag or digest")
 	}
 	return nil
@@ -47,7 +47,7 @@ func ValidateRepositoryName(name string) error {
 // ValidateRegistryID returns an error if id is not an AWS account ID of 12 digits.
 func ValidateRegistryID(id string) error {
 	if !registryID().MatchString(id) {
-		return errors.New("a registry ID must be an AWS account ID: exactly 12 digits, in quotes to keep leading zeros")
+		return errors.New("must be an AWS account ID: exactly 12 digits, in quotes to keep leading zeros")
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func ValidateRegistryID(id string) error {
 // code. It does not check that the region exists.
 func ValidateRegion(name string) error {
 	if !region().MatchString(name) {
-		return errors.New(`a region must be a region code, such as "us-east-1"`)
+		return errors.New(`must be a region code, such as "us-east-1"`)
 	}
 	return nil
 }
@@ -66,13 +66,13 @@ func ValidateRegion(name string) error {
 // See https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 func ValidateImageTag(tag string) error {
 	if !imageTag().MatchString(tag) {
-		return errors.New("a tag must have 1 to 128 letters, digits, underscores, periods and hyphens, and must not begin with a period or hyphen")
+		return errors.New("must have 1 to 128 letters, digits, underscores, periods and hyphens, and must not begin with a period or hyphen")
 	}
 	return nil
 }
 
 // ParseLayerDigest returns s as a digest: sha256 and sha512, which the OCI image
-// specification registers, and go-digest's sha384, in lower-case hexadecimal of
+// specification registers, and go-digest's sha384, in lowercase hexadecimal of
 // the algorithm's length.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests
@@ -80,11 +80,11 @@ func ParseLayerDigest(s string) (digest.Digest, error) {
 	d, err := digest.Parse(s)
 	switch {
 	case errors.Is(err, digest.ErrDigestUnsupported):
-		return "", errors.New("the algorithm of a digest must be sha256, sha384 or sha512")
+		return "", errors.New("must have the algorithm sha256, sha384 or sha512")
 	case errors.Is(err, digest.ErrDigestInvalidLength):
-		return "", errors.New("the hexadecimal part of a digest must have 64 digits for sha256, 96 for sha384 or 128 for sha512")
+		return "", errors.New("must have 64 hexadecimal digits for sha256, 96 for sha384 or 128 for sha512")
 	case err != nil:
-		return "", errors.New(`a digest must be an algorithm, a colon and lower-case hexadecimal digits: "sha256:" and 64 digits`)
+		return "", errors.New(`must be an algorithm, a colon and lowercase hexadecimal digits: "sha256:" and 64 digits`)
 	}
 	return d, nil
 }

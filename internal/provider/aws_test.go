@@ -35,11 +35,11 @@ func newAWSCLI(t *testing.T) *cli {
 		t.Skipf("needs AWS: %s and %s name no image in ECR, which the usual credentials and region lead to; "+
 			"for an index of several platforms, %s says which", awsRepositoryVariable, awsTagVariable, awsPlatformVariable)
 	}
-	c := newCLI(t, newWorld(t))
-	c.env = slices.DeleteFunc(c.env, func(variable string) bool {
+	c := newCLI(t, newEnv(t))
+	c.environ = slices.DeleteFunc(c.environ, func(variable string) bool {
 		return strings.HasPrefix(variable, "AWS_") || strings.HasPrefix(variable, "HOME=")
 	})
-	c.env = append(append(c.env, "HOME="+os.Getenv("HOME")), awsEnvironment...)
+	c.environ = append(append(c.environ, "HOME="+os.Getenv("HOME")), awsEnvironment...)
 	return c
 }
 

@@ -35,13 +35,13 @@ type cli struct {
 	root string
 	// dir is where the configuration is.
 	dir string
-	// env is the whole environment. What is appended wins.
-	env []string
+	// environ is the whole environment. What is appended wins.
+	environ []string
 }
 
 // newCLI returns a CLI that reaches w as its user. It skips the test where
 // acceptance tests are not wanted.
-func newCLI(t *testing.T, w *world) *cli {
+func newCLI(t *testing.T, w *env) *cli {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")
@@ -65,7 +65,7 @@ func newCLI(t *testing.T, w *world) *cli {
 	}
 	config := filepath.Join(home, "cli.tfrc")
 	writeFile(t, config, fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", filepath.ToSlash(mirror)))
-	c.env = []string{
+	c.environ = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + temporary,
 		"TF_CLI_CONFIG_FILE=" + config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_INPUT=0",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
@@ -129,7 +129,7 @@ func (c *cli) run(t *testing.T, command string, arguments ...string) (string, er
 // command returns a command that is yet to be run.
 func (c *cli) command(ctx context.Context, command string, arguments ...string) *exec.Cmd {
 	run := exec.CommandContext(ctx, c.path, append([]string{command, "-no-color"}, arguments...)...)
-	run.Dir, run.Env = c.dir, c.env
+	run.Dir, run.Env = c.dir, c.environ
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
 	run.WaitDelay = 10 * time.Second
 	return run

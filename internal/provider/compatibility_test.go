@@ -47,7 +47,7 @@ func (c *cli) outputs(t *testing.T) map[string]any {
 
 func TestCompatibilityOfDataSources(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 data "ecrlayer_download_url" "test" {
@@ -75,7 +75,7 @@ output "download_url" {
 
 func TestCompatibilityOfErrors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+`
 data "ecrlayer_download_url" "test" {
@@ -89,7 +89,7 @@ data "ecrlayer_download_url" "test" {
 
 func TestCompatibilityOfFunctions(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+`
 output "repository_name" {
@@ -109,7 +109,7 @@ output "repository_name" {
 
 func TestCompatibilityOfEphemeralResources(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 ephemeral "ecrlayer_download_url" "test" {

@@ -358,7 +358,7 @@ func TestAccExamplesCanBeApplied(t *testing.T) {
 			if why := notApplied[dir]; why != "" {
 				t.Skip(why)
 			}
-			w := newWorld(t)
+			w := newEnv(t)
 			c := newCLI(t, w)
 			c.useScenario(t, strings.TrimPrefix(dir, "examples/"))
 
@@ -398,7 +398,7 @@ func TestAccExamplesCanBeApplied(t *testing.T) {
 }
 
 // variables returns values for the variables that examples have, as arguments.
-func (w *world) variables() map[string]string {
+func (w *env) variables() map[string]string {
 	return map[string]string{
 		"var.image_tag":       "image_tag=" + tag,
 		"var.layer_digest":    "layer_digest=" + w.layers[0],
@@ -417,7 +417,7 @@ type validator struct {
 
 func newValidator(t *testing.T) *validator {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	mirror, err := mirroredProvider()
 	if err != nil {
@@ -435,7 +435,7 @@ func newValidator(t *testing.T) *validator {
 	}
 	config := filepath.Join(c.root, "home", "validate.tfrc")
 	writeFile(t, config, "provider_installation {\n  dev_overrides {\n"+overrides.String()+"  }\n}\n")
-	c.env = append(c.env, "TF_CLI_CONFIG_FILE="+config)
+	c.environ = append(c.environ, "TF_CLI_CONFIG_FILE="+config)
 	return &validator{cli: c, seen: map[string]string{}}
 }
 

@@ -7,49 +7,66 @@ import (
 	"context"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-const (
-	descriptionLayerDigest = "Digest of the layer, as the image's manifest has it (not a `diff_id`): `sha256:` and 64 lower-case hexadecimal digits. The digest of an image's config works too."
-	descriptionDownloadURL = "The pre-signed URL, as ECR returned it. A credential: it lets anyone download the layer until it expires. The machine that downloads needs a route to S3."
-	descriptionExpiresAt   = "When the URL stops working, in RFC 3339 format and UTC. Null if the URL does not tell."
-)
-
-// downloadURLModel is what the data source and the ephemeral resource have in
-// common.
 type downloadURLModel struct {
-	RepositoryName types.String      `tfsdk:"repository_name"`
-	LayerDigest    types.String      `tfsdk:"layer_digest"`
-	RegistryID     types.String      `tfsdk:"registry_id"`
-	Region         types.String      `tfsdk:"region"`
-	DownloadURL    types.String      `tfsdk:"download_url"`
-	ExpiresAt      timetypes.RFC3339 `tfsdk:"expires_at"`
+	arguments
+	LayerDigest types.String      `tfsdk:"layer_digest"`
+	DownloadURL types.String      `tfsdk:"download_url"`
+	ExpiresAt   timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
-// downloadURL asks ECR for the layer that model names and fills in its results.
-// timeout is the argument that bounds ctx.
-func (c *configured) downloadURL(ctx context.Context, model *downloadURLModel, timeout path.Path) diag.Diagnostics {
-	repo, diags := c.repository(model.RepositoryName, model.RegistryID, model.Region)
-	if diags.HasError() {
-		return diags
-	}
-	result, err := c.client.DownloadURL(ctx, repo, digest.Digest(model.LayerDigest.ValueString()))
+func downloadURL() object[downloadURLModel, *downloadURLModel] {
+	return object[downloadURLModel, *downloadURLModel]{name: "_download_url", attributes: map[string]schema.Attribute{
+		"layer_digest": schema.StringAttribute{
+			Required:            true,
+			MarkdownDescription: "Digest of the layer in the image's manifest (not a `diff_id`): `sha256:` and 64 lowercase hexadecimal digits. The digest of an image's config also works.",
+			Validators:          []validator.String{layerDigest},
+		},
+		"download_url": schema.StringAttribute{
+			Computed:            true,
+			Sensitive:           true,
+			MarkdownDescription: "Pre-signed URL of the layer, as ECR returned it. It is a credential: anyone who has it can download the layer until it expires. It works for GET requests, not for HEAD.",
+		},
+		"expires_at": schema.StringAttribute{
+			Computed:            true,
+			CustomType:          timetypes.RFC3339Type{},
+			MarkdownDescription: "When the URL expires, in RFC 3339 format and UTC. Null if the URL carries no expiry.",
+		},
+	}}
+}
+
+func newDownloadURLDataSource() datasource.DataSource {
+	return &dataSource[downloadURLModel, *downloadURLModel]{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
+		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires. " +
+		"The ephemeral resource of the same name does not store it."}
+}
+
+func newDownloadURLEphemeralResource() ephemeral.EphemeralResource {
+	return &ephemeralResource[downloadURLModel, *downloadURLModel]{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials. " +
+		"The URL is stored in neither plan nor state. Plan and apply each call ECR once, so the URL is fresh when it is used, and usually expires after an hour.\n\n" +
+		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
+}
+
+func (m *downloadURLModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
+	result, err := c.DownloadURL(ctx, repo, digest.Digest(m.LayerDigest.ValueString()))
 	if err != nil {
-		diags.Append(callDiagnostic(err, request{
-			what:    "the download URL of a layer",
-			subject: path.Root("layer_digest"),
-			timeout: timeout,
-			profile: c.profile,
-		}))
-		return diags
+		return err
 	}
-	model.Region = types.StringValue(repo.Region)
-	model.LayerDigest = types.StringValue(result.LayerDigest.String())
-	model.DownloadURL = types.StringValue(result.URL)
-	model.ExpiresAt = expiresAt(result.ExpiresAt)
-	return diags
+	m.DownloadURL = types.StringValue(result.URL)
+	m.ExpiresAt = rfc3339(result.ExpiresAt)
+	return nil
+}
+
+func (m *downloadURLModel) newOperation() operation {
+	return operation{what: "the download URL of a layer", resource: path.Root("layer_digest")}
 }

@@ -8,74 +8,82 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
-const (
-	descriptionLayerDigests      = "Digests of the layers, as the image's manifest has them (not `diff_ids`): each `sha256:` and 64 lower-case hexadecimal digits. The digest of an image's config works too."
-	descriptionDownloadURLs      = "The pre-signed URLs by layer digest, as ECR returned them. Credentials: they let anyone download the layers until they expire. The machine that downloads needs a route to S3."
-	descriptionEarliestExpiresAt = "When the first of the URLs stops working, in RFC 3339 format and UTC. Null if no URL tells."
-)
-
-// layerDigestsChecks are the validators of layer_digests.
-func layerDigestsChecks() []validator.Set {
-	return []validator.Set{
-		setvalidator.SizeAtLeast(1),
-		setvalidator.NoNullValues(),
-		setvalidator.ValueStringsAre(layerDigestCheck),
-	}
-}
-
-// downloadURLsModel is what the data source and the ephemeral resource have in
-// common.
 type downloadURLsModel struct {
-	RepositoryName types.String      `tfsdk:"repository_name"`
-	LayerDigests   digestSet         `tfsdk:"layer_digests"`
-	RegistryID     types.String      `tfsdk:"registry_id"`
-	Region         types.String      `tfsdk:"region"`
-	DownloadURLs   types.Map         `tfsdk:"download_urls"`
-	ExpiresAt      timetypes.RFC3339 `tfsdk:"expires_at"`
+	arguments
+	LayerDigests []string          `tfsdk:"layer_digests"`
+	DownloadURLs map[string]string `tfsdk:"download_urls"`
+	ExpiresAt    timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
-// downloadURLs asks ECR for the layers that model names and fills in its results.
-// timeout is the argument that bounds ctx.
-func (c *configured) downloadURLs(ctx context.Context, model *downloadURLsModel, timeout path.Path) diag.Diagnostics {
-	repo, diags := c.repository(model.RepositoryName, model.RegistryID, model.Region)
-	if diags.HasError() {
-		return diags
+func downloadURLs() object[downloadURLsModel, *downloadURLsModel] {
+	return object[downloadURLsModel, *downloadURLsModel]{name: "_download_urls", attributes: map[string]schema.Attribute{
+		"layer_digests": schema.ListAttribute{
+			Required:    true,
+			ElementType: types.StringType,
+			MarkdownDescription: "Digests of the layers in the image's manifest (not `diff_ids`): `sha256:` and 64 lowercase hexadecimal digits each. The digest of an image's config also works. " +
+				"Duplicates cost nothing, and an empty list results in an empty map. The list may be unknown until apply, where `for_each` would need it during plan.",
+			Validators: []validator.List{validate.Elements{String: layerDigest}},
+		},
+		"download_urls": schema.MapAttribute{
+			Computed:            true,
+			Sensitive:           true,
+			ElementType:         types.StringType,
+			MarkdownDescription: "Pre-signed URLs by layer digest, as ECR returned them. They are credentials: anyone who has them can download the layers until they expire. They work for GET requests, not for HEAD.",
+		},
+		"expires_at": schema.StringAttribute{
+			Computed:            true,
+			CustomType:          timetypes.RFC3339Type{},
+			MarkdownDescription: "When the first of the URLs expires, in RFC 3339 format and UTC. Null if no URL carries an expiry.",
+		},
+	}}
+}
+
+func newDownloadURLsDataSource() datasource.DataSource {
+	return &dataSource[downloadURLsModel, *downloadURLsModel]{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image.\n\n" +
+		"Every read calls ECR once per distinct digest, up to 50 at a time, and returns new URLs, which usually expire after an hour. If any call fails, the read fails and reports every digest that failed. " +
+		"The URLs are stored in the state: anyone who can read the state can download the layers until the URLs expire. The ephemeral resource of the same name does not store them."}
+}
+
+func newDownloadURLsEphemeralResource() ephemeral.EphemeralResource {
+	return &ephemeralResource[downloadURLsModel, *downloadURLsModel]{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image. " +
+		"The URLs are stored in neither plan nor state. Plan and apply each call ECR once per distinct digest, up to 50 at a time, so the URLs are fresh when they are used, and usually expire after an hour. " +
+		"If any call fails, all digests that failed are reported.\n\n" +
+		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
+}
+
+func (m *downloadURLsModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
+	layers := make([]digest.Digest, len(m.LayerDigests))
+	for i, layer := range m.LayerDigests {
+		layers[i] = digest.Digest(layer)
 	}
-	var layers []digest.Digest
-	for _, element := range model.LayerDigests.Elements() {
-		if layer, ok := element.(types.String); ok {
-			layers = append(layers, digest.Digest(layer.ValueString()))
-		}
-	}
-	results, err := c.client.DownloadURLs(ctx, repo, layers)
+	results, err := c.DownloadURLs(ctx, repo, layers)
 	if err != nil {
-		diags.Append(batchDiagnostics(err, request{
-			what:    "the download URLs of layers",
-			subject: path.Root("layer_digests"),
-			timeout: timeout,
-			profile: c.profile,
-		})...)
-		return diags
+		return err
 	}
 	var earliest time.Time
-	urls := make(map[string]attr.Value, len(results))
+	m.DownloadURLs = make(map[string]string, len(results))
 	for layer, result := range results {
-		urls[layer.String()] = types.StringValue(result.URL)
+		m.DownloadURLs[layer.String()] = result.URL
 		if expiry := result.ExpiresAt; !expiry.IsZero() && (earliest.IsZero() || expiry.Before(earliest)) {
 			earliest = expiry
 		}
 	}
-	model.Region = types.StringValue(repo.Region)
-	model.DownloadURLs = types.MapValueMust(types.StringType, urls)
-	model.ExpiresAt = expiresAt(earliest)
-	return diags
+	m.ExpiresAt = rfc3339(earliest)
+	return nil
+}
+
+func (m *downloadURLsModel) newOperation() operation {
+	return operation{what: "the download URLs of layers", resource: path.Root("layer_digests")}
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
@@ -38,8 +37,8 @@ const (
 	faultAttempts   = 7
 )
 
-// target is a local ECR with an image, and how a client comes to it.
-type target struct {
+// fixture is a local ECR with an image, and how a client comes to it.
+type fixture struct {
 	*ecrtest.Endpoint
 	layer string
 	all   []string // layers of the image, of which layer is one
@@ -49,9 +48,9 @@ type target struct {
 	log   bytes.Buffer // of its reads
 }
 
-// newTarget returns a target whose client attempts a call faultAttempts times
+// newFixture returns a target whose client attempts a call faultAttempts times
 // without waiting: how long the SDK waits is the SDK's to test.
-func newTarget(t *testing.T) *target {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	endpoint := ecrtest.New()
 	plain := httptest.NewServer(endpoint)
@@ -76,7 +75,7 @@ func newTarget(t *testing.T) *target {
 	user := endpoint.AddUser(faultAccount)
 	client := awshttp.NewBuildableClient()
 	t.Cleanup(func() { client.GetTransport().CloseIdleConnections() })
-	return &target{
+	return &fixture{
 		Endpoint: endpoint,
 		layer:    all[0],
 		all:      all,
@@ -98,12 +97,12 @@ func newTarget(t *testing.T) *target {
 }
 
 // transport changes how the client connects.
-func (w *target) transport(change func(*http.Transport)) {
+func (w *fixture) transport(change func(*http.Transport)) {
 	w.cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(change)
 }
 
 // proxyThrough makes the client ask ECR's own endpoint through a proxy.
-func proxyThrough(t *testing.T, w *target, proxy string) {
+func proxyThrough(t *testing.T, w *fixture, proxy string) {
 	t.Helper()
 	u, err := url.Parse(proxy)
 	if err != nil {
@@ -113,26 +112,28 @@ func proxyThrough(t *testing.T, w *target, proxy string) {
 	w.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
 }
 
-// read asks for the layer, and returns what the user would see.
-func (w *target) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
-	c := &configured{client: ecrlayer.NewClient(w.cfg, logCall)}
-	ctx = tflogtest.RootLogger(ctx, &w.log)
-	model := downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}
-	diags := c.downloadURL(ctx, &model, readTimeout)
-	return model, diags
+// run reads an object as Terraform does.
+func run[M any, P model[M]](ctx context.Context, w *fixture, m P) diag.Diagnostics {
+	o := object[M, P]{client: &client{Client: ecrlayer.NewClient(w.cfg, logCall)}}
+	return o.run(tflogtest.RootLogger(ctx, &w.log), m, readTimeout)
 }
 
-// readAll asks for all layers at once, and returns what the user would see.
-func (w *target) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
-	c := &configured{client: ecrlayer.NewClient(w.cfg, logCall)}
-	ctx = tflogtest.RootLogger(ctx, &w.log)
-	var layers []attr.Value
-	for _, layer := range w.all {
-		layers = append(layers, types.StringValue(layer))
-	}
-	model := downloadURLsModel{RepositoryName: types.StringValue(faultRepository), LayerDigests: digestSetOf(layers...)}
-	diags := c.downloadURLs(ctx, &model, readTimeout)
-	return model, diags
+func inRepository() arguments {
+	return arguments{RepositoryName: types.StringValue(faultRepository)}
+}
+
+// read reads the layer, and returns what the user would see.
+func (w *fixture) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
+	m := downloadURLModel{arguments: inRepository(), LayerDigest: types.StringValue(w.layer)}
+	diags := run(ctx, w, &m)
+	return m, diags
+}
+
+// readAll reads all layers at once, and returns what the user would see.
+func (w *fixture) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
+	m := downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}
+	diags := run(ctx, w, &m)
+	return m, diags
 }
 
 func json11(body string) ecrtest.Fault {
@@ -156,7 +157,7 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 		"503":                      {ecrtest.Fault{Status: http.StatusServiceUnavailable}, failed, []string{"HTTP 503"}},
 		"504":                      {ecrtest.Fault{Status: http.StatusGatewayTimeout}, failed, []string{"HTTP 504"}},
 		"ServerException":          {ecrtest.Fault{Code: "ServerException", Message: "oops", Status: 500}, failed, []string{"ServerException", "oops"}},
-		"reset before the answer":  {ecrtest.Fault{Reset: true}, lost, []string{"closed before the answer was complete"}},
+		"reset before the answer":  {ecrtest.Fault{Reset: true}, lost, []string{"closed before the response was complete"}},
 		"cut right after headers":  {ecrtest.Fault{Truncate: -1}, lost, nil},
 		"cut in the middle":        {ecrtest.Fault{Truncate: 20}, lost, nil},
 		"reset after the headers":  {ecrtest.Fault{Truncate: -1, Reset: true}, lost, nil},
@@ -168,7 +169,7 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 			fault.Times, fault.Service = times, "ecr"
 			t.Run(name+map[int]string{1: " once", 5: " five times", 0: " for ever"}[times], func(t *testing.T) {
 				t.Parallel()
-				w := newTarget(t)
+				w := newFixture(t)
 				w.Inject(fault)
 				model, diags := w.read(t.Context())
 				if times == 0 {
@@ -184,22 +185,22 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 			})
 			t.Run(name+map[int]string{1: " once", 5: " five times", 0: " for ever"}[times]+", of a batch", func(t *testing.T) {
 				t.Parallel()
-				w := newTarget(t)
+				w := newFixture(t)
 				w.Inject(fault)
 				model, diags := w.readAll(t.Context())
 				if times == 0 {
-					expectDiagnostic(t, w, diags, test.summary, append(test.detail, "3 digests", "All of them fail in the same way", "7 attempts in ", faultRepository, faultRegion))
+					expectDiagnostic(t, w, diags, test.summary, append(test.detail, "3 digests", "7 attempts in ", faultRepository, faultRegion))
 					// One that fails without any answer ends the others.
 					if calls := len(w.Calls()); calls < faultAttempts || calls > 3*faultAttempts || (test.summary != lost && calls != 3*faultAttempts) {
 						t.Errorf("there were %d requests", calls)
 					}
 					return
 				}
-				if urls := model.DownloadURLs.Elements(); diags.HasError() || len(urls) != 3 {
+				if urls := model.DownloadURLs; diags.HasError() || len(urls) != 3 {
 					t.Fatalf("the read failed: %v", diags)
 				}
-				for _, url := range model.DownloadURLs.Elements() {
-					expectNoSecretOf(t, w, "", url.(types.String).ValueString())
+				for _, url := range model.DownloadURLs {
+					expectNoSecretOf(t, w, "", url)
 				}
 				expectCalls(t, w, times+3)
 			})
@@ -207,23 +208,34 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 	}
 }
 
-func TestARepositoryNameWithItsHostIsTakenApart(t *testing.T) {
-	t.Parallel()
-	w := newTarget(t)
-	model := downloadURLModel{RepositoryName: types.StringValue("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app"), LayerDigest: types.StringValue(w.layer)}
-	diags := (&configured{client: ecrlayer.NewClient(w.cfg, logCall)}).downloadURL(tflogtest.RootLogger(t.Context(), &w.log), &model, readTimeout)
-	expectDiagnostic(t, w, diags, "Repository not found", []string{`repository_name = "team/app"`, `registry_id = "123456789012"`, `region = "eu-west-1"`, "parse_image_uri"})
-}
-
 func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
 	t.Parallel()
-	for code, advice := range adviceByCode {
+	for code, summary := range map[string]string{
+		"RepositoryNotFoundException":         "Repository not found",
+		"LayersNotFoundException":             "Layer not found",
+		"LayerInaccessibleException":          "Layer inaccessible",
+		"UnableToGetUpstreamImageException":   "Image not available upstream",
+		"UnableToGetUpstreamLayerException":   "Layer not available upstream",
+		"LimitExceededException":              "Limit exceeded",
+		"AccessDeniedException":               "Access denied",
+		"InvalidParameterException":           "ECR rejected an argument",
+		"ExpiredTokenException":               "Credentials expired",
+		"ExpiredToken":                        "Credentials expired",
+		"UnrecognizedClientException":         "Invalid credentials",
+		"InvalidClientTokenId":                "Invalid credentials",
+		"InvalidSignatureException":           "Invalid signature",
+		"SignatureDoesNotMatch":               "Invalid signature",
+		"IncompleteSignatureException":        "Invalid signature",
+		"MissingAuthenticationTokenException": "Missing signature",
+		"OptInRequired":                       "Account or region not enabled",
+		"BrandNewException":                   "ECR error BrandNewException",
+	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			w := newTarget(t)
+			w := newFixture(t)
 			w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "says ECR"})
 			_, diags := w.read(t.Context())
-			expectDiagnostic(t, w, diags, advice.summary, []string{code, "says ECR", "request id", faultRepository, faultRegion, w.layer})
+			expectDiagnostic(t, w, diags, summary, []string{code, "says ECR", "request ID", faultRepository, faultRegion, w.layer})
 		})
 	}
 }
@@ -235,22 +247,22 @@ func TestWhatCannotBeAnECRAnswerIsExplained(t *testing.T) {
 		fault   ecrtest.Fault
 		summary string
 	}{
-		"an empty body":                 {ecrtest.Fault{Service: "ecr", Status: http.StatusOK}, "Unexpected answer"},
-		"HTML":                          {ecrtest.Fault{Service: "ecr", Body: []byte(html), ContentType: "text/html"}, "Unexpected answer"},
-		"HTML as an error":              {ecrtest.Fault{Service: "ecr", Status: 403, Body: []byte(html), ContentType: "text/html"}, "Unexpected answer"},
-		"truncated JSON":                {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef`), "Unexpected answer"},
-		"JSON that is no object":        {json11(`["https://b/k?X-Amz-Signature=0123456789abcdef"]`), "Unexpected answer"},
-		"a URL that is a number":        {json11(`{"downloadUrl":1,"layerDigest":"x"}`), "Unexpected answer"},
-		"a null URL":                    {json11(`{"downloadUrl":null,"layerDigest":"LAYER"}`), "Unexpected answer"},
-		"a URL that is none":            {json11(`{"downloadUrl":"X-Amz-Signature=0123456789abcdef","layerDigest":"LAYER"}`), "Unexpected answer"},
-		"the digest of another layer":   {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef","layerDigest":"sha256:00"}`), "Unexpected answer"},
+		"an empty body":                 {ecrtest.Fault{Service: "ecr", Status: http.StatusOK}, "Invalid response"},
+		"HTML":                          {ecrtest.Fault{Service: "ecr", Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
+		"HTML as an error":              {ecrtest.Fault{Service: "ecr", Status: 403, Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
+		"truncated JSON":                {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef`), "Invalid response"},
+		"JSON that is no object":        {json11(`["https://b/k?X-Amz-Signature=0123456789abcdef"]`), "Invalid response"},
+		"a URL that is a number":        {json11(`{"downloadUrl":1,"layerDigest":"x"}`), "Invalid response"},
+		"a null URL":                    {json11(`{"downloadUrl":null,"layerDigest":"LAYER"}`), "Invalid response"},
+		"a URL that is none":            {json11(`{"downloadUrl":"X-Amz-Signature=0123456789abcdef","layerDigest":"LAYER"}`), "Invalid response"},
+		"the digest of another layer":   {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef","layerDigest":"sha256:00"}`), "Invalid response"},
 		"an error code that is unknown": {ecrtest.Fault{Service: "ecr", Code: "BrandNewException", Message: "hm"}, "ECR error BrandNewException"},
-		"eight megabytes":               {json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`), "Unexpected answer"},
+		"eight megabytes":               {json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`), "Invalid response"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newTarget(t)
+			w := newFixture(t)
 			test.fault.Body = bytes.ReplaceAll(test.fault.Body, []byte("LAYER"), []byte(w.layer))
 			w.Inject(test.fault)
 			_, diags := w.read(t.Context())
@@ -280,16 +292,16 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 		return "http://" + listener.Addr().String()
 	}
 	tests := map[string]struct {
-		prepare func(*testing.T, *target)
+		prepare func(*testing.T, *fixture)
 		summary string
 		detail  []string
 	}{
 		"nothing listens": {
-			func(t *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String(closed(t)) },
+			func(t *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(closed(t)) },
 			"Connection refused", []string{"http://127.0.0.1:", "AWS_ENDPOINT_URL_ECR"},
 		},
 		"no such host": {
-			func(_ *testing.T, w *target) {
+			func(_ *testing.T, w *fixture) {
 				w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
 				w.transport(func(tr *http.Transport) {
 					tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
@@ -300,11 +312,11 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			"Host not found", []string{"api.ecr.us-east-1.amazonaws.com", "VPC endpoint"},
 		},
 		"a certificate of an unknown authority": {
-			func(_ *testing.T, w *target) { w.cfg.BaseEndpoint = aws.String(w.tls.URL) },
+			func(_ *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(w.tls.URL) },
 			"TLS failed", []string{"custom_ca_bundle", "https://127.0.0.1:"},
 		},
 		"a certificate of another host": {
-			func(_ *testing.T, w *target) {
+			func(_ *testing.T, w *fixture) {
 				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
 				w.transport(func(tr *http.Transport) {
 					tr.TLSClientConfig = &tls.Config{RootCAs: w.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "elsewhere.invalid"}
@@ -313,7 +325,7 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			"TLS failed", []string{"custom_ca_bundle"},
 		},
 		"a certificate that has expired": {
-			func(_ *testing.T, w *target) {
+			func(_ *testing.T, w *fixture) {
 				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
 				w.transport(func(tr *http.Transport) {
 					tr.TLSClientConfig = &tls.Config{
@@ -325,17 +337,17 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			"TLS failed", []string{"expired"},
 		},
 		"HTTP where TLS is expected": {
-			func(_ *testing.T, w *target) {
+			func(_ *testing.T, w *fixture) {
 				w.cfg.BaseEndpoint = aws.String(strings.Replace(*w.cfg.BaseEndpoint, "http://", "https://", 1))
 			},
 			"TLS failed", nil,
 		},
 		"a proxy that is not there": {
-			func(t *testing.T, w *target) { proxyThrough(t, w, closed(t)) },
+			func(t *testing.T, w *fixture) { proxyThrough(t, w, closed(t)) },
 			"Proxy failed", []string{"https_proxy", "no_proxy"},
 		},
 		"a proxy that refuses": {
-			func(t *testing.T, w *target) {
+			func(t *testing.T, w *fixture) {
 				refusing := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
 				t.Cleanup(refusing.Close)
 				proxyThrough(t, w, refusing.URL)
@@ -346,7 +358,7 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newTarget(t)
+			w := newFixture(t)
 			test.prepare(t, w)
 			_, diags := w.read(t.Context())
 			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, w.layer))
@@ -367,7 +379,7 @@ func TestTheTimeoutEndsAReadThatWouldNotEnd(t *testing.T) {
 	for name, fault := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newTarget(t)
+			w := newFixture(t)
 			w.cfg.Retryer = func() aws.Retryer {
 				return retry.NewStandard(func(o *retry.StandardOptions) {
 					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Minute, nil })
@@ -376,17 +388,13 @@ func TestTheTimeoutEndsAReadThatWouldNotEnd(t *testing.T) {
 			w.Inject(fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			start := time.Now()
 			_, diags := w.read(ctx)
-			if took := time.Since(start); took > 1300*time.Millisecond {
-				t.Errorf("the read took %s with a timeout of 300ms", took)
-			}
 			expectDiagnostic(t, w, diags, "Timeout", []string{"timeouts.read", "1 attempt in "})
 		})
 	}
 	t.Run("of a millisecond", func(t *testing.T) {
 		t.Parallel()
-		w := newTarget(t)
+		w := newFixture(t)
 		w.Inject(ecrtest.Fault{Delay: time.Minute})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -395,7 +403,7 @@ func TestTheTimeoutEndsAReadThatWouldNotEnd(t *testing.T) {
 	})
 	t.Run("is not hit by a slow answer within it", func(t *testing.T) {
 		t.Parallel()
-		w := newTarget(t)
+		w := newFixture(t)
 		w.Inject(ecrtest.Fault{Delay: 300 * time.Millisecond})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -408,7 +416,7 @@ func TestTheTimeoutEndsAReadThatWouldNotEnd(t *testing.T) {
 func TestAClockThatIsAnHourOffIsCorrected(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
-		w := newTarget(t)
+		w := newFixture(t)
 		w.Skew(skew)
 		if _, diags := w.read(t.Context()); diags.HasError() {
 			t.Errorf("with the clock %s off: %v", skew, diags)
@@ -419,7 +427,7 @@ func TestAClockThatIsAnHourOffIsCorrected(t *testing.T) {
 
 // expectDiagnostic fails unless the only diagnostic is an error with this
 // summary, all parts in its detail, and no secret.
-func expectDiagnostic(t *testing.T, w *target, diags diag.Diagnostics, summary string, detail []string) {
+func expectDiagnostic(t *testing.T, w *fixture, diags diag.Diagnostics, summary string, detail []string) {
 	t.Helper()
 	if len(diags) != 1 || diags.ErrorsCount() != 1 {
 		t.Fatalf("there are %d diagnostics, want one error: %v", len(diags), diags)
@@ -439,7 +447,7 @@ var signature = regexp.MustCompile(`X-Amz-Signature=([0-9a-f]+)`)
 
 // expectNoSecretOf fails if a secret is in what the user reads, or in the log. urls
 // are those that were handed out.
-func expectNoSecretOf(t *testing.T, w *target, detail string, urls ...string) {
+func expectNoSecretOf(t *testing.T, w *fixture, detail string, urls ...string) {
 	t.Helper()
 	secrets := []string{w.user.SecretAccessKey, "0123456789abcdef"}
 	for _, url := range urls {
@@ -457,7 +465,7 @@ func expectNoSecretOf(t *testing.T, w *target, detail string, urls ...string) {
 	}
 }
 
-func expectCalls(t *testing.T, w *target, want int) {
+func expectCalls(t *testing.T, w *fixture, want int) {
 	t.Helper()
 	if got := len(w.Calls()); got != want {
 		t.Errorf("there were %d requests, want %d", got, want)

@@ -28,7 +28,7 @@ const oddURL = "HTTPS://b.s3.amazonaws.com:443/./a%2Fb//%2e%2E/%e2%82%AC/~!*'();
 
 func TestAccAURLComesThroughTheCLIByteForByte(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": w.layers[0]})
 	if err != nil {
@@ -88,7 +88,7 @@ output "many" {
 func TestAccHundredsOfDataSourcesTenAtATime(t *testing.T) {
 	t.Parallel()
 	const n, parallelism = 300, 10
-	w := newWorld(t)
+	w := newEnv(t)
 	layers := w.pushLayers(t, n)
 	var (
 		mu            sync.Mutex
@@ -109,7 +109,7 @@ func TestAccHundredsOfDataSourcesTenAtATime(t *testing.T) {
 	t.Cleanup(counting.Close)
 
 	c := newCLI(t, w)
-	c.env = append(c.env, "AWS_ENDPOINT_URL="+counting.URL)
+	c.environ = append(c.environ, "AWS_ENDPOINT_URL="+counting.URL)
 	quoted, err := json.Marshal(layers)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ output "digests" {
 
 func TestAccTwoRunsAtOnceInOneDirectory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+downloadURLConfig(w.layers[0])+downloadURLsConfig(w.layers)+`
 output "url" {
@@ -192,7 +192,7 @@ func TestAccAReadCanBeInterrupted(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Inject(fault)
 			seen := w.watch()
 			seen.add("secret key", w.user.SecretAccessKey)
@@ -228,7 +228,7 @@ func TestAccAReadCanBeInterrupted(t *testing.T) {
 
 func TestAccATimeoutOfAMillisecond(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	w.Inject(ecrtest.Fault{Delay: time.Minute})
 	timeout := "timeouts {\n    read = \"1ms\"\n  }"

@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -15,109 +16,179 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
-)
-
-const (
-	descriptionAnsweredRegistryID = "AWS account id of the registry. Default: the account of the credentials, whose id it then is."
-	descriptionImageTag           = "Tag of the image. At least one of `image_tag` and `image_digest` is needed; if both are given, the tag must be on the image with this digest."
-	descriptionImageDigest        = "Digest of the image, or of its index if it is for several platforms. If it is not given, it is what the tag stands for."
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
 var (
-	imageTagPath    = path.Root("image_tag")
-	imageDigestPath = path.Root("image_digest")
-	platformPath    = path.Root("platform")
+	imageTag     = validate.String{Summary: "Invalid image tag", Check: ecrlayer.ValidateImageTag}
+	imageDigest  = validate.String{Summary: "Invalid image digest", Check: checkDigest}
+	platformName = validate.String{Summary: "Invalid platform", Check: func(s string) error { _, err := ecrlayer.ParsePlatform(s); return err }}
 )
 
-// imageArguments is what the data sources that read an image have in common.
+// imageArguments are those of every object that reads an image.
 type imageArguments struct {
-	RepositoryName types.String `tfsdk:"repository_name"`
-	RegistryID     types.String `tfsdk:"registry_id"`
-	Region         types.String `tfsdk:"region"`
-	ImageTag       types.String `tfsdk:"image_tag"`
-	ImageDigest    types.String `tfsdk:"image_digest"`
-	Platform       types.String `tfsdk:"platform"`
+	arguments
+	ImageTag    types.String `tfsdk:"image_tag"`
+	ImageDigest types.String `tfsdk:"image_digest"`
 }
 
-// imageSchema returns the schema of such a data source: the arguments that all
-// have in common, and its own attributes.
-func imageSchema(ctx context.Context, description, descriptionPlatform string, own map[string]schema.Attribute) schema.Schema {
+// imageAttributes returns the schema of imageArguments, and own.
+func imageAttributes(own map[string]schema.Attribute) map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
 			Computed:            true,
-			MarkdownDescription: descriptionAnsweredRegistryID,
-			Validators:          []validator.String{registryIDCheck},
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials, which it is then set to.",
+			Validators:          []validator.String{registryID},
 		},
 		"image_tag": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: descriptionImageTag,
-			Validators:          []validator.String{imageTagCheck, stringvalidator.AtLeastOneOf(path.MatchRoot("image_digest"))},
+			MarkdownDescription: "Tag of the image. At least one of `image_tag` and `image_digest` is required. If both are set, the tag must be on the image with this digest.",
+			Validators:          []validator.String{imageTag, stringvalidator.AtLeastOneOf(path.MatchRoot("image_digest"))},
 		},
 		"image_digest": schema.StringAttribute{
 			Optional:            true,
 			Computed:            true,
-			MarkdownDescription: descriptionImageDigest,
-			Validators:          []validator.String{imageDigestCheck},
-		},
-		"platform": schema.StringAttribute{
-			Optional:            true,
-			MarkdownDescription: descriptionPlatform,
-			Validators:          []validator.String{platformCheck},
+			MarkdownDescription: "Digest of the image or, if it is for several platforms, of its index. Default: the digest that the tag resolves to.",
+			Validators:          []validator.String{imageDigest},
 		},
 	}
 	maps.Copy(attributes, own)
-	return dataSourceSchema(ctx, description, attributes)
+	return attributes
 }
 
-// reference returns which image the arguments name.
 func (a *imageArguments) reference() ecrlayer.ImageReference {
 	return ecrlayer.ImageReference{Tag: a.ImageTag.ValueString(), Digest: digest.Digest(a.ImageDigest.ValueString())}
 }
 
-// request says which arguments what is asked for comes from.
-func (a *imageArguments) request(c *configured, what string, timeout path.Path) request {
-	subject := imageTagPath
+func (a *imageArguments) imageOperation(what string) operation {
+	resource := path.Root("image_tag")
 	if a.ImageTag.IsNull() {
-		subject = imageDigestPath
+		resource = path.Root("image_digest")
 	}
-	return request{
-		what:      what,
-		subject:   subject,
-		timeout:   timeout,
-		profile:   c.profile,
-		reference: a.reference().String(),
-		platform:  a.Platform.ValueString(),
+	return operation{what: what, resource: resource, reference: a.reference().String()}
+}
+
+func (a *imageArguments) resolve(repo ecrlayer.Repository, image digest.Digest) {
+	a.RegistryID = types.StringValue(repo.RegistryID)
+	a.ImageDigest = types.StringValue(image.String())
+}
+
+type imageModel struct {
+	imageArguments
+	Platform       types.String      `tfsdk:"platform"`
+	ManifestDigest types.String      `tfsdk:"manifest_digest"`
+	ManifestJSON   types.String      `tfsdk:"manifest_json"`
+	MediaType      types.String      `tfsdk:"media_type"`
+	ArtifactType   types.String      `tfsdk:"artifact_type"`
+	Platforms      []string          `tfsdk:"platforms"`
+	Config         *descriptorModel  `tfsdk:"config"`
+	LayerDigests   []digest.Digest   `tfsdk:"layer_digests"`
+	Layers         []layerModel      `tfsdk:"layers"`
+	Annotations    map[string]string `tfsdk:"annotations"`
+	ImageURI       types.String      `tfsdk:"image_uri"`
+}
+
+// descriptorModel is a blob as a manifest describes it.
+type descriptorModel struct {
+	Digest      types.String      `tfsdk:"digest"`
+	MediaType   types.String      `tfsdk:"media_type"`
+	Size        types.Int64       `tfsdk:"size"`
+	Annotations map[string]string `tfsdk:"annotations"`
+}
+
+type layerModel struct {
+	descriptorModel
+	URLs []string `tfsdk:"urls"`
+}
+
+func newDescriptorModel(d ecrlayer.Descriptor) descriptorModel {
+	return descriptorModel{
+		Digest:      types.StringValue(d.Digest.String()),
+		MediaType:   stringOrNull(d.MediaType),
+		Size:        types.Int64Value(d.Size),
+		Annotations: nonNilMap(d.Annotations),
 	}
 }
 
-// answered fills in what was not given.
-func (a *imageArguments) answered(image *ecrlayer.Image) {
-	a.RegistryID = types.StringValue(image.Repository.RegistryID)
-	a.Region = types.StringValue(image.Repository.Region)
-	a.ImageDigest = types.StringValue(image.ImageDigest.String())
+// descriptorAttributes returns the schema of descriptorModel, and own. of is what
+// it describes.
+func descriptorAttributes(of string, own map[string]schema.Attribute) map[string]schema.Attribute {
+	attributes := map[string]schema.Attribute{
+		"digest":      computedString("Digest of the " + of + "."),
+		"media_type":  computedString("Media type of the " + of + ". Null if it is not given."),
+		"size":        schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of the " + of + " in bytes, as downloaded."},
+		"annotations": computedMap("Annotations of the " + of + ", empty if there are none."),
+	}
+	maps.Copy(attributes, own)
+	return attributes
 }
 
-// orNull returns a string, null if it is empty.
-func orNull(s string) types.String {
-	if s == "" {
-		return types.StringNull()
-	}
-	return types.StringValue(s)
+const descriptionPlatform = "Platform to select from an index, as `os/arch` or `os/arch/variant`, such as `linux/amd64` or `linux/arm/v7`. The rules are those of container runtimes: `linux/arm64` selects `linux/arm64/v8`. " +
+	"Required if the index has several. If the image is not an index, its config must be for this platform."
+
+func newImageDataSource() datasource.DataSource {
+	return &dataSource[imageModel, *imageModel]{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
+		"Other artifacts, such as Helm charts, models and WebAssembly modules, are read like images.\n\n" +
+		"Manifests are OCI or Docker schema 2, read as they are, and their digests are verified. Every read calls ECR once, or twice if the image is an index. " +
+		"With `platform`, an image that is not an index takes another call and a small download, to verify the platform against the image's config. " +
+		"Lists and maps without elements are empty, never null.",
+		object: object[imageModel, *imageModel]{name: "_image", attributes: imageAttributes(map[string]schema.Attribute{
+			"platform": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: descriptionPlatform,
+				Validators:          []validator.String{platformName},
+			},
+			"manifest_digest": computedString("Digest of the manifest: that of one platform if the image is an index, else the same as `image_digest`."),
+			"manifest_json":   computedString("The manifest, byte for byte as ECR stores it. Its digest is `manifest_digest`."),
+			"media_type":      computedString("Media type of the manifest."),
+			"artifact_type":   computedString("Type of the artifact: `artifactType` of the manifest or, without one, the media type of a config that is not an image's. Null for an image."),
+			"platforms":       computedList("Platforms of the index, in its order. Attestations and SOCI indexes are excluded. Empty if the image is not an index."),
+			"config": schema.SingleNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "Descriptor of the image's config. `ecrlayer_image_config` reads its content.",
+				Attributes:          descriptorAttributes("config", nil),
+			},
+			"layer_digests": computedList("Distinct digests of the layers that ECR holds, lowest first, for `layer_digests` of `ecrlayer_download_urls`. " +
+				"Foreign layers, such as those of older Windows base images, are excluded, because ECR does not hold them: download these from `layers[*].urls`."),
+			"layers": schema.ListNestedAttribute{
+				Computed: true,
+				MarkdownDescription: "Descriptors of the layers, lowest first, or of the files of an artifact, usually with their names in the annotation `org.opencontainers.image.title`. Duplicates in the manifest are kept. " +
+					"`for_each` needs the layers to be known during plan; otherwise pass `layer_digests` to `ecrlayer_download_urls`, which accepts unknown lists.",
+				NestedObject: schema.NestedAttributeObject{Attributes: descriptorAttributes("layer", map[string]schema.Attribute{
+					"urls": computedList("URLs of a foreign layer, which ECR does not hold. Empty for other layers."),
+				})},
+			},
+			"annotations": computedMap("Annotations of the manifest, empty if there are none. Labels are part of the config: see `ecrlayer_image_config`."),
+			"image_uri":   computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
+		})}}
 }
 
-// nonNil returns a slice that is not nil, which Terraform would take for null.
-func nonNil[T any](s []T) []T {
-	if s == nil {
-		return []T{}
+func (m *imageModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
+	image, err := c.Image(ctx, repo, m.reference(), m.Platform.ValueString())
+	if err != nil {
+		return err
 	}
-	return s
+	m.resolve(image.Repository, image.ImageDigest)
+	m.ManifestDigest = types.StringValue(image.ManifestDigest.String())
+	m.ManifestJSON = types.StringValue(image.Manifest)
+	m.MediaType = types.StringValue(image.MediaType)
+	m.ArtifactType = stringOrNull(image.ArtifactType)
+	m.Platforms = nonNil(image.Platforms)
+	config := newDescriptorModel(image.Config)
+	m.Config = &config
+	m.LayerDigests = nonNil(image.LayerDigests())
+	m.Layers = make([]layerModel, len(image.Layers))
+	for i, layer := range image.Layers {
+		m.Layers[i] = layerModel{newDescriptorModel(layer), nonNil(layer.URLs)}
+	}
+	m.Annotations = nonNilMap(image.Annotations)
+	m.ImageURI = types.StringValue(image.URI.String())
+	return nil
 }
 
-// nonNilMap is nonNil for a map.
-func nonNilMap(m map[string]string) map[string]string {
-	if m == nil {
-		return map[string]string{}
-	}
-	return m
+func (m *imageModel) newOperation() operation {
+	op := m.imageOperation("an image")
+	op.platform = m.Platform.ValueString()
+	return op
 }

@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"github.com/opencontainers/go-digest"
 )
 
 // Images as build tools push them.
@@ -140,14 +142,14 @@ func twice(t *testing.T) v1.Image {
 }
 
 // named returns how to push to repository, and to pull from it, by tag.
-func (w *world) named(t *testing.T, account, region, tag string) name.Reference {
+func (w *env) named(t *testing.T, account, region, tag string) name.Reference {
 	t.Helper()
 	host := strings.TrimPrefix(w.server.URL, "http://")
 	return must[name.Reference](t)(name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag))
 }
 
 // pushAny puts an image or an index into repository.
-func (w *world) pushAny(t *testing.T, tag string, what remote.Taggable) {
+func (w *env) pushAny(t *testing.T, tag string, what remote.Taggable) {
 	t.Helper()
 	ref := w.named(t, account, region, tag)
 	var err error
@@ -174,7 +176,7 @@ type view struct {
 	layers         []v1.Layer
 }
 
-func (w *world) view(t *testing.T, tag, platform string) view {
+func (w *env) view(t *testing.T, tag, platform string) view {
 	t.Helper()
 	options := []remote.Option{remote.WithContext(t.Context())}
 	if platform != "" {
@@ -218,12 +220,32 @@ func exactOrNull(value string) knownvalue.Check {
 	return knownvalue.StringExact(value)
 }
 
-func exactDescriptor(d v1.Descriptor) knownvalue.Check {
-	return knownvalue.ObjectExact(map[string]knownvalue.Check{
+func descriptorChecks(d v1.Descriptor) map[string]knownvalue.Check {
+	return map[string]knownvalue.Check{
 		"digest":      knownvalue.StringExact(d.Digest.String()),
 		"media_type":  knownvalue.StringExact(string(d.MediaType)),
 		"size":        knownvalue.Int64Exact(d.Size),
 		"annotations": exactMap(d.Annotations),
+	}
+}
+
+func exactDescriptor(d v1.Descriptor) knownvalue.Check {
+	return knownvalue.ObjectExact(descriptorChecks(d))
+}
+
+func exactLayer(d v1.Descriptor) knownvalue.Check {
+	checks := descriptorChecks(d)
+	checks["urls"] = exactList(d.URLs)
+	return knownvalue.ObjectExact(checks)
+}
+
+// hasDigest checks that a string has a digest.
+func hasDigest(want string) knownvalue.Check {
+	return knownvalue.StringFunc(func(s string) error {
+		if got := digest.FromString(s).String(); got != want {
+			return fmt.Errorf("it has the digest %s, want %s", got, want)
+		}
+		return nil
 	})
 }
 
@@ -239,7 +261,7 @@ func expectAll(address string, attributes map[string]knownvalue.Check) []statech
 
 // expectEachRead fails unless the calls made are these, in this order, once for
 // each read.
-func (w *world) expectEachRead(t *testing.T, want ...string) {
+func (w *env) expectEachRead(t *testing.T, want ...string) {
 	t.Helper()
 	var made []string
 	for _, call := range w.Calls() {

@@ -26,7 +26,7 @@ var (
 )
 
 // configured returns a server that has signed in as user, and its schemas.
-func (w *world) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
+func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
 	tb.Helper()
 	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(tb.Context(), &tfprotov6.GetProviderSchemaRequest{})
@@ -50,7 +50,7 @@ func FuzzNothingInvalidIsAskedOfECR(f *testing.F) {
 	endpoint := ecrtest.New()
 	httpServer := httptest.NewServer(endpoint)
 	f.Cleanup(httpServer.Close)
-	w := &world{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
+	w := &env{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
 	layer := endpoint.PutBlob(account, region, repository, []byte("layer")).String()
 	server, schemas := w.configured(f)
 

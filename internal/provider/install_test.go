@@ -62,11 +62,11 @@ func TestAccInstall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			c := newCLI(t, w)
 			config := filepath.Join(c.root, "home", "install.tfrc")
 			writeFile(t, config, test(t, c))
-			c.env = append(c.env, "TF_CLI_CONFIG_FILE="+config)
+			c.environ = append(c.environ, "TF_CLI_CONFIG_FILE="+config)
 			c.write(t, "main.tf", fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", repository, w.layers[0]))
 			c.init(t)
 			c.must(t, "plan")

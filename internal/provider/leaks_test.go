@@ -44,7 +44,7 @@ func (s *secrets) add(what, value string) {
 var answered = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
 // watch collects the secrets that the endpoint hands out from now on.
-func (w *world) watch() *secrets {
+func (w *env) watch() *secrets {
 	s := &secrets{values: map[string]string{}, counts: map[string]int{}}
 	for _, operation := range []string{"GetDownloadUrlForLayer", "AssumeRole", "AssumeRoleWithWebIdentity"} {
 		w.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
@@ -163,7 +163,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 	tests := map[string]struct {
 		provider string
 		object   string // data, config or ephemeral
-		prepare  func(*world)
+		prepare  func(*env)
 		fails    []string // what the run says, nil if it succeeds
 		logged   []string // what a line of the log has
 	}{
@@ -184,7 +184,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 		"config of an image, denied by S3": {
 			provider: plainKeys,
 			object:   "config",
-			prepare: func(w *world) {
+			prepare: func(w *env) {
 				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
 			},
 			fails:  []string{"Download denied", "AccessDenied"},
@@ -200,34 +200,34 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 		},
 		"layer not found": {
 			provider: plainKeys,
-			prepare:  func(w *world) { w.layers[0] = "sha256:" + strings.Repeat("a", 64) },
+			prepare:  func(w *env) { w.layers[0] = "sha256:" + strings.Repeat("a", 64) },
 			fails:    []string{"Layer not found", "LayersNotFoundException"},
 			logged:   []string{"Call failed", "attempts=1", "error=", "operation=GetDownloadUrlForLayer", "request_id=[0-9a-f-]{36}", "status=400"},
 		},
 		"wrong secret key": {
 			provider: plainKeys,
-			prepare:  func(w *world) { w.user.SecretAccessKey = strings.Repeat("wrong", 8) },
+			prepare:  func(w *env) { w.user.SecretAccessKey = strings.Repeat("wrong", 8) },
 			fails:    []string{"InvalidSignatureException"},
 			logged:   []string{"Call failed", "InvalidSignatureException", "status=400"},
 		},
 		"malformed answer": {
 			provider: plainKeys,
-			prepare: func(w *world) {
+			prepare: func(w *env) {
 				w.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Body: []byte(
 					`{"layerDigest":"` + w.layers[0] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
 			},
-			fails:  []string{"Unexpected answer"},
+			fails:  []string{"Invalid response"},
 			logged: []string{"Call failed", "status=200"},
 		},
 		"role denied": {
 			provider: assumedRole,
-			prepare:  func(w *world) { w.Deny(w.user.ARN, "sts:AssumeRole") },
+			prepare:  func(w *env) { w.Deny(w.user.ARN, "sts:AssumeRole") },
 			fails:    []string{"assume", "AccessDenied"},
 			logged:   []string{"HTTP Response Received", "http.status_code=403", "rpc.method=STS/AssumeRole "},
 		},
 		"web identity token rejected": {
 			provider: webIdentity,
-			prepare: func(w *world) {
+			prepare: func(w *env) {
 				w.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
 				w.Inject(ecrtest.Fault{Service: "sts", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
 			},
@@ -236,14 +236,14 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 		},
 		"throttled, succeeds in the end": {
 			provider: plainKeys,
-			prepare: func(w *world) {
+			prepare: func(w *env) {
 				w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
 			},
 			logged: []string{"Call succeeded", "attempts=3", "status=200"},
 		},
 		"throttled, fails": {
 			provider: plainKeys + "max_retries = 2\n",
-			prepare: func(w *world) {
+			prepare: func(w *env) {
 				w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
 			},
 			fails:  []string{"Throttled"},
@@ -253,7 +253,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 			w.user.Expires = time.Now().Add(time.Hour)
 			w.AddCredentials(w.user)
@@ -272,7 +272,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 			c := newCLI(t, w)
 			log := filepath.Join(c.root, "trace.log")
 			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
-			c.env = append(c.env, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_keys="+keys, "TF_VAR_web_identity_token="+jwt,
+			c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_keys="+keys, "TF_VAR_web_identity_token="+jwt,
 				"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
 			config := leakVariables + "provider \"ecrlayer\" {\n" + test.provider + "}\n"
 			var except []string

@@ -5,10 +5,6 @@ package provider
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,10 +12,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
+	smithylogging "github.com/aws/smithy-go/logging"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -45,11 +43,11 @@ func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
 	for name, test := range modes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newTarget(t)
+			w := newFixture(t)
 			w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 			w.AddCredentials(w.user)
 			w.cfg.Credentials = credentials.NewStaticCredentialsProvider(w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
-			w.cfg.Logger, w.cfg.ClientLogMode = sdkLogger{}, test.mode
+			w.cfg.Logger, w.cfg.ClientLogMode = sdkLogger(t), test.mode
 
 			var log bytes.Buffer
 			ctx := tflogtest.RootLogger(t.Context(), &log)
@@ -82,10 +80,21 @@ func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
 			if len(entries) != 3 {
 				t.Fatalf("%d lines for 3 calls: %v", len(entries), entries)
 			}
-			expectCall(t, entries[0], "debug", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "repository_name": faultRepository, "subject": w.layer, "attempts": 3.0, "status": 200.0})
+			expectCall(t, entries[0], "debug", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "repository_name": faultRepository, "resource": w.layer, "attempts": 3.0, "status": 200.0})
 			expectCall(t, entries[1], "warn", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "attempts": 1.0, "status": 400.0})
 		})
 	}
+}
+
+// sdkLogger returns the logger that a provider block comes to.
+func sdkLogger(t *testing.T) smithylogging.Logger {
+	t.Helper()
+	block := awsconfig.Model{Region: types.StringValue(faultRegion), AccessKey: types.StringValue("AKIA"), SecretKey: types.StringValue("s")}
+	config, diags := block.Load(t.Context(), "test", "1.0.0")
+	if diags.HasError() {
+		t.Fatal(diags)
+	}
+	return config.AWS.Logger
 }
 
 // expectNoSecret checks that a text holds none of what a pre-signed URL or
@@ -123,49 +132,5 @@ func expectCall(t *testing.T, entry map[string]any, level string, want map[strin
 	}
 	if _, ok := entry["duration_ms"].(float64); !ok {
 		t.Error("there is no duration")
-	}
-}
-
-func TestTheSDKLogsNothingWithoutAContext(t *testing.T) {
-	t.Parallel()
-	sdkLogger{}.Logf("DEBUG", "%s", "nowhere to write to")
-}
-
-func TestOfWhatSignsInOnlyWhatIsNoSecretIsLogged(t *testing.T) {
-	t.Parallel()
-	var log bytes.Buffer
-	ctx, base := logging.NewTfLogger(tflogtest.RootLogger(t.Context(), &log))
-	ctx, logger := signInLogger{base}.SubLogger(ctx, "aws-base")
-	ctx = logger.SetField(ctx, "rpc.method", "STS/AssumeRole")
-	ctx = logger.SetField(ctx, "authorization", "leak-0")
-	fields := map[string]any{
-		"tf_aws.assume_role.role_arn":           "arn:aws:iam::123456789012:role/reader",
-		"tf_aws.note":                           "WebIdentityToken=leak-1",
-		"http.status_code":                      200,
-		"http.response.body":                    "leak-2",
-		"http.request.body":                     "leak-3",
-		"http.request.header.authorization":     "leak-4",
-		"http.response.header.x_amzn_requestid": "kept",
-		"error":                                 errors.New("SessionToken: leak-5"),
-		"something.new":                         "leak-6",
-	}
-	for _, write := range []func(context.Context, string, ...map[string]any){logger.Trace, logger.Debug, logger.Info, logger.Warn} {
-		write(ctx, "SecretAccessKey=leak-7", maps.Clone(fields))
-	}
-	if !logger.IsDebug(ctx) {
-		t.Error("the logger does not tell the level")
-	}
-	if strings.Contains(log.String(), "leak") {
-		t.Errorf("leaks:\n%s", log.String())
-	}
-	entries, err := tflogtest.MultilineJSONDecode(&log)
-	if err != nil || len(entries) != 4 {
-		t.Fatalf("%d lines, %v", len(entries), err)
-	}
-	for _, entry := range entries {
-		if entry["rpc.method"] != "STS/AssumeRole" || fmt.Sprint(entry["http.status_code"]) != "200" || entry["http.response.header.x_amzn_requestid"] != "kept" ||
-			entry["tf_aws.assume_role.role_arn"] != fields["tf_aws.assume_role.role_arn"] {
-			t.Errorf("something is missing: %v", entry)
-		}
 	}
 }

@@ -1,22 +1,24 @@
 // Copyright (c) The terraform-provider-ecrlayer authors
 // SPDX-License-Identifier: MPL-2.0
 
-// Package provider is what Terraform sees: the provider block, and a file for
-// each data source, ephemeral resource and function.
+// Package provider is what Terraform sees: a file per object name, and the glue
+// that all objects share. The provider block is in package awsconfig.
 package provider
 
 import (
 	"context"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/function"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
@@ -30,7 +32,7 @@ type ecrlayerProvider struct {
 	version string
 }
 
-// New returns the provider. version is what it calls itself in User-Agent.
+// New returns the provider. version is its version in User-Agent.
 func New(version string) func() provider.Provider {
 	return func() provider.Provider {
 		return &ecrlayerProvider{version: version}
@@ -45,35 +47,40 @@ func (p *ecrlayerProvider) Metadata(_ context.Context, _ provider.MetadataReques
 
 // Schema returns the provider block.
 func (p *ecrlayerProvider) Schema(_ context.Context, _ provider.SchemaRequest, response *provider.SchemaResponse) {
-	response.Schema = providerSchema()
+	response.Schema = awsconfig.Schema()
 }
 
-// Configure signs in as the provider block says.
+// Configure finds the credentials and makes the client of ECR.
 func (p *ecrlayerProvider) Configure(ctx context.Context, request provider.ConfigureRequest, response *provider.ConfigureResponse) {
-	if unknown, found := firstUnknown(request.Config.Raw); found {
+	if unknown, found := awsconfig.UnknownArgument(request.Config.Raw); found {
 		if request.ClientCapabilities.DeferralAllowed {
 			response.Deferred = &provider.Deferred{Reason: provider.DeferredReasonProviderConfigUnknown}
 			return
 		}
-		response.Diagnostics.Append(unknownArgumentDiagnostic(unknown))
+		response.Diagnostics.Append(unknown)
 		return
 	}
 
-	var model providerModel
+	var model awsconfig.Model
 	response.Diagnostics.Append(request.Config.Get(ctx, &model)...)
 	if response.Diagnostics.HasError() {
 		return
 	}
-	configured, diags := model.configure(ctx, p.version, request.TerraformVersion)
+	config, diags := model.Load(ctx, p.version, request.TerraformVersion)
 	response.Diagnostics.Append(diags...)
 	if diags.HasError() {
 		return
 	}
-	response.DataSourceData = configured
-	response.EphemeralResourceData = configured
+	c, diags := newClient(config)
+	response.Diagnostics.Append(diags...)
+	if diags.HasError() {
+		return
+	}
+	response.DataSourceData = c
+	response.EphemeralResourceData = c
 }
 
-// Resources returns none: the provider reads, and manages nothing.
+// Resources returns none: the provider only reads.
 func (p *ecrlayerProvider) Resources(context.Context) []func() resource.Resource {
 	return nil
 }
@@ -84,6 +91,7 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 		newDownloadURLDataSource,
 		newDownloadURLsDataSource,
 		newImageDataSource,
+		newImageIndexDataSource,
 		newImageConfigDataSource,
 	}
 }
@@ -99,42 +107,46 @@ func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemera
 // Functions returns the functions.
 func (p *ecrlayerProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{
-		newParseImageURIFunction,
+		newParseImageURI,
 	}
 }
 
-// configured is what a provider block has become: what each data source and
-// ephemeral resource works with.
-type configured struct {
-	client               *ecrlayer.Client
-	profile              string // see request
-	skipRegionValidation bool
+// newClient returns the client of ECR that the provider block comes to.
+func newClient(config *awsconfig.Config) (*client, diag.Diagnostics) {
+	var url string
+	c := ecrlayer.NewClient(config.AWS, logCall, func(o *ecr.Options) {
+		if config.ECREndpoint != "" {
+			o.BaseEndpoint = aws.String(config.ECREndpoint)
+		}
+		if url = aws.ToString(o.BaseEndpoint); url != "" {
+			// The SDK refuses a URL together with these.
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateUnset
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateUnset
+		}
+	})
+	// The block and the environment were checked before.
+	return &client{c, config.Profile, config.SkipRegionValidation}, awsconfig.CheckEndpoint("endpoint_url in the shared config file", url)
 }
 
-// repository returns the repository that the common arguments name, with the
-// region that is asked, or an error on the region if there is none of that name.
-func (c *configured) repository(name, registryID, region types.String) (ecrlayer.Repository, diag.Diagnostics) {
-	repo := ecrlayer.Repository{
-		Name:       name.ValueString(),
-		RegistryID: registryID.ValueString(),
-		Region:     region.ValueString(),
+// logCall logs one line per finished call: what helps to find it in CloudTrail,
+// and nothing of the response, which is a credential.
+func logCall(ctx context.Context, call ecrlayer.Call) {
+	fields := map[string]any{
+		"operation":       call.Operation,
+		"region":          call.Repository.Region,
+		"registry_id":     call.Repository.RegistryID,
+		"repository_name": call.Repository.Name,
+		"resource":        call.Resource,
+		"endpoint":        call.Endpoint,
+		"attempts":        call.Attempts,
+		"duration_ms":     call.Elapsed.Milliseconds(),
+		"status":          call.StatusCode,
+		"request_id":      call.RequestID,
 	}
-	if repo.Region == "" {
-		repo.Region = c.client.Region()
-		return repo, nil
+	if call.Err != nil {
+		fields["error"] = ecrlayer.Sanitize(call.Err.Error())
+		tflog.Warn(ctx, "Call failed", fields)
+		return
 	}
-	return repo, checkRegionExists(path.Root("region"), repo.Region, c.skipRegionValidation)
-}
-
-// providerData returns what Configure of the provider made for its objects: nil
-// while the provider is not configured, as in validation.
-func providerData(data any, diags *diag.Diagnostics) *configured {
-	if data == nil {
-		return nil
-	}
-	c, ok := data.(*configured)
-	if !ok {
-		diags.AddError("Unexpected provider data", "The provider handed its object something that it does not know. "+reportBug)
-	}
-	return c
+	tflog.Debug(ctx, "Call succeeded", fields)
 }

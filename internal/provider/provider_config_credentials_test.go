@@ -22,7 +22,7 @@ import (
 
 // signedBy fails the test unless the last call was to ECR, went well, and was
 // signed with the credentials.
-func (w *world) signedBy(t *testing.T, want ecrtest.Credentials) {
+func (w *env) signedBy(t *testing.T, want ecrtest.Credentials) {
 	t.Helper()
 	last := w.lastCall(t)
 	if last.Service != "ecr" || last.AccessKeyID != want.AccessKeyID {
@@ -38,84 +38,84 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		want, other, another ecrtest.Credentials
 		temporary            ecrtest.Credentials
 	}
-	tests := map[string]func(*testing.T, *world, users) session{
-		"access_key and secret_key": func(_ *testing.T, _ *world, u users) session {
+	tests := map[string]func(*testing.T, *env, users) session{
+		"access_key and secret_key": func(_ *testing.T, _ *env, u users) session {
 			return session{Provider: keys(u.want)}
 		},
-		"token": func(_ *testing.T, _ *world, u users) session {
+		"token": func(_ *testing.T, _ *env, u users) session {
 			return session{Provider: keys(u.temporary)}
 		},
-		"AWS_ACCESS_KEY_ID": func(_ *testing.T, _ *world, u users) session {
+		"AWS_ACCESS_KEY_ID": func(_ *testing.T, _ *env, u users) session {
 			return session{env: envKeys(u.want)}
 		},
-		"AWS_SESSION_TOKEN": func(_ *testing.T, _ *world, u users) session {
+		"AWS_SESSION_TOKEN": func(_ *testing.T, _ *env, u users) session {
 			return session{env: envKeys(u.temporary)}
 		},
-		"profile": func(_ *testing.T, _ *world, u users) session {
+		"profile": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `profile = "ci"`,
 				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"profile with a session token": func(_ *testing.T, _ *world, u users) session {
+		"profile with a session token": func(_ *testing.T, _ *env, u users) session {
 			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.temporary)}}
 		},
-		"keys in the config file": func(_ *testing.T, _ *world, u users) session {
+		"keys in the config file": func(_ *testing.T, _ *env, u users) session {
 			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\n" + fileKeys(u.want)}}
 		},
-		"AWS_PROFILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_PROFILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   map[string]string{"AWS_PROFILE": "ci"},
 				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   map[string]string{"AWS_DEFAULT_PROFILE": "ci"},
 				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"default profile": func(_ *testing.T, _ *world, u users) session {
+		"default profile": func(_ *testing.T, _ *env, u users) session {
 			return session{files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.other) + "[default]\n" + fileKeys(u.want)}}
 		},
-		"shared_credentials_files in an odd place": func(_ *testing.T, _ *world, u users) session {
+		"shared_credentials_files in an odd place": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`,
 				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other), "Team Secrets/ecr.ini": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"shared_credentials_files by a variable": func(_ *testing.T, _ *world, u users) session {
+		"shared_credentials_files by a variable": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`,
 				env:      map[string]string{"SECRETS": "HOME/secrets"},
 				files:    map[string]string{"secrets/ecr.ini": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"several shared_credentials_files, the last one first": func(_ *testing.T, _ *world, u users) session {
+		"several shared_credentials_files, the last one first": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`,
 				files:    map[string]string{"a": "[default]\n" + fileKeys(u.other), "b": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"shared_config_files": func(_ *testing.T, _ *world, u users) session {
+		"shared_config_files": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: "profile = \"ci\"\nshared_config_files = [\"HOME/ci.ini\"]",
 				files:    map[string]string{".aws/config": "[profile ci]\n" + fileKeys(u.other), "ci.ini": "[profile ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/creds"},
 				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other), "creds": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"AWS_CONFIG_FILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_CONFIG_FILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   map[string]string{"AWS_CONFIG_FILE": "HOME/conf"},
 				files: map[string]string{".aws/config": "[default]\n" + fileKeys(u.other), "conf": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"credential_process": func(t *testing.T, _ *world, u users) session {
+		"credential_process": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			if runtime.GOOS == "windows" {
 				t.Skip("the process is a shell script")
@@ -132,14 +132,14 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				},
 			}
 		},
-		"Amazon ECS: a container's credentials with a token": func(t *testing.T, _ *world, u users) session {
+		"Amazon ECS: a container's credentials with a token": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			return session{env: map[string]string{
 				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", inTurn(u.temporary)) + "/v1/credentials",
 				"AWS_CONTAINER_AUTHORIZATION_TOKEN":  "Basic ecs",
 			}}
 		},
-		"EKS Pod Identity: a container's credentials with a token in a file": func(t *testing.T, _ *world, u users) session {
+		"EKS Pod Identity: a container's credentials with a token in a file": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			return session{
 				env: map[string]string{
@@ -149,7 +149,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				files: map[string]string{"var/run/eks-pod-identity-token": "eyJ.pod.identity"},
 			}
 		},
-		"ec2_metadata_service_endpoint": func(t *testing.T, _ *world, u users) session {
+		"ec2_metadata_service_endpoint": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
 			return session{
@@ -157,12 +157,12 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
 			}
 		},
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT": func(t *testing.T, _ *world, u users) session {
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
 			return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
 		},
-		"ec2_metadata_service_endpoint in the profile": func(t *testing.T, _ *world, u users) session {
+		"ec2_metadata_service_endpoint in the profile": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
 			return session{
@@ -170,7 +170,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				files: map[string]string{".aws/config": "[default]\nec2_metadata_service_endpoint = " + url + "\n"},
 			}
 		},
-		"skip_metadata_api_check false over AWS_EC2_METADATA_DISABLED": func(t *testing.T, _ *world, u users) session {
+		"skip_metadata_api_check false over AWS_EC2_METADATA_DISABLED": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
 			return session{
@@ -178,7 +178,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "true"},
 			}
 		},
-		"the instance's role by credential_source": func(t *testing.T, w *world, u users) session {
+		"the instance's role by credential_source": func(t *testing.T, w *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.other })
 			role := w.trust("Puller")
@@ -188,7 +188,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				files:    map[string]string{".aws/config": "[profile instance]\nrole_arn = " + role + "\ncredential_source = Ec2InstanceMetadata\n"},
 			}
 		},
-		"a role by source_profile": func(t *testing.T, w *world, u users) session {
+		"a role by source_profile": func(t *testing.T, w *env, u users) session {
 			t.Helper()
 			role := w.trust("Puller")
 			return session{
@@ -199,7 +199,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				},
 			}
 		},
-		"IAM Identity Center, endpoints.sso": func(t *testing.T, w *world, u users) session {
+		"IAM Identity Center, endpoints.sso": func(t *testing.T, w *env, u users) session {
 			t.Helper()
 			url, _ := identityCenter(t, u.temporary)
 			return session{
@@ -207,7 +207,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				files:    merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"IAM Identity Center, AWS_ENDPOINT_URL_SSO": func(t *testing.T, _ *world, u users) session {
+		"IAM Identity Center, AWS_ENDPOINT_URL_SSO": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := identityCenter(t, u.temporary)
 			return session{
@@ -215,7 +215,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"IAM Identity Center, endpoint_url of sso": func(t *testing.T, _ *world, u users) session {
+		"IAM Identity Center, endpoint_url of sso": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := identityCenter(t, u.temporary)
 			return session{
@@ -224,7 +224,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 					ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"IAM Identity Center, an sso-session whose token is refreshed": func(t *testing.T, _ *world, u users) session {
+		"IAM Identity Center, an sso-session whose token is refreshed": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := identityCenter(t, u.temporary)
 			return session{
@@ -238,50 +238,50 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		},
 
 		// Precedence, from the first to the last.
-		"arguments over all else": func(_ *testing.T, _ *world, u users) session {
+		"arguments over all else": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: keys(u.want) + `profile = "ci"`,
 				env:      merged(envKeys(u.other), map[string]string{"AWS_PROFILE": "ci"}),
 				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.another) + "[ci]\n" + fileKeys(u.another)},
 			}
 		},
-		"profile over AWS_ACCESS_KEY_ID, as in the AWS provider": func(_ *testing.T, _ *world, u users) session {
+		"profile over AWS_ACCESS_KEY_ID, as in the AWS provider": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `profile = "ci"`,
 				env:      merged(envKeys(u.other), map[string]string{"AWS_PROFILE": "default"}),
 				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.another) + "[ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"AWS_ACCESS_KEY_ID over AWS_PROFILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_ACCESS_KEY_ID over AWS_PROFILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   merged(envKeys(u.want), map[string]string{"AWS_PROFILE": "ci"}),
 				files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.other)},
 			}
 		},
-		"AWS_PROFILE over AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *world, u users) session {
+		"AWS_PROFILE over AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				env:   map[string]string{"AWS_PROFILE": "ci", "AWS_DEFAULT_PROFILE": "other"},
 				files: map[string]string{".aws/credentials": "[other]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
 			}
 		},
-		"credentials file over config file": func(_ *testing.T, _ *world, u users) session {
+		"credentials file over config file": func(_ *testing.T, _ *env, u users) session {
 			return session{files: map[string]string{".aws/config": "[default]\n" + fileKeys(u.other), ".aws/credentials": "[default]\n" + fileKeys(u.want)}}
 		},
-		"shared_credentials_files over AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *world, u users) session {
+		"shared_credentials_files over AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `shared_credentials_files = ["HOME/argument"]`,
 				env:      map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/variable"},
 				files:    map[string]string{"argument": "[default]\n" + fileKeys(u.want), "variable": "[default]\n" + fileKeys(u.other)},
 			}
 		},
-		"shared files over the container": func(t *testing.T, _ *world, u users) session {
+		"shared files over the container": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			return session{
 				env:   map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials"},
 				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.want)},
 			}
 		},
-		"container over the instance": func(t *testing.T, _ *world, u users) session {
+		"container over the instance": func(t *testing.T, _ *env, u users) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.other })
 			return session{env: map[string]string{
@@ -290,7 +290,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials",
 			}}
 		},
-		"empty arguments are none, as in the AWS provider": func(_ *testing.T, _ *world, u users) session {
+		"empty arguments are none, as in the AWS provider": func(_ *testing.T, _ *env, u users) session {
 			return session{
 				Provider: `
 					access_key = ""
@@ -324,7 +324,7 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			u := users{w.AddUser(account), w.AddUser(account), w.AddUser(account), w.temporary("wanted", time.Hour)}
 			s := prepare(t, w, u)
 			if !strings.Contains(s.Provider, "endpoints") {
@@ -349,8 +349,8 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 	}
 }
 
-// trust makes a role that the world's account may assume, and returns its ARN.
-func (w *world) trust(name string) string {
+// trust makes a role that the env's account may assume, and returns its ARN.
+func (w *env) trust(name string) string {
 	arn := "arn:aws:iam::" + account + ":role/" + name
 	w.AddRole(ecrtest.Role{ARN: arn, TrustedAccounts: []string{account}, MaxSession: 12 * time.Hour})
 	return arn
@@ -407,7 +407,7 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.push(t, account, test.want, repository, tag, w.image)
 			session{
 				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", w.server.URL) + test.provider,
@@ -424,7 +424,7 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 
 func TestRegionOfAnImitationOfAWSIsAskedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	session{
 		Provider: fmt.Sprintf("region = \"garage\"\nskip_region_validation = true\nendpoints {\necr = %q\n}\n", w.server.URL) + keys(w.user),
 		Reads:    []string{w.read()},
@@ -436,14 +436,14 @@ func TestRegionOfAnImitationOfAWSIsAskedFor(t *testing.T) {
 
 func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.push(t, account, "ap-south-2", repository, tag, w.image)
 	user := w.temporary("instance", time.Hour)
 	url, asked := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
-		Provider: fmt.Sprintf("ec2_metadata_service_endpoint = %q\nendpoints {\necr = %q\n}", url, w.server.URL),
+		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", w.server.URL),
 		Reads:    []string{w.read()},
-		env:      map[string]string{"AWS_EC2_METADATA_DISABLED": ""},
+		env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
 	}.run(t).mustRead(t, 1)
 	w.signedBy(t, user)
 	if got := w.lastCall(t).Region; got != "ap-south-2" {
@@ -473,7 +473,7 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.push(t, account, "ap-south-2", repository, tag, w.image)
 			user := w.temporary("local", time.Hour)
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
@@ -492,7 +492,7 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 				forward.ServeHTTP(rw, r)
 			})
 			s := test.session
-			s.Provider = fmt.Sprintf("endpoints {\necr = %q\n}\n", w.server.URL) + s.Provider
+			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", w.server.URL) + s.Provider
 			s.Reads = []string{w.read()}
 			s.env = merged(s.env, map[string]string{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
 			s.run(t).mustRead(t, 1)
@@ -512,22 +512,22 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 func TestInstanceIsNotAskedNeedlessly(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		session func(*world) session
+		session func(*env) session
 		found   bool // whether there are credentials elsewhere
 	}{
-		"keys in the provider block": {func(w *world) session { return session{Provider: keys(w.user)} }, true},
-		"keys in the environment":    {func(w *world) session { return session{env: envKeys(w.user)} }, true},
-		"keys in a profile": {func(w *world) session {
+		"keys in the provider block": {func(w *env) session { return session{Provider: keys(w.user)} }, true},
+		"keys in the environment":    {func(w *env) session { return session{env: envKeys(w.user)} }, true},
+		"keys in a profile": {func(w *env) session {
 			return session{files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(w.user)}}
 		}, true},
-		"skip_metadata_api_check":   {func(*world) session { return session{Provider: "skip_metadata_api_check = true"} }, false},
-		"skip_metadata_api_check 1": {func(*world) session { return session{Provider: "skip_metadata_api_check = \"1\""} }, false},
-		"AWS_EC2_METADATA_DISABLED": {func(*world) session { return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}} }, false},
+		"skip_metadata_api_check":   {func(*env) session { return session{Provider: "skip_metadata_api_check = true"} }, false},
+		"skip_metadata_api_check 1": {func(*env) session { return session{Provider: "skip_metadata_api_check = \"1\""} }, false},
+		"AWS_EC2_METADATA_DISABLED": {func(*env) session { return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}} }, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
 			s := test.session(w)
 			s.Provider, s.Reads = w.endpoints()+s.Provider, []string{w.read()}
@@ -559,7 +559,7 @@ func TestRoleIsAssumedAsTheBlockSays(t *testing.T) {
 			tags                = { Project = "ecr layers", Team = "platform" }
 			transitive_tag_keys = ["Project"]
 		}`
-	w := newWorld(t)
+	w := newEnv(t)
 	w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "partner:42", MaxSession: 12 * time.Hour})
 	session{Provider: w.endpoints() + keys(w.user) + full, Reads: []string{w.read()}}.run(t).mustRead(t, 1)
 
@@ -601,7 +601,7 @@ func TestRoleIsAssumedAsTheBlockSays(t *testing.T) {
 
 func TestRoleWithNothingButItsARN(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	arn := w.trust("a")
 	session{Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", arn), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
 	for _, call := range w.CallsTo("sts", "AssumeRole") {
@@ -631,17 +631,17 @@ func TestRolesAreAssumedOneWithTheCredentialsOfTheOtherFromEverySource(t *testin
 			session_name = "second"
 			external_id  = "x2"
 		}`
-	tests := map[string]func(w *world) session{
-		"keys in the provider block": func(w *world) session { return session{Provider: keys(w.user)} },
-		"keys in the environment":    func(w *world) session { return session{env: envKeys(w.user)} },
-		"profile": func(w *world) session {
+	tests := map[string]func(w *env) session{
+		"keys in the provider block": func(w *env) session { return session{Provider: keys(w.user)} },
+		"keys in the environment":    func(w *env) session { return session{env: envKeys(w.user)} },
+		"profile": func(w *env) session {
 			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(w.user)}}
 		},
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.push(t, "210987654321", region, repository, tag, w.image)
 			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 			w.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
@@ -686,7 +686,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 			Provider: `assume_role_with_web_identity {
 			role_arn = "arn:aws:iam::123456789012:role/a"` + more + `
 		}`,
-			env:   map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"},
+			env:   map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/other"},
 			files: map[string]string{"token": "the-token"},
 		},
 		"TF_AWS_WEB_IDENTITY_TOKEN for the block": {
@@ -736,7 +736,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
 			w.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
 			w.push(t, "210987654321", region, repository, tag, w.image)
@@ -776,19 +776,19 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 	t.Parallel()
 	const life = 3 * time.Second
 	// soon makes the sessions of roles end soon, by their expiration.
-	soon := func(w *world) {
+	soon := func(w *env) {
 		w.Inject(ecrtest.Fault{Service: "sts", Rewrite: func(body []byte) []byte { return expiring(body, life) }})
 	}
-	tests := map[string]func(*testing.T, *world) session{
-		"a role": func(_ *testing.T, w *world) session {
+	tests := map[string]func(*testing.T, *env) session{
+		"a role": func(_ *testing.T, w *env) session {
 			soon(w)
 			return session{Provider: keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a"))}
 		},
-		"a chain of two": func(_ *testing.T, w *world) session {
+		"a chain of two": func(_ *testing.T, w *env) session {
 			soon(w)
 			return session{Provider: keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", w.trust("a"), w.trust("b"))}
 		},
-		"a web identity, whose token has been replaced": func(_ *testing.T, w *world) session {
+		"a web identity, whose token has been replaced": func(_ *testing.T, w *env) session {
 			soon(w)
 			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
 			return session{
@@ -796,7 +796,7 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 				files:    map[string]string{"token": "the-token"},
 			}
 		},
-		"a role of the profile": func(_ *testing.T, w *world) session {
+		"a role of the profile": func(_ *testing.T, w *env) session {
 			soon(w)
 			return session{
 				Provider: `profile = "puller"`,
@@ -807,7 +807,7 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 				env: map[string]string{"AWS_ENDPOINT_URL_STS": w.server.URL},
 			}
 		},
-		"a container": func(t *testing.T, w *world) session {
+		"a container": func(t *testing.T, w *env) session {
 			t.Helper()
 			// The SDK asks anew at each call in the last five minutes of a session.
 			first, second := w.temporary("first", life), w.temporary("second", time.Hour)
@@ -819,12 +819,12 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 			})
 			return session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
 		},
-		"an instance": func(t *testing.T, w *world) session {
+		"an instance": func(t *testing.T, w *env) session {
 			t.Helper()
 			url, _ := instanceMetadata(t, region, inTurn(w.temporary("first", life), w.temporary("second", time.Hour)))
 			return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
 		},
-		"IAM Identity Center": func(t *testing.T, w *world) session {
+		"IAM Identity Center": func(t *testing.T, w *env) session {
 			t.Helper()
 			url, _ := identityCenter(t, w.temporary("first", life), w.temporary("second", time.Hour))
 			return session{
@@ -832,7 +832,7 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"credential_process": func(t *testing.T, w *world) session {
+		"credential_process": func(t *testing.T, w *env) session {
 			t.Helper()
 			if runtime.GOOS == "windows" {
 				t.Skip("the process is a shell script")
@@ -851,7 +851,7 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			s := prepare(t, w)
 			s.Provider = w.endpoints() + s.Provider
 			s.Reads, s.Wait = []string{w.read(), w.read(), w.read()}, (life+time.Second)/2

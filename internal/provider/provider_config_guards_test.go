@@ -33,7 +33,7 @@ func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
 			w.mustHaveAsked(t, append(test.want, ecr)...)
 		})
@@ -42,7 +42,7 @@ func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
 
 func TestSTSMayHangWhereItIsNotAsked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
 	session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
 	w.mustHaveAsked(t, "ecr:GetDownloadUrlForLayer")
@@ -66,7 +66,7 @@ func TestAccountsAreGuarded(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.AddRole(foreign)
 			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.says...)
 			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(w.CallsTo("ecr", "")) > 0 {
@@ -81,17 +81,17 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
 		t.Run(argument, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			other := w.user
 			other.SecretAccessKey = "wrong"
 			session{Provider: w.endpoints() + keys(other) + argument + " = " + value, Reads: []string{w.read()}}.run(t).
-				mustFail(t, argument, "Invalid signature", "STS answered SignatureDoesNotMatch", "request id", argument, "secret key")
+				mustFail(t, argument, "Invalid signature", argument, "SignatureDoesNotMatch", "HTTP 403", "secret key")
 			w.mustHaveAsked(t, "sts:GetCallerIdentity")
 		})
 	}
 	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newEnv(t)
 		session{
 			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(w.user),
 			Reads:    []string{w.read()},
@@ -101,7 +101,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 	})
 	t.Run("STS is out of reach", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newEnv(t)
 		session{
 			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, w.server.URL) + keys(w.user),
 			Reads:    []string{w.read()},
@@ -169,38 +169,38 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
 		"container's endpoint elsewhere": {
 			session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
-		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{"maybe", `"true" or "false"`}},
+		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
 		"ec2_metadata_service_endpoint": {
-			session{Provider: `ec2_metadata_service_endpoint = "169.254.169.254"`}, "ec2_metadata_service_endpoint", []string{"Invalid endpoint", "169.254", "scheme"}},
+			session{Provider: `ec2_metadata_service_endpoint = "169.254.169.254"`}, "ec2_metadata_service_endpoint", []string{"Invalid endpoint", "scheme"}},
 		"ec2_metadata_service_endpoint_mode": {
 			session{Provider: `ec2_metadata_service_endpoint_mode = "IPv5"`}, "ec2_metadata_service_endpoint_mode", []string{"IPv4", "IPv6"}},
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {
 			session{env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
 
 		// Roles.
-		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "puller", "arn:aws:iam::123456789012:role/name"}},
+		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
 		"role_arn of a user":             {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
 		"role_arn of a session":          {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
 		"role_arn with a short account":  {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
 		"role missing in a chain":        {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
 		"role null in a chain":           {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
-		"duration too short":             {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "10m", "15 minutes"}},
+		"duration too short":             {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "15 minutes", "10m"}},
 		"duration too long":              {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
 		"duration without a unit":        {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
-		"external_id too short":          {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external id", "2 to 1224"}},
-		"external_id with a space":       {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external id", "a b"}},
+		"external_id too short":          {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "2 to 1224"}},
+		"external_id with a space":       {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
 		"policy that is no JSON":         {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
 		"policy that is no object":       {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
-		"policy ARN":                     {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns[*]", []string{"Invalid policy ARN", "policy/name"}},
+		"policy ARN":                     {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
 		"too many policy ARNs":           {session{Provider: role(`policy_arns = [` + manyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
 		"session name with a space":      {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
 		"session name too long":          {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
 		"source identity":                {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
 		"key of a tag":                   {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
-		"key of a tag of AWS":            {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "AWS's own"}},
+		"key of a tag of AWS":            {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
 		"value of a tag":                 {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
 		"null as the value of a tag":     {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
-		"transitive key":                 {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys[*]", []string{"Invalid tag key"}},
+		"transitive key":                 {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
 		"two web identities":             {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
 		"web identity without a token":   {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
 		"web identity with two tokens":   {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
@@ -214,10 +214,10 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 
 		// Accounts and regions.
 		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
-		"allowed account that is none":     {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids[*]", []string{"Invalid account id", "12345", "12 digits"}},
-		"forbidden account that is none":   {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids[*]", []string{"Invalid account id", "12 digits"}},
+		"allowed account that is none":     {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids", []string{"Invalid account ID", "12 digits", "12345"}},
+		"forbidden account that is none":   {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids", []string{"Invalid account ID", "12 digits"}},
 		"null among allowed_account_ids":   {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
-		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "N\\. Virginia", "us-east-1"}},
+		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
 		"region that is not there":         {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
 		"zone in place of a region":        {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
 		"region of AWS_REGION":             {session{env: map[string]string{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
@@ -225,24 +225,24 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"no region":                        {session{env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
 		"no region, with a role":           {session{Provider: role(), env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
 		"no region, with a web identity":   {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
-		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "a_b", "host name"}},
+		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
 		"sts_region":                       {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
 		"sts_region that is no code":       {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
 
 		// Network.
-		"endpoint without a scheme":   {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "vpce-1", "https://"}},
-		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[*].sts", []string{"Invalid endpoint"}},
-		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[*].sso", []string{"Invalid endpoint"}},
-		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints", []string{"Two endpoints", "ecr", "Remove one"}},
+		"endpoint without a scheme":   {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
+		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
+		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
+		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints[1].ecr", []string{"Two endpoints", "ecr", "Remove one"}},
 		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: map[string]string{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
-		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[*].ecr", []string{"Invalid endpoint", "https://"}},
+		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
 		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
 		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
 		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: map[string]string{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: map[string]string{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
 		"AWS_USE_FIPS_ENDPOINT":       {session{env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
 		"CA bundle that isn't there":  {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
 		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: map[string]string{"ca.pem": "no certificate"}},
-			"custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no certificate", "BEGIN CERTIFICATE"}},
+			"custom_ca_bundle", []string{"Invalid CA bundle", "BEGIN CERTIFICATE", "/ca.pem", "no certificate"}},
 		"AWS_CA_BUNDLE that isn't there": {session{env: map[string]string{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
 		"ca_bundle that isn't there":     {session{files: map[string]string{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
 		"http_proxy":                     {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
@@ -250,25 +250,25 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"https_proxy that is no URL":     {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
 
 		// Retries.
-		"no attempts":                 {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number of attempts", "0", "the first attempt counts", "25"}},
-		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number of attempts", "-1"}},
+		"no attempts":                 {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
+		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
-		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"at least 0"}},
+		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
 		"AWS_MAX_ATTEMPTS":            {session{env: map[string]string{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
 		"AWS_RETRY_MODE":              {session{env: map[string]string{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE"}},
 		"max_attempts in the profile": {session{files: map[string]string{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
 
 		// User agent.
-		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "my product/1", "comment"}},
+		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
 		"product with a comment cut off": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
 		"product without a name":         {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
 		"product with an end of line":    {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
-		"null among products":            {session{Provider: "user_agent = [null]"}, "user_agent", []string{"[Nn]ull"}},
+		"null among products":            {session{Provider: "user_agent = [null]"}, "user_agent[0]", []string{"null"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			s := test.session
 			// All that is asked would reach the endpoint.
 			s.env = merged(map[string]string{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
@@ -283,45 +283,45 @@ func TestRoleThatCannotBeAssumedIsAnErrorOfItsBlock(t *testing.T) {
 	t.Parallel()
 	chain := fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", roleA, roleB)
 	tests := map[string]struct {
-		prepare   func(*world)
+		prepare   func(*env)
 		provider  string
 		attribute string
 		says      []string
 	}{
 		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
-			[]string{"Cannot assume role: access denied", roleA, "STS answered AccessDenied", "AssumeRole, HTTP 403, request id [0-9a-f-]{36}", "trust policy", "external_id", "sts:TagSession"}},
-		"another external id": {func(w *world) {
+			[]string{"Cannot assume role: access denied", roleA, "api error AccessDenied", "trust policy", "external_id", "sts:TagSession"}},
+		"another external id": {func(w *env) {
 			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nexternal_id = \"wrong\"\n}", roleA), "assume_role[0].role_arn",
 			[]string{"access denied", "external_id"}},
-		"the second of a chain": {func(w *world) {
+		"the second of a chain": {func(w *env) {
 			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, chain, "assume_role[1].role_arn", []string{"access denied", roleB, "AccessDenied"}},
-		"a session longer than the role's": {func(w *world) {
+		"a session longer than the role's": {func(w *env) {
 			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nduration = \"2h\"\n}", roleA), "assume_role[0]",
 			[]string{"rejected by STS", "ValidationError", "MaxSessionDuration", "1 hour"}},
-		"a policy that STS does not accept": {func(w *world) {
+		"a policy that STS does not accept": {func(w *env) {
 			w.trust("a")
 			w.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\npolicy = \"{}\"\n}", roleA), "assume_role[0].policy",
 			[]string{"malformed policy", "MalformedPolicyDocument", "aws_iam_policy_document"}},
-		"another secret key": {func(w *world) {
+		"another secret key": {func(w *env) {
 			w.trust("a")
 			w.user.SecretAccessKey = "wrong"
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: invalid signature", "SignatureDoesNotMatch", "secret key"}},
-		"keys that have expired": {func(w *world) {
+		"keys that have expired": {func(w *env) {
 			w.trust("a")
 			w.user.Expires = time.Now().Add(-time.Minute)
 			w.AddCredentials(w.user)
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
-			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Sign in again"}},
-		"a token that is not accepted": {func(w *world) {
+			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Authenticate again"}},
+		"a token that is not accepted": {func(w *env) {
 			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token not accepted", roleA, "InvalidIdentityToken", "identity provider"}},
-		"a token that has expired": {func(w *world) {
+		"a token that has expired": {func(w *env) {
 			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
 			w.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
@@ -330,7 +330,7 @@ func TestRoleThatCannotBeAssumedIsAnErrorOfItsBlock(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			if test.prepare != nil {
 				test.prepare(w)
 			}
@@ -383,7 +383,7 @@ func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
 		for _, by := range []string{"profile", "AWS_PROFILE"} {
 			t.Run(name+", by "+by, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				w := newEnv(t)
 				url, _ := identityCenter(t, w.temporary("sso", time.Hour))
 				s := test.session
 				s.Provider, s.env = w.endpoints(), map[string]string{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
@@ -410,7 +410,7 @@ func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
 
 func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.trust("a")
 	w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: func(body []byte) []byte {
 		return expiring(body, 2*time.Second)
@@ -421,7 +421,7 @@ func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T)
 		Reads:    []string{w.read(), w.read()},
 		Wait:     3 * time.Second,
 	}.run(t)
-	o.mustFail(t, "", "Access denied", "ECR was to be asked", "It was not asked", "STS answered AccessDenied", "trust has been withdrawn", "trust policy")
+	o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
 	if len(w.CallsTo("ecr", "")) != 1 {
 		t.Errorf("asked for %v", w.operations())
 	}
@@ -429,7 +429,7 @@ func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T)
 
 func TestCredentialsThatCannotBeRenewedAreThoseOfTheProfileInTheBlock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	document, err := json.Marshal(credentialsDocument(w.temporary("once", 2*time.Second)))
 	if err != nil {
 		t.Fatal(err)
@@ -445,7 +445,7 @@ func TestCredentialsThatCannotBeRenewedAreThoseOfTheProfileInTheBlock(t *testing
 			"credentials.sh": program,
 		},
 	}.run(t)
-	o.mustFail(t, "", "The credential_process failed", "It was not asked", `profile "mine"`)
+	o.mustFail(t, "", "The credential_process failed", "No request was sent", `profile "mine"`)
 }
 
 func TestAProfileThatIsNotThere(t *testing.T) {
@@ -461,7 +461,7 @@ func TestAProfileThatIsNotThere(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			o := session{
 				Provider: w.endpoints() + strings.Replace(test.provider, "KEYS", keys(w.user), 1),
 				Reads:    []string{w.read()},
@@ -478,18 +478,14 @@ func TestAProfileThatIsNotThere(t *testing.T) {
 
 func TestRegionOfAnObjectThatIsNoCode(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read(`region = "local"`)}}
-	s.run(t).mustFail(t, "region", "Invalid region", "local", "us-east-1")
+	w := newEnv(t)
+	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
 	w.mustHaveAsked(t)
-	s.Provider += "skip_region_validation = true\n"
-	s.run(t).mustFail(t, "repository_name", "Repository not found", "region local")
-	w.mustHaveAsked(t, "ecr:GetDownloadUrlForLayer")
 }
 
 func TestValidationAsksNobody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
 	o := session{
 		Provider: w.endpoints() + `
@@ -530,15 +526,15 @@ func TestUnknownArgument(t *testing.T) {
 		"a role in a chain":      {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
 		"a tag":                  {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
 		"a web identity token":   {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
-		"an endpoint":            {"endpoints {\necr = unknown\n}", "endpoints"},
+		"an endpoint":            {"endpoints {\necr = unknown\n}", "endpoints[0].ecr"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: map[string]string{"AWS_ENDPOINT_URL": w.server.URL}}
 			o := s.run(t)
-			o.mustFail(t, test.attribute, "Provider argument not known yet", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
+			o.mustFail(t, test.attribute, "Unknown provider argument", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
 			if o.Diagnostics[0].Phase != "configure" {
 				t.Errorf("%s is not the phase", o.Diagnostics[0].Phase)
 			}
@@ -560,14 +556,14 @@ func TestWarnings(t *testing.T) {
 	}{
 		"web identity besides keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
-		"HTTPS_PROXY that is none":          {session{env: map[string]string{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "none is used"}},
+		"HTTPS_PROXY that is none":          {session{env: map[string]string{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
 		"variable that AWS has given up":    {session{env: map[string]string{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
 		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: map[string]string{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			s := test.session
 			s.Provider, s.Reads = w.endpoints()+keys(w.user)+s.Provider, []string{w.read()}
 			o := s.run(t)

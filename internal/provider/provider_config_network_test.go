@@ -36,11 +36,10 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 		"ISO":      {region: "us-iso-east-1", want: "api.ecr.us-iso-east-1.c2s.ic.gov"},
 		"ISO-B":    {region: "us-isob-east-1", want: "api.ecr.us-isob-east-1.sc2s.sgov.gov"},
 
-		"FIPS":                       {region: "us-east-1", provider: "use_fips_endpoint = true", want: "api.ecr-fips.us-east-1.amazonaws.com"},
-		"FIPS in GovCloud":           {region: "us-gov-east-1", provider: "use_fips_endpoint = true", want: "api.ecr-fips.us-gov-east-1.amazonaws.com"},
-		"FIPS by the environment":    {region: "us-west-2", env: fips, want: "api.ecr-fips.us-west-2.amazonaws.com"},
-		"FIPS by the profile":        {region: "us-west-2", config: "use_fips_endpoint = true", want: "api.ecr-fips.us-west-2.amazonaws.com"},
-		"false over the environment": {region: "us-west-2", provider: "use_fips_endpoint = false", env: fips, want: "api.ecr.us-west-2.amazonaws.com"},
+		"FIPS":                    {region: "us-east-1", provider: "use_fips_endpoint = true", want: "api.ecr-fips.us-east-1.amazonaws.com"},
+		"FIPS in GovCloud":        {region: "us-gov-east-1", provider: "use_fips_endpoint = true", want: "api.ecr-fips.us-gov-east-1.amazonaws.com"},
+		"FIPS by the environment": {region: "us-west-2", env: fips, want: "api.ecr-fips.us-west-2.amazonaws.com"},
+		"FIPS by the profile":     {region: "us-west-2", config: "use_fips_endpoint = true", want: "api.ecr-fips.us-west-2.amazonaws.com"},
 		"FIPS by environment over profile": {
 			region: "us-west-2", env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "false"}, config: "use_fips_endpoint = true", want: "api.ecr.us-west-2.amazonaws.com"},
 
@@ -48,14 +47,13 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 		"dual-stack by the environment":     {region: "eu-west-1", env: dual, want: "ecr.eu-west-1.api.aws"},
 		"dual-stack by the profile":         {region: "eu-west-1", config: "use_dualstack_endpoint = true", want: "ecr.eu-west-1.api.aws"},
 		"dual-stack in China":               {region: "cn-north-1", provider: "use_dualstack_endpoint = true", want: "ecr.cn-north-1.api.amazonwebservices.com.cn"},
-		"no dual-stack, by the argument":    {region: "eu-west-1", provider: "use_dualstack_endpoint = false", env: dual, want: "api.ecr.eu-west-1.amazonaws.com"},
 		"FIPS and dual-stack":               {region: "us-east-2", provider: "use_fips_endpoint = true\nuse_dualstack_endpoint = true", want: "ecr-fips.us-east-2.api.aws"},
 		"FIPS and dual-stack, each its way": {region: "us-east-2", provider: "use_fips_endpoint = true", env: dual, want: "ecr-fips.us-east-2.api.aws"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			n := newInternet(t, w)
 			w.push(t, account, test.region, repository, tag, w.image)
 			session{
@@ -80,24 +78,22 @@ func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
 		region, provider, want, wantRegion string
 		env                                map[string]string
 	}{
-		"standard":                        {"us-west-2", "", "sts.us-west-2.amazonaws.com", "us-west-2", nil},
-		"us-east-1":                       {"us-east-1", "", "sts.us-east-1.amazonaws.com", "us-east-1", nil},
-		"China":                           {"cn-north-1", "", "sts.cn-north-1.amazonaws.com.cn", "cn-north-1", nil},
-		"GovCloud":                        {"us-gov-west-1", "", "sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", nil},
-		"sts_region":                      {"us-west-2", `sts_region = "eu-west-1"`, "sts.eu-west-1.amazonaws.com", "eu-west-1", nil},
-		"FIPS":                            {"us-east-1", "use_fips_endpoint = true", "sts-fips.us-east-1.amazonaws.com", "us-east-1", nil},
-		"FIPS and sts_region":             {"us-west-2", "use_fips_endpoint = true\nsts_region = \"us-east-2\"", "sts-fips.us-east-2.amazonaws.com", "us-east-2", nil},
-		"ISO":                             {"us-iso-east-1", "", "sts.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", nil},
-		"dual-stack":                      {"us-east-1", "use_dualstack_endpoint = true", "sts.us-east-1.api.aws", "us-east-1", nil},
-		"FIPS, the variable":              {"us-east-1", "", "sts-fips.us-east-1.amazonaws.com", "us-east-1", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
-		"no FIPS over the variable":       {"us-east-1", "use_fips_endpoint = false", "sts.us-east-1.amazonaws.com", "us-east-1", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
-		"no dual-stack over the variable": {"us-east-1", "use_dualstack_endpoint = false", "sts.us-east-1.amazonaws.com", "us-east-1", map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+		"standard":            {"us-west-2", "", "sts.us-west-2.amazonaws.com", "us-west-2", nil},
+		"us-east-1":           {"us-east-1", "", "sts.us-east-1.amazonaws.com", "us-east-1", nil},
+		"China":               {"cn-north-1", "", "sts.cn-north-1.amazonaws.com.cn", "cn-north-1", nil},
+		"GovCloud":            {"us-gov-west-1", "", "sts.us-gov-west-1.amazonaws.com", "us-gov-west-1", nil},
+		"sts_region":          {"us-west-2", `sts_region = "eu-west-1"`, "sts.eu-west-1.amazonaws.com", "eu-west-1", nil},
+		"FIPS":                {"us-east-1", "use_fips_endpoint = true", "sts-fips.us-east-1.amazonaws.com", "us-east-1", nil},
+		"FIPS and sts_region": {"us-west-2", "use_fips_endpoint = true\nsts_region = \"us-east-2\"", "sts-fips.us-east-2.amazonaws.com", "us-east-2", nil},
+		"ISO":                 {"us-iso-east-1", "", "sts.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", nil},
+		"dual-stack":          {"us-east-1", "use_dualstack_endpoint = true", "sts.us-east-1.api.aws", "us-east-1", nil},
+		"FIPS, the variable":  {"us-east-1", "", "sts-fips.us-east-1.amazonaws.com", "us-east-1", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
 	}
 	for name, test := range tests {
 		for _, reason := range []string{"skip_credentials_validation = false", "a role"} {
 			t.Run(name+", "+reason, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				w := newEnv(t)
 				n := newInternet(t, w)
 				w.push(t, account, test.region, repository, tag, w.image)
 				argument := reason
@@ -128,7 +124,7 @@ func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
 
 func TestRegionOfADataSourceHasItsHost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	n := newInternet(t, w)
 	w.push(t, account, "cn-northwest-1", repository, tag, w.image)
 	session{
@@ -170,7 +166,7 @@ func TestEndpointIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			place := strings.NewReplacer("RIGHT", w.server.URL, "WRONG", "http://127.0.0.1:1")
 			env, files := map[string]string{}, map[string]string{}
 			for name, value := range s.env {
@@ -202,7 +198,7 @@ func TestEndpointOfSTS(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			sts := httptest.NewServer(w.Endpoint) // The same, at another address.
 			t.Cleanup(sts.Close)
 			env := map[string]string{"AWS_ENDPOINT_URL_ECR": w.server.URL}
@@ -246,7 +242,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			n := newInternet(t, w)
 			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nskip_credentials_validation = false\n", region, n.proxy) + keys(w.user) + s.Provider
 			s.Reads = []string{w.read()}
@@ -264,7 +260,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 	for name, s := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			n := newInternet(t, w)
 			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nmax_retries = 1\n", region, n.proxy) + keys(w.user) + s.Provider
 			s.Reads = []string{w.read()}
@@ -302,7 +298,7 @@ func TestProxiesAreUsedAsTheBlockSays(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			n := newInternet(t, w)
 			s := test.proxied(n)
 			endpoint := ""
@@ -356,7 +352,7 @@ func TestHostsAreReachedWithoutAProxyAsTheBlockSays(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			n := newInternet(t, w)
 			s := s.proxied(n)
 			s.Provider = fmt.Sprintf("region = %q\nmax_retries = 1\nendpoints {\necr = \"https://private.ecr.test\"\n}\n", region) + keys(w.user) + s.Provider
@@ -372,7 +368,7 @@ func TestHostsAreReachedWithoutAProxyAsTheBlockSays(t *testing.T) {
 
 func TestProxyIsUsedForSTSToo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	n := newInternet(t, w)
 	session{
 		Provider: fmt.Sprintf("region = %q\n", region) + keys(w.user) + n.through() + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a")),
@@ -387,7 +383,7 @@ func TestProxyIsUsedForSTSToo(t *testing.T) {
 
 func TestUserAgentNamesTheProviderAndTheProductsOfTheBlock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	session{
 		Provider: w.endpoints() + keys(w.user) + `
 			skip_credentials_validation = false

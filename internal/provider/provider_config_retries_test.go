@@ -16,7 +16,7 @@ import (
 
 // attemptsMade returns the calls that were made in one read, and how many there
 // are to be at most, which the SDK says in each request.
-func (w *world) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
+func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
 	t.Helper()
 	calls = w.CallsTo("ecr", "")
 	for i, call := range calls {
@@ -50,7 +50,7 @@ func TestMaxRetriesIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			session{
 				Provider: w.endpoints() + keys(w.user) + test.provider,
 				Reads:    []string{w.read()},
@@ -86,7 +86,7 @@ func TestRetryModeIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1})
 			session{
 				Provider: w.endpoints() + keys(w.user) + test.provider,
@@ -125,7 +125,7 @@ func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.Inject(test.fault)
 			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}, env: test.env}.run(t)
 			attribute := ""
@@ -142,7 +142,7 @@ func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
 
 func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1})
 	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1, Match: func(ecrtest.Call) bool {
 		return len(w.CallsTo("ecr", "")) == 3
@@ -157,7 +157,7 @@ func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 
 func TestAttemptsAreSpaced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "ecr", Status: 500})
 	session{Provider: w.endpoints() + keys(w.user) + "max_retries = 4", Reads: []string{w.read()}}.run(t).mustFail(t, "", "ECR failed", "4 attempts in")
 	calls, _ := w.attemptsMade(t)
@@ -174,7 +174,7 @@ func TestAttemptsAreSpaced(t *testing.T) {
 
 func TestSignInIsAttemptedAFewTimesOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "sts", Status: 500})
 	session{
 		Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a")),

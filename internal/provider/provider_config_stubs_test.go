@@ -59,9 +59,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// temporary returns credentials of a session in the world's account that lasts
+// temporary returns credentials of a session in the env's account that lasts
 // for d.
-func (w *world) temporary(name string, d time.Duration) ecrtest.Credentials {
+func (w *env) temporary(name string, d time.Duration) ecrtest.Credentials {
 	c := ecrtest.Credentials{
 		AccessKeyID:     "ASIA" + strings.ToUpper(name),
 		SecretAccessKey: "secret of " + name,
@@ -217,8 +217,8 @@ type internet struct {
 	*requests        // those for a connection (CONNECT host:port), and plain ones
 }
 
-// newInternet returns an internet with the world's endpoint behind every host.
-func newInternet(t *testing.T, w *world) *internet {
+// newInternet returns an internet with the env's endpoint behind every host.
+func newInternet(t *testing.T, w *env) *internet {
 	t.Helper()
 	authority := newAuthority(t)
 	secure := httptest.NewUnstartedServer(w.Endpoint)

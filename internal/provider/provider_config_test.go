@@ -293,13 +293,13 @@ func blockSpec(block *tfprotov6.SchemaBlock) (hcldec.ObjectSpec, error) {
 
 // read returns the body of a data source that reads one layer of the image,
 // with more arguments.
-func (w *world) read(arguments ...string) string {
+func (w *env) read(arguments ...string) string {
 	return fmt.Sprintf("repository_name = %q\nlayer_digest = %q\n%s", repository, w.layers[0], strings.Join(arguments, "\n"))
 }
 
 // endpoints returns the arguments that send every call to the endpoint, with a
 // region.
-func (w *world) endpoints() string {
+func (w *env) endpoints() string {
 	return fmt.Sprintf("region = %q\nendpoints {\necr = %[2]q\nsts = %[2]q\n}\n", region, w.server.URL)
 }
 
@@ -363,7 +363,7 @@ func (o *outcome) mustFail(t *testing.T, attribute string, parts ...string) {
 
 // mustHaveAsked fails the test unless these operations were asked for, in this
 // order and no other.
-func (w *world) mustHaveAsked(t *testing.T, operations ...string) {
+func (w *env) mustHaveAsked(t *testing.T, operations ...string) {
 	t.Helper()
 	if got := w.operations(); !slices.Equal(got, operations) {
 		t.Fatalf("asked for %v, want %v", got, operations)
@@ -371,7 +371,7 @@ func (w *world) mustHaveAsked(t *testing.T, operations ...string) {
 }
 
 // lastCall returns the last call, which must have gone well.
-func (w *world) lastCall(t *testing.T) ecrtest.Call {
+func (w *env) lastCall(t *testing.T) ecrtest.Call {
 	t.Helper()
 	calls := w.Calls()
 	if len(calls) == 0 {
@@ -389,7 +389,7 @@ func (w *world) lastCall(t *testing.T) ecrtest.Call {
 
 func TestAccAliasesHaveEachTheirAccountAndRegion(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	staging := w.AddUser("210987654321")
 	w.push(t, "210987654321", "eu-central-1", repository, tag, w.image)
@@ -458,10 +458,10 @@ data "ecrlayer_download_url" "tools" {
 
 func TestAccNothingIsAskedWithoutAnObjectOfTheProvider(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
-	c.env = append(c.env, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
+	c.environ = append(c.environ, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
 	c.write(t, "main.tf", requireProvider+`
 provider "ecrlayer" {
   skip_credentials_validation = false
@@ -495,7 +495,7 @@ resource "terraform_data" "other" {
 
 func TestAccUnknownArgumentIsAnErrorWhoseAdviceWorks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 resource "terraform_data" "region" {
@@ -512,7 +512,7 @@ data "ecrlayer_download_url" "test" {
 `, w.read()))
 	c.init(t)
 	c.must(t, "validate")
-	c.mustFail(t, []string{"Provider argument not known yet", "region = terraform_data", "region", "known only after apply", "-target"}, "plan")
+	c.mustFail(t, []string{"Unknown provider argument", "region = terraform_data", "region", "known only after apply", "-target"}, "plan")
 	w.mustHaveAsked(t)
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
 	c.must(t, "apply", "-auto-approve")
@@ -521,7 +521,7 @@ data "ecrlayer_download_url" "test" {
 
 func TestAccWrongValueIsShownAtItsLine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	write := func(block string) {
 		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
@@ -532,7 +532,7 @@ func TestAccWrongValueIsShownAtItsLine(t *testing.T) {
 		command, block string
 		says           []string
 	}{
-		{"validate", "max_retries = 0", []string{"Invalid number of attempts", "max_retries = 0", "the first attempt counts"}},
+		{"validate", "max_retries = 0", []string{"Invalid number", "max_retries = 0", "first attempt counts"}},
 		{"validate", "assume_role {\n role_arn = \"puller\"\n }", []string{"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"}},
 		{"validate", "default_tags {\n tags = {}\n }", []string{"Unsupported block type", "default_tags"}},
 		{"plan", "profile = \"none\"", []string{"Profile not found", `profile = "none"`, "shared_config_files"}},
@@ -553,7 +553,7 @@ func TestAccSigningInCanBeInterrupted(t *testing.T) {
 	if name, _ := cliVersion(); name == "OpenTofu" {
 		t.Skip("OpenTofu holds the lock that it needs to stop a provider while that is being configured")
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	c := newCLI(t, w)
 	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
 	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")

@@ -58,9 +58,9 @@ var factories = map[string]func() (tfprotov6.ProviderServer, error){
 	"ecrlayer": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test")(), nil },
 }
 
-// world is a local ECR with an image in repository, whose layers anyone with
+// env is a local ECR with an image in repository, whose layers anyone with
 // user's credentials may read.
-type world struct {
+type env struct {
 	*ecrtest.Endpoint
 	server *httptest.Server
 	user   ecrtest.Credentials
@@ -69,12 +69,12 @@ type world struct {
 	config string   // digest
 }
 
-func newWorld(t *testing.T) *world {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	endpoint := ecrtest.New()
 	server := httptest.NewServer(endpoint)
 	t.Cleanup(server.Close)
-	w := &world{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
+	w := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
 
 	image, err := random.Image(1024, 3)
 	if err != nil {
@@ -94,7 +94,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // push puts an image into a repository.
-func (w *world) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
+func (w *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
 	t.Helper()
 	host := strings.TrimPrefix(w.server.URL, "http://")
 	ref, err := name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag)
@@ -108,7 +108,7 @@ func (w *world) push(t *testing.T, account, region, repository, tag string, imag
 
 // provider returns a provider block that reaches the endpoint as user, with
 // more arguments.
-func (w *world) provider(arguments ...string) string {
+func (w *env) provider(arguments ...string) string {
 	return fmt.Sprintf(`
 provider "ecrlayer" {
   region     = %q
@@ -124,7 +124,7 @@ provider "ecrlayer" {
 }
 
 // calls returns the operations that were asked for, one word each.
-func (w *world) operations() []string {
+func (w *env) operations() []string {
 	var operations []string
 	for _, call := range w.Calls() {
 		operations = append(operations, call.Service+":"+call.Operation)

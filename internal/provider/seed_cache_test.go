@@ -39,11 +39,11 @@ import (
 
 // The scenario examples/seed-cache: its script by itself, and all of it on a CLI.
 
-// newSeedWorld is newWorld with layers so large that a download can end in the
+// newSeedWorld is newEnv with layers so large that a download can end in the
 // middle.
-func newSeedWorld(t *testing.T) *world {
+func newSeedWorld(t *testing.T) *env {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	image, err := random.Image(300_000, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func newSeedWorld(t *testing.T) *world {
 }
 
 // url returns a pre-signed URL of a layer.
-func (w *world) url(t *testing.T, layer string) string {
+func (w *env) url(t *testing.T, layer string) string {
 	t.Helper()
 	client := ecrlayer.NewClient(aws.Config{
 		Region:       region,
@@ -76,7 +76,7 @@ func (w *world) url(t *testing.T, layer string) string {
 }
 
 // downloads returns the layers that were asked for at the bucket, and the ranges.
-func (w *world) downloads() (layers, ranges []string) {
+func (w *env) downloads() (layers, ranges []string) {
 	for _, call := range w.CallsTo("s3", "") {
 		layers = append(layers, call.References...)
 		ranges = append(ranges, call.Range)
@@ -210,7 +210,7 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-func newScript(t *testing.T, shell []string, w *world, layer string) *script {
+func newScript(t *testing.T, shell []string, w *env, layer string) *script {
 	t.Helper()
 	return &script{shell: shell, cache: seedCache(filepath.Join(t.TempDir(), "the cache")), url: w.url(t, layer), layer: layer}
 }
@@ -326,7 +326,7 @@ func TestSeedCacheScriptGivesUpWhenNothingArrives(t *testing.T) {
 
 // killHalfway starts the script, has it killed by kill when the first part has
 // arrived and the second hangs, and returns its process group.
-func (s *script) killHalfway(t *testing.T, w *world, kill func(pid int)) int {
+func (s *script) killHalfway(t *testing.T, w *env, kill func(pid int)) int {
 	t.Helper()
 	w.Inject(ecrtest.Fault{Operation: getObject, Truncate: 100_000, Times: 1})
 	w.Inject(ecrtest.Fault{Operation: getObject, Hang: true, Times: 1})
@@ -478,7 +478,7 @@ func TestSeedCacheScriptTakesNothingThatIsNotTheBlob(t *testing.T) {
 }
 
 // urlsExpireInTheMiddle cuts one download off in the middle, and has all URLs expire then.
-func urlsExpireInTheMiddle(w *world) ecrtest.Fault {
+func urlsExpireInTheMiddle(w *env) ecrtest.Fault {
 	return ecrtest.Fault{Operation: getObject, Truncate: 100_000, Times: 1, Rewrite: func(body []byte) []byte {
 		w.Advance(2 * time.Hour)
 		return body
@@ -816,7 +816,7 @@ func TestSeedCacheScriptRejectsWhatItCannotUse(t *testing.T) {
 
 // seed is the scenario on a CLI.
 type seed struct {
-	*world
+	*env
 	*cli
 	cache seedCache
 }
@@ -825,12 +825,12 @@ func newSeed(t *testing.T) *seed {
 	t.Helper()
 	needsEphemeralValues(t)
 	w := newSeedWorld(t)
-	s := &seed{world: w, cli: newCLI(t, w)}
+	s := &seed{env: w, cli: newCLI(t, w)}
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("examples/seed-cache needs curl: ", err)
 	}
 	s.cache = seedCache(filepath.Join(s.dir, "cache"))
-	s.env = append(s.env, "FETCH_BACKOFF=0")
+	s.environ = append(s.environ, "FETCH_BACKOFF=0")
 	s.useScenario(t, "seed-cache")
 	s.want(t, w.layers[:3]...)
 	s.init(t)
@@ -916,7 +916,7 @@ func TestAccSeedCacheSaysWhyADownloadIsRefusedInTheMiddle(t *testing.T) {
 	s := newSeed(t)
 	seen := s.watch()
 	s.want(t, s.layers[0])
-	s.Inject(urlsExpireInTheMiddle(s.world))
+	s.Inject(urlsExpireInTheMiddle(s.env))
 	s.must(t, "plan", "-out=plan.bin")
 	output := s.mustFail(t, []string{"local-exec provisioner error", "HTTP 403, AccessDenied: Request has expired", "Run again"}, "apply", "plan.bin")
 	s.cache.expectUnfinished(t, s.layers[0], 100_000)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
@@ -29,7 +27,7 @@ var unguarded = map[string]bool{
 func TestAPanicInAnyRequestIsAnErrorThatSaysItIsABug(t *testing.T) {
 	t.Parallel()
 	var nobody struct{ tfprotov6.ProviderServer } // Nil: each of its methods panics.
-	server := reflect.ValueOf(guard(nobody))
+	server := reflect.ValueOf(recoveringServer{nobody})
 	for method := range reflect.TypeFor[tfprotov6.ProviderServer]().Methods() {
 		if unguarded[method.Name] {
 			continue
@@ -59,7 +57,7 @@ func TestAPanicInAnyRequestIsAnErrorThatSaysItIsABug(t *testing.T) {
 			default:
 				text = response.FieldByName("Error").Interface().(*tfprotov6.FunctionError).Text
 			}
-			parts := []string{"Bug in the provider: ", "nil pointer dereference", reportBug, "TF_LOG_PROVIDER=DEBUG"}
+			parts := []string{"Internal error: ", "nil pointer dereference", reportBug, "TF_LOG_PROVIDER=DEBUG"}
 			if _, ok := request.Type().Elem().FieldByName("TypeName"); ok {
 				parts = append(parts, "ecrlayer_thing")
 			}
@@ -71,7 +69,7 @@ func TestAPanicInAnyRequestIsAnErrorThatSaysItIsABug(t *testing.T) {
 			if strings.Contains(text, ".go:") {
 				t.Errorf("the stack trace is in what the user reads: %s", text)
 			}
-			for _, part := range []string{`"@level":"debug"`, `"@message":"Panic"`, "server.go:", "guarded." + method.Name} {
+			for _, part := range []string{`"@level":"debug"`, `"@message":"Panic"`, "server.go:", "recoveringServer." + method.Name} {
 				if !strings.Contains(log.String(), part) {
 					t.Errorf("%q is not in the log: %s", part, log.String())
 				}
@@ -80,42 +78,32 @@ func TestAPanicInAnyRequestIsAnErrorThatSaysItIsABug(t *testing.T) {
 	}
 }
 
-func TestWhatPanicsIsToldWithoutItsSecrets(t *testing.T) {
+func TestAPanicIsReportedWithoutItsSecrets(t *testing.T) {
 	t.Parallel()
-	w := newTarget(t)
 	const url = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
-	layers := []attr.Value{types.StringValue(w.layer), types.StringValue("sha256:" + strings.Repeat("0", 64))}
-	c := &configured{client: ecrlayer.NewClient(w.cfg, func(context.Context, ecrlayer.Call) { panic("cannot use " + url) })}
-	reads := map[string]func(context.Context){
-		"in its own goroutine": func(ctx context.Context) {
-			c.downloadURL(ctx, &downloadURLModel{RepositoryName: types.StringValue(faultRepository), LayerDigest: types.StringValue(w.layer)}, readTimeout)
-		},
-		"in another": func(ctx context.Context) {
-			c.downloadURLs(ctx, &downloadURLsModel{RepositoryName: types.StringValue(faultRepository), LayerDigests: digestSetOf(layers...)}, readTimeout)
-		},
+	var log bytes.Buffer
+	panicking := &reading{read: func(context.Context) { panic("cannot use " + url) }}
+	response, err := recoveringServer{panicking}.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), &tfprotov6.ReadDataSourceRequest{TypeName: "ecrlayer_thing"})
+	if err != nil || len(response.Diagnostics) != 1 {
+		t.Fatalf("it fails with %v, %v", response, err)
 	}
-	for name, read := range reads {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var log bytes.Buffer
-			ctx := tflogtest.RootLogger(t.Context(), &log)
-			response, err := guard(&reading{read: read}).ReadDataSource(ctx, &tfprotov6.ReadDataSourceRequest{TypeName: "ecrlayer_thing"})
-			if err != nil || len(response.Diagnostics) != 1 {
-				t.Fatalf("it fails with %v, %v", response, err)
-			}
-			told := response.Diagnostics[0].Detail
-			if !strings.Contains(told, "cannot use https://b.s3.amazonaws.com/k?X-Amz-Credential=REDACTED") {
-				t.Errorf("what panicked is not told: %s", told)
-			}
-			if !strings.Contains(log.String(), "ecrlayer.(*Client).DownloadURL") {
-				t.Errorf("the log does not tell where: %s", log.String())
-			}
-			for _, secret := range []string{"leaked-credential", "leaked-token", "0123456789abcdef", w.user.SecretAccessKey} {
-				if strings.Contains(told, secret) || strings.Contains(log.String(), secret) {
-					t.Errorf("%q is told: %s\n%s", secret, told, log.String())
-				}
-			}
-		})
+	detail := response.Diagnostics[0].Detail
+	if !strings.Contains(detail, "cannot use https://b.s3.amazonaws.com/k?") {
+		t.Errorf("the detail does not have the value of the panic: %s", detail)
+	}
+	if strings.Contains(detail+log.String(), "leaked") || strings.Contains(detail+log.String(), "0123456789abcdef") {
+		t.Errorf("a secret is in the detail or the log: %s\n%s", detail, log.String())
+	}
+}
+
+func TestAPanicInABatchIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	c := &client{Client: ecrlayer.NewClient(w.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
+	o := object[downloadURLsModel, *downloadURLsModel]{client: c}
+	diags := o.run(t.Context(), &downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}, readTimeout)
+	if len(diags) != 1 || diags[0].Summary() != "Internal error" || !strings.Contains(diags[0].Detail(), "oops") {
+		t.Errorf("the diagnostics are %v", diags)
 	}
 }
 

@@ -21,15 +21,15 @@ import (
 // machine is the scenario examples/user-data on a CLI, with a stand-in for the
 // instance, which is another provider's.
 type machine struct {
-	*world
+	*env
 	*cli
 	directory string // where the boot script puts the layer
 }
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	w := newWorld(t)
-	m := &machine{world: w, cli: newCLI(t, w)}
+	w := newEnv(t)
+	m := &machine{env: w, cli: newCLI(t, w)}
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("the boot script needs curl: ", err)
 	}

@@ -6,7 +6,7 @@ data "ecrlayer_download_urls" "example" {
   ]
 }
 
-# What a machine without AWS credentials needs to fetch the layers.
+# What a machine without AWS credentials needs to download the layers.
 output "download_urls" {
   value     = data.ecrlayer_download_urls.example.download_urls
   sensitive = true

@@ -3,13 +3,13 @@ data "ecrlayer_image" "example" {
   image_tag       = "1.0"
 }
 
-# A URL for each layer, in the same plan.
+# A URL per layer, in the same plan.
 data "ecrlayer_download_urls" "layers" {
   repository_name = data.ecrlayer_image.example.repository_name
-  layer_digests   = [for layer in data.ecrlayer_image.example.layers : layer.digest]
+  layer_digests   = data.ecrlayer_image.example.layer_digests
 }
 
-# The address that always names this image, wherever the tag moves.
+# Names this image even after the tag moves.
 output "image_uri" {
   value = data.ecrlayer_image.example.image_uri
 }

@@ -1,0 +1,359 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
+	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+)
+
+// CredentialsFailure is an error that says why there are no usable credentials.
+type CredentialsFailure struct {
+	err error
+	// profile is the name of the profile in use, "" for the default.
+	profile string
+	// service and operation are of the innermost request that failed, if any.
+	service, operation string
+	// code is AWS's error code, if there is one.
+	code string
+}
+
+// NewCredentialsFailure returns err as a CredentialsFailure. profile is the name
+// of the profile in use, or "" for the default.
+func NewCredentialsFailure(err error, profile string) *CredentialsFailure {
+	f := &CredentialsFailure{err: err, profile: profile}
+	var operation *smithy.OperationError
+	for inner := err; errors.As(inner, &operation); inner = operation.Err {
+		f.service, f.operation = operation.ServiceID, operation.OperationName
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		f.code = api.ErrorCode()
+	}
+	return f
+}
+
+func errorIs[E error](f *CredentialsFailure) bool {
+	_, ok := errors.AsType[E](f.err)
+	return ok
+}
+
+func codeIs(codes ...string) func(*CredentialsFailure) bool {
+	return func(f *CredentialsFailure) bool { return slices.Contains(codes, f.code) }
+}
+
+func textHas(parts ...string) func(*CredentialsFailure) bool {
+	return func(f *CredentialsFailure) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(f.err.Error(), part) })
+	}
+}
+
+func atAttribute(name string) func(*CredentialsFailure) path.Path {
+	return func(*CredentialsFailure) path.Path { return path.Root(name) }
+}
+
+// serviceIMDS is the SDK's name of the EC2 instance metadata service.
+const serviceIMDS = "ec2imds"
+
+// credentialsOrigin ends the advice about credentials that AWS rejects.
+const credentialsOrigin = " The credentials come from the provider block, else the environment, else the shared files and the profile, else the container or the instance."
+
+// RejectedCredentials are the error codes with which any service of AWS rejects
+// credentials.
+var RejectedCredentials = []Cause[string]{
+	{When: isCode("ExpiredTokenException", "ExpiredToken"), Summary: "Credentials expired",
+		Advice: "The session of these credentials has expired. Authenticate again (with IAM Identity Center: aws sso login), or pass fresh credentials." + credentialsOrigin},
+	{When: isCode("UnrecognizedClientException", "InvalidClientTokenId"), Summary: "Invalid credentials",
+		Advice: "AWS does not recognize this access key or session token in this partition. Temporary credentials require their session token, and keys that were deleted or deactivated are not recognized." + credentialsOrigin},
+	{When: isCode("InvalidSignatureException", "SignatureDoesNotMatch"), Summary: "Invalid signature",
+		Advice: "Check that the secret key belongs to the access key, that the clock of this machine is right (AWS allows 15 minutes), and that no proxy alters requests." + credentialsOrigin},
+	{When: isCode("IncompleteSignatureException", "IncompleteSignature"), Summary: "Invalid signature",
+		Advice: "The access key or the session token has invalid characters. Copy them again." + credentialsOrigin},
+	{When: isCode("MissingAuthenticationTokenException", "MissingAuthenticationToken"), Summary: "Missing signature",
+		Advice: "The request reached AWS without its signature. Check that no proxy removes headers." + credentialsOrigin},
+	{When: isCode("OptInRequired"), Summary: "Account or region not enabled",
+		Advice: "Enable the region in the account, or use another region." + credentialsOrigin},
+}
+
+func isCode(codes ...string) func(string) bool {
+	return func(code string) bool { return slices.Contains(codes, code) }
+}
+
+// CredentialsCauses are the ways in which finding credentials fails, the most
+// specific first. {profile} stands for the profile in use, {option} for the option
+// of the AWS CLI that selects it.
+var CredentialsCauses = []Cause[*CredentialsFailure]{
+	{When: func(f *CredentialsFailure) bool { return errors.Is(f.err, context.Canceled) },
+		Summary: "Interrupted",
+		Advice:  "The run was interrupted while the provider authenticated. Run it again."},
+	{When: func(f *CredentialsFailure) bool {
+		return errorIs[*ssocreds.InvalidTokenError](f) || textHas("SSO token")(f) || f.service == "SSO" && f.code == "UnauthorizedException"
+	},
+		Summary: "IAM Identity Center session expired",
+		Advice:  "The session of {profile} has expired, or there is none on this machine. Authenticate again: aws sso login{option}"},
+	{When: func(f *CredentialsFailure) bool { return f.service == "SSO" && f.code != "" },
+		Summary: "No access in IAM Identity Center",
+		Advice:  "Check sso_account_id and sso_role_name of {profile}: the user must be assigned to this permission set in this account."},
+	{When: textHas("please reauthenticate"),
+		Summary: "Login session expired",
+		Advice:  "The session of {profile} has expired. Authenticate again: aws login{option}"},
+	{When: errorIs[*processcreds.ProviderError],
+		Summary: "The credential_process failed",
+		Advice: "The command in credential_process of {profile}, or of its source_profile, returned no credentials. Run it by itself: it must print credentials in JSON, with Version 1, within a minute. " +
+			"Its standard error is in the log (TF_LOG=WARN). The SDK removes quotes around the whole value."},
+	{When: errorIs[config.AssumeRoleTokenProviderNotSetError],
+		Summary: "Role needs MFA",
+		Advice: "The role of {profile} requires the code of an MFA device (mfa_serial), which a provider cannot prompt for. " +
+			"Get session credentials first, with aws sts assume-role or a tool that caches them, and pass them in environment variables or with credential_process."},
+	{When: textHas("role ARN is not set"),
+		Summary: "Missing role ARN",
+		Advice: "The environment variable AWS_WEB_IDENTITY_TOKEN_FILE sets a token, but AWS_ROLE_ARN sets no role to assume with it. " +
+			"Set AWS_ROLE_ARN, also if the block assume_role_with_web_identity sets role_arn; or unset AWS_WEB_IDENTITY_TOKEN_FILE, and set web_identity_token_file in the block."},
+	{When: func(f *CredentialsFailure) bool {
+		return f.operation == "GetCallerIdentity" && codeIs("AccessDenied", "AccessDeniedException")(f)
+	},
+		Summary: "Access denied",
+		Advice:  "Every principal may call sts:GetCallerIdentity, unless the policy of a VPC endpoint for STS or a service control policy denies it. Allow it there, or set skip_credentials_validation = true without allowed_account_ids and forbidden_account_ids."},
+	{When: codeIs("AccessDenied", "AccessDeniedException"),
+		Summary: "Access denied",
+		At:      atAttribute("role_arn"),
+		Advice: "The role does not exist, or the credentials may not assume it. Its trust policy must name their principal (with a web identity: the token's issuer, audience and subject), " +
+			"and must require no other external_id, source_identity or session tags than the provider block sets. The principal's own policies must allow sts:AssumeRole, and sts:TagSession or sts:SetSourceIdentity where used."},
+	{When: codeIs("ValidationError"),
+		Summary: "Rejected by STS",
+		Advice:  "Correct the argument that STS names. A session lasts at most the maximum session duration of its role (1 hour, unless the role sets another), and at most 1 hour if another role assumes it."},
+	{When: codeIs("MalformedPolicyDocument"),
+		Summary: "Malformed policy",
+		At:      atAttribute("policy"),
+		Advice:  "The policy must be an IAM policy in JSON, as the aws_iam_policy_document data source returns it."},
+	{When: codeIs("PackedPolicyTooLarge"),
+		Summary: "Policies and tags too large",
+		At:      atAttribute("policy"),
+		Advice:  "The policy, the policy ARNs and the session tags together exceed what a session can hold. Shorten the policy, or use policy_arns."},
+	{When: codeIs("RegionDisabledException"),
+		Summary: "STS not enabled in the region",
+		At:      atAttribute("role_arn"),
+		Advice:  "Enable STS in this region in the account settings of IAM, or set another region in sts_region."},
+	{When: codeIs("InvalidIdentityToken"),
+		Summary: "Web identity token not accepted",
+		Advice:  "The role's account must have an identity provider for the token's issuer and audience, and AWS must be able to reach the issuer."},
+	{When: func(f *CredentialsFailure) bool {
+		return f.operation == "AssumeRoleWithWebIdentity" && codeIs("ExpiredTokenException")(f)
+	},
+		Summary: "Web identity token expired",
+		Advice:  "Request a new token. Tokens of CI systems are valid for minutes only."},
+	{When: codeIs("IDPRejectedClaim"),
+		Summary: "Web identity token rejected",
+		Advice:  "The identity provider rejected the token: it was revoked or has expired. Request a new one."},
+	{When: codeIs("IDPCommunicationError"),
+		Summary: "Identity provider unreachable",
+		Advice:  "AWS could not reach the token's issuer in time. Run again."},
+	{When: func(f *CredentialsFailure) bool { return IsThrottle(f.code) },
+		Summary: "Throttled",
+		Advice:  "AWS throttled the requests for credentials at every attempt. Run again later."},
+	{When: textHas("failed to load credentials"),
+		Summary: "Container credentials failed",
+		Advice: "The credentials come from the endpoint in the environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. " +
+			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."},
+	{When: textHas("custom endpoint are not supported"),
+		Summary: "No such endpoint",
+		Advice:  "The SDK supports no URL of STS from the environment or the shared config file with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."},
+	{When: func(f *CredentialsFailure) bool {
+		return f.service != serviceIMDS && textHas("deserialization failed")(f)
+	},
+		Summary: "Invalid response",
+		Advice:  "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."},
+	{When: func(*CredentialsFailure) bool { return true },
+		Summary: "No usable credentials",
+		Advice: "The provider looks for credentials, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile it sets; " +
+			"the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the web identity token of AWS_WEB_IDENTITY_TOKEN_FILE; " +
+			"the profile of AWS_PROFILE, or \"default\", in the shared config and credentials files (IAM Identity Center and credential_process included); " +
+			"the container credentials endpoint; the EC2 instance metadata service."},
+}
+
+// Explain returns the cause of the failure, with its advice filled in.
+func (f *CredentialsFailure) Explain() Cause[*CredentialsFailure] {
+	cause, _ := FirstCause(CredentialsCauses, f)
+	if rejected, ok := FirstCause(RejectedCredentials, f.code); ok && cause.Summary == CredentialsCauses[len(CredentialsCauses)-1].Summary {
+		return Cause[*CredentialsFailure]{Summary: rejected.Summary, Advice: rejected.Advice}
+	}
+	lost, ok := ExplainConnection(f.err, "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL")
+	if ok && f.service != "" && f.service != serviceIMDS {
+		cause = Cause[*CredentialsFailure]{Summary: lost.Summary, Advice: lost.Advice}
+		if f.service == "STS" {
+			cause.Advice += " A private subnet reaches STS through a VPC endpoint for it; sts_region can select its region."
+		}
+	}
+	profile, option := "the profile in use", ""
+	if f.profile != "" {
+		profile, option = fmt.Sprintf("profile %q", f.profile), " --profile "+f.profile
+	}
+	cause.Advice = Fill(cause.Advice, "{profile}", profile, "{option}", option)
+	return cause
+}
+
+// Describe returns what failed, as the SDK says it: which service, operation and
+// status, once and without secrets.
+func (f *CredentialsFailure) Describe() string {
+	text := f.err.Error()
+	if errorIs[*processcreds.ProviderError](f) {
+		text = RootCause(f.err) // The rest may repeat what the command printed.
+	}
+	for _, noise := range []string{"retrieving credentials: ", "validating provider credentials: ", "failed to refresh cached credentials, ", "retrieving caller identity from STS: "} {
+		text = strings.TrimPrefix(text, noise)
+	}
+	return "Error: " + strings.TrimRight(strings.TrimSpace(text), ".") + "."
+}
+
+// detail returns a diagnostic's detail: what failed, the last request, and what to
+// do next.
+func (f *CredentialsFailure) detail(what, exchange, advice string) string {
+	if exchange != "" {
+		exchange = "\nLast request: " + exchange
+	}
+	return strings.TrimSpace(what+" "+f.Describe()) + exchange + "\n\n" + advice
+}
+
+// credentialsDiagnostics turns the diagnostics of aws-sdk-go-base into ones on the
+// argument at fault. exchange is the last request and its response.
+func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange string) diag.Diagnostics {
+	var diags diag.Diagnostics
+	for _, d := range baseDiags {
+		if d.Severity() == basediag.SeverityWarning {
+			diags.Append(credentialsWarning(d))
+			continue
+		}
+		err := causeOf(d)
+		if strings.Contains(err.Error(), "Missing Region") {
+			diags.Append(noRegion())
+			continue
+		}
+		failure := NewCredentialsFailure(err, m.profile())
+		cause := failure.Explain()
+		switch at, role := m.roleAtFault(d); {
+		case role != "":
+			if cause.At != nil {
+				for _, step := range cause.At(failure).Steps() {
+					at = at.AtName(fmt.Sprint(step))
+				}
+			}
+			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(cause.Summary), failure.detail("The role "+role+" cannot be assumed.", exchange, cause.Advice))
+		case m.Profile.ValueString() != "" && m.AccessKey.ValueString() == "":
+			diags.AddAttributeError(path.Root("profile"), cause.Summary, failure.detail("", exchange, cause.Advice))
+		default:
+			diags.AddError(cause.Summary, failure.detail("", exchange, cause.Advice))
+		}
+	}
+	return diags
+}
+
+// credentialsWarning turns a warning of aws-sdk-go-base into one that names the
+// arguments of this provider.
+func credentialsWarning(d basediag.Diagnostic) diag.Diagnostic {
+	if d.Summary() == "Missing HTTPS Proxy" {
+		return diag.NewAttributeWarningDiagnostic(path.Root("http_proxy"), "HTTP proxy used for HTTPS",
+			"http_proxy is set, but neither https_proxy nor the environment variable HTTPS_PROXY is, so this proxy is also used for HTTPS requests, as in the AWS provider. "+
+				`Set https_proxy too; for no HTTPS proxy, set https_proxy = "".`)
+	}
+	return diag.NewWarningDiagnostic(d.Summary(), strings.TrimSpace(d.Detail()))
+}
+
+// roleAtFault returns the block and the ARN of the role that cannot be assumed, or
+// an empty ARN if the diagnostic is about something else.
+func (m *Model) roleAtFault(d basediag.Diagnostic) (path.Path, string) {
+	switch {
+	case awsbase.IsCannotAssumeRoleError(d):
+		for i, role := range m.AssumeRole {
+			// Only the diagnostic's text has the role.
+			if arn := role.RoleARN.ValueString(); arn != "" && strings.Contains(d.Detail(), "("+arn+")") {
+				return path.Root("assume_role").AtListIndex(i), arn
+			}
+		}
+	case d.Summary() == "Cannot assume IAM Role with web identity":
+		for i, role := range m.AssumeRoleWithWebIdentity {
+			return path.Root("assume_role_with_web_identity").AtListIndex(i), role.RoleARN.ValueString()
+		}
+	}
+	return path.Empty(), ""
+}
+
+// accountUnknown is for credentials whose account STS did not return. at is the
+// argument that calls for it.
+func (m *Model) accountUnknown(at path.Path, err error, exchange string) diag.Diagnostic {
+	failure := NewCredentialsFailure(err, m.profile())
+	cause := failure.Explain()
+	return diag.NewAttributeErrorDiagnostic(at, cause.Summary,
+		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), exchange, cause.Advice))
+}
+
+func authTimedOut(exchange string) diag.Diagnostic {
+	if exchange != "" {
+		exchange = "\nLast request: " + exchange
+	}
+	return diag.NewErrorDiagnostic("Timeout", fmt.Sprintf("Authentication timed out after %s.%s\n\n"+
+		"The provider calls STS to assume a role, and to get the account if allowed_account_ids, forbidden_account_ids or skip_credentials_validation = false is set; "+
+		"it calls IAM Identity Center, the container or the instance if their credentials are used. Check the route to it. A private subnet reaches STS through a VPC endpoint for it.", authTimeout, exchange))
+}
+
+func noRegion() diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(path.Root("region"), "No region",
+		"No AWS region is set. Set it in region of the provider block, in the environment variable AWS_REGION or AWS_DEFAULT_REGION, or in the profile in the shared config file. "+
+			"The SDK does not read profiles whose names are in quotes, such as [profile 'with space'].")
+}
+
+// unknownRegion is for a region that does not exist. origin says where it is set,
+// as a sentence, unless the argument sets it.
+func unknownRegion(at path.Path, region, origin string) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(at, "Unknown region", strings.TrimSpace(
+		fmt.Sprintf("%s must be an AWS region, got %q, which this version of the provider does not know. Correct it or, if the region is newer, set skip_region_validation = true in the provider block. %s", at, region, origin)))
+}
+
+// invalidProfile is for shared files that cannot be used. It is on the argument
+// profile if that selects the profile.
+func (m *Model) invalidProfile(err error, files []string) diag.Diagnostic {
+	what := capitalize(strings.TrimSuffix(strings.TrimSpace(err.Error()), "."))
+	// The SDK has no words for these two.
+	what = strings.Replace(what, ", <nil>", ": its source_profile refers back to it, or has credentials that cannot assume roles, such as a login_session", 1)
+	summary, detail := "Invalid profile", fmt.Sprintf("%s.\n\nCorrect the profile in the shared config or credentials files: %s.", what, strings.Join(files, ", "))
+	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok && missing.Profile == m.profile() {
+		summary = "Profile not found"
+		detail = fmt.Sprintf("There is no profile %q in the shared config and credentials files: %s. Correct the name, add the profile (aws configure --profile %[1]s), "+
+			"or set the files in shared_config_files and shared_credentials_files. The SDK does not read profiles whose names are in quotes.", missing.Profile, strings.Join(files, ", "))
+	}
+	if m.Profile.ValueString() != "" {
+		return diag.NewAttributeErrorDiagnostic(path.Root("profile"), summary, detail)
+	}
+	if name := m.profile(); name != "" {
+		detail += fmt.Sprintf(" The environment variable AWS_PROFILE or AWS_DEFAULT_PROFILE selects the profile %q.", name)
+	}
+	return diag.NewErrorDiagnostic(summary, detail)
+}
+
+func capitalize(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// uncapitalize returns s for the middle of a sentence, unless it begins with an
+// abbreviation.
+func uncapitalize(s string) string {
+	if len(s) < 2 || unicode.IsUpper(rune(s[1])) {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

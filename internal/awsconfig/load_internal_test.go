@@ -1,0 +1,86 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+// TestMain keeps the user's AWS settings out of the tests.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	os.Exit(m.Run())
+}
+
+func newModel(t *testing.T) (*Model, *ecrtest.Endpoint) {
+	t.Helper()
+	endpoint := ecrtest.New()
+	server := httptest.NewServer(endpoint)
+	t.Cleanup(server.Close)
+	user := endpoint.AddUser("123456789012")
+	return &Model{
+		Region:    types.StringValue("us-east-1"),
+		AccessKey: types.StringValue(user.AccessKeyID),
+		SecretKey: types.StringValue(user.SecretAccessKey),
+		Endpoints: []serviceEndpoints{{STS: types.StringValue(server.URL)}},
+	}, endpoint
+}
+
+func TestAuthenticationThatHangsTimesOut(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Model){
+		"for the account": func(m *Model) { m.SkipCredentialsValidation = types.BoolValue(false) },
+		"for a role": func(m *Model) {
+			m.AssumeRole = []assumeRole{{role: role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, endpoint := newModel(t)
+			endpoint.Inject(ecrtest.Fault{Service: "sts", Hang: true})
+			change(m)
+			// Shorter than authTimeout, which this test does not wait for.
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			_, diags := m.Load(ctx, "test", "1.0.0")
+			if len(diags) != 1 || diags[0].Summary() != "Timeout" || !strings.Contains(diags[0].Detail(), "STS") {
+				t.Errorf("the diagnostics are %v", diags)
+			}
+			if len(endpoint.CallsTo("sts", "")) == 0 {
+				t.Error("STS was not called")
+			}
+		})
+	}
+}
+
+func TestLoadDoesNotChangeTheEnvironment(t *testing.T) {
+	t.Setenv("AWS_USE_FIPS_ENDPOINT", "true")
+	m, _ := newModel(t)
+	m.EC2MetadataServiceEndpoint = types.StringValue("http://127.0.0.1:1")
+	m.UseFIPSEndpoint = types.BoolValue(false)
+	before := slices.Sorted(slices.Values(os.Environ()))
+	if _, diags := m.Load(t.Context(), "test", "1.0.0"); diags.HasError() {
+		t.Fatal(diags)
+	}
+	if after := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(after, before) {
+		t.Errorf("the environment was %q, and is %q", before, after)
+	}
+}

@@ -1,0 +1,210 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
+	"github.com/hashicorp/aws-sdk-go-base/v2/useragent"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// Model is the provider block.
+type Model struct {
+	AccessKey                      types.String                `tfsdk:"access_key"`
+	AllowedAccountIDs              []string                    `tfsdk:"allowed_account_ids"`
+	AssumeRole                     []assumeRole                `tfsdk:"assume_role"`
+	AssumeRoleWithWebIdentity      []assumeRoleWithWebIdentity `tfsdk:"assume_role_with_web_identity"`
+	CustomCABundle                 types.String                `tfsdk:"custom_ca_bundle"`
+	EC2MetadataServiceEndpoint     types.String                `tfsdk:"ec2_metadata_service_endpoint"`
+	EC2MetadataServiceEndpointMode types.String                `tfsdk:"ec2_metadata_service_endpoint_mode"`
+	Endpoints                      []serviceEndpoints          `tfsdk:"endpoints"`
+	ForbiddenAccountIDs            []string                    `tfsdk:"forbidden_account_ids"`
+	HTTPProxy                      types.String                `tfsdk:"http_proxy"`
+	HTTPSProxy                     types.String                `tfsdk:"https_proxy"`
+	Insecure                       types.Bool                  `tfsdk:"insecure"`
+	MaxRetries                     types.Number                `tfsdk:"max_retries"`
+	NoProxy                        types.String                `tfsdk:"no_proxy"`
+	Profile                        types.String                `tfsdk:"profile"`
+	Region                         types.String                `tfsdk:"region"`
+	RetryMode                      types.String                `tfsdk:"retry_mode"`
+	SecretKey                      types.String                `tfsdk:"secret_key"`
+	SharedConfigFiles              []string                    `tfsdk:"shared_config_files"`
+	SharedCredentialsFiles         []string                    `tfsdk:"shared_credentials_files"`
+	SkipCredentialsValidation      types.Bool                  `tfsdk:"skip_credentials_validation"`
+	SkipMetadataAPICheck           types.String                `tfsdk:"skip_metadata_api_check"`
+	SkipRegionValidation           types.Bool                  `tfsdk:"skip_region_validation"`
+	STSRegion                      types.String                `tfsdk:"sts_region"`
+	Token                          types.String                `tfsdk:"token"`
+	TokenBucketRateLimiterCapacity types.Number                `tfsdk:"token_bucket_rate_limiter_capacity"`
+	UseDualstackEndpoint           types.Bool                  `tfsdk:"use_dualstack_endpoint"`
+	UseFIPSEndpoint                types.Bool                  `tfsdk:"use_fips_endpoint"`
+	UserAgent                      []string                    `tfsdk:"user_agent"`
+}
+
+// role is what the blocks that name a role have in common.
+type role struct {
+	Duration    types.String `tfsdk:"duration"`
+	Policy      types.String `tfsdk:"policy"`
+	PolicyARNs  []string     `tfsdk:"policy_arns"`
+	RoleARN     types.String `tfsdk:"role_arn"`
+	SessionName types.String `tfsdk:"session_name"`
+}
+
+type assumeRole struct {
+	role
+	ExternalID        types.String      `tfsdk:"external_id"`
+	SourceIdentity    types.String      `tfsdk:"source_identity"`
+	Tags              map[string]string `tfsdk:"tags"`
+	TransitiveTagKeys []string          `tfsdk:"transitive_tag_keys"`
+}
+
+type assumeRoleWithWebIdentity struct {
+	role
+	WebIdentityToken     types.String `tfsdk:"web_identity_token"`
+	WebIdentityTokenFile types.String `tfsdk:"web_identity_token_file"`
+}
+
+type serviceEndpoints struct {
+	ECR types.String `tfsdk:"ecr"`
+	SSO types.String `tfsdk:"sso"`
+	STS types.String `tfsdk:"sts"`
+}
+
+// endpoint returns the URL of a service in the endpoints blocks, or "".
+func (m *Model) endpoint(of func(serviceEndpoints) types.String) string {
+	for _, e := range m.Endpoints {
+		if url := of(e).ValueString(); url != "" {
+			return url
+		}
+	}
+	return ""
+}
+
+func ecrEndpoint(e serviceEndpoints) types.String { return e.ECR }
+func ssoEndpoint(e serviceEndpoints) types.String { return e.SSO }
+func stsEndpoint(e serviceEndpoints) types.String { return e.STS }
+
+// profile returns the name of the profile in use, or "" for the default.
+func (m *Model) profile() string {
+	return cmp.Or(m.Profile.ValueString(), os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))
+}
+
+// awsbase returns the provider block in the terms of aws-sdk-go-base, which reads
+// the environment and the shared files.
+func (m *Model) awsbase(version, terraformVersion string) *awsbase.Config {
+	base := &awsbase.Config{
+		AccessKey:                      m.AccessKey.ValueString(),
+		AllowedAccountIds:              m.AllowedAccountIDs,
+		CallerDocumentationURL:         DocumentationURL,
+		CallerName:                     "ecrlayer provider",
+		CustomCABundle:                 m.CustomCABundle.ValueString(),
+		EC2MetadataServiceEndpoint:     m.EC2MetadataServiceEndpoint.ValueString(),
+		EC2MetadataServiceEndpointMode: m.EC2MetadataServiceEndpointMode.ValueString(),
+		ForbiddenAccountIds:            m.ForbiddenAccountIDs,
+		HTTPProxy:                      proxy(m.HTTPProxy),
+		HTTPProxyMode:                  awsbase.HTTPProxyModeLegacy,
+		HTTPSProxy:                     proxy(m.HTTPSProxy),
+		Insecure:                       m.Insecure.ValueBool(),
+		MaxRetries:                     integer(m.MaxRetries),
+		NoProxy:                        m.NoProxy.ValueString(),
+		Profile:                        m.Profile.ValueString(),
+		Region:                         m.Region.ValueString(),
+		RetryMode:                      aws.RetryMode(m.RetryMode.ValueString()),
+		SecretKey:                      m.SecretKey.ValueString(),
+		SharedConfigFiles:              nonEmpty(m.SharedConfigFiles),
+		SharedCredentialsFiles:         nonEmpty(m.SharedCredentialsFiles),
+		SkipCredsValidation:            true, // checkAccount requests the account, and only once.
+		SsoEndpoint:                    m.endpoint(ssoEndpoint),
+		StsEndpoint:                    m.endpoint(stsEndpoint),
+		StsRegion:                      m.STSRegion.ValueString(),
+		Token:                          m.Token.ValueString(),
+		TokenBucketRateLimiterCapacity: integer(m.TokenBucketRateLimiterCapacity),
+		UseDualStackEndpoint:           m.UseDualstackEndpoint.ValueBool(),
+		UseFIPSEndpoint:                m.UseFIPSEndpoint.ValueBool(),
+		UserAgent: append(awsbase.UserAgentProducts{
+			{Name: "terraform-provider-ecrlayer", Version: version, Comment: "+" + DocumentationURL},
+			{Name: "Terraform", Version: terraformVersion},
+		}, useragent.FromSlice(nonEmpty(m.UserAgent))...),
+	}
+	if skip, err := strconv.ParseBool(m.SkipMetadataAPICheck.ValueString()); err == nil {
+		base.EC2MetadataServiceEnableState = imds.ClientEnabled
+		if skip {
+			base.EC2MetadataServiceEnableState = imds.ClientDisabled
+		}
+	}
+	for _, role := range m.AssumeRole {
+		if role.RoleARN.ValueString() == "" {
+			continue
+		}
+		base.AssumeRole = append(base.AssumeRole, awsbase.AssumeRole{
+			Duration:          duration(role.Duration),
+			ExternalID:        role.ExternalID.ValueString(),
+			Policy:            role.Policy.ValueString(),
+			PolicyARNs:        role.PolicyARNs,
+			RoleARN:           role.RoleARN.ValueString(),
+			SessionName:       role.SessionName.ValueString(),
+			SourceIdentity:    role.SourceIdentity.ValueString(),
+			Tags:              role.Tags,
+			TransitiveTagKeys: role.TransitiveTagKeys,
+		})
+	}
+	for _, role := range m.AssumeRoleWithWebIdentity {
+		if role.RoleARN.ValueString() == "" {
+			continue
+		}
+		base.AssumeRoleWithWebIdentity = &awsbase.AssumeRoleWithWebIdentity{
+			Duration:             duration(role.Duration),
+			Policy:               role.Policy.ValueString(),
+			PolicyARNs:           role.PolicyARNs,
+			RoleARN:              role.RoleARN.ValueString(),
+			SessionName:          role.SessionName.ValueString(),
+			WebIdentityToken:     role.WebIdentityToken.ValueString(),
+			WebIdentityTokenFile: role.WebIdentityTokenFile.ValueString(),
+		}
+		if !base.AssumeRoleWithWebIdentity.HasValidTokenSource() {
+			// aws-sdk-go-base does not read these for a role of the provider block.
+			base.AssumeRoleWithWebIdentity.WebIdentityToken = os.Getenv("TF_AWS_WEB_IDENTITY_TOKEN")
+			base.AssumeRoleWithWebIdentity.WebIdentityTokenFile = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+		}
+	}
+	return base
+}
+
+// duration returns the duration in s, which a validator has checked.
+func duration(s types.String) time.Duration {
+	d, _ := time.ParseDuration(s.ValueString())
+	return d
+}
+
+// integer returns a number that a validator has checked, or 0 for null.
+func integer(n types.Number) int {
+	if n.IsNull() {
+		return 0
+	}
+	i, _ := n.ValueBigFloat().Int64()
+	return int(i)
+}
+
+// proxy returns the URL of a proxy. Null leaves the choice to the environment, the
+// empty string means no proxy.
+func proxy(s types.String) *string {
+	if s.IsNull() {
+		return nil
+	}
+	return aws.String(withScheme(s.ValueString()))
+}
+
+// nonEmpty returns the strings that are not empty: the AWS provider ignores empty
+// ones.
+func nonEmpty(all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "" })
+}

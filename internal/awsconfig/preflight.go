@@ -1,0 +1,296 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
+	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+)
+
+// environment is what completes the provider block on this machine.
+type environment struct {
+	variables config.EnvConfig
+	profile   config.SharedConfig
+	// roots are the certificates of a CA bundle, nil for the system's.
+	roots *x509.CertPool
+	// foreignBundle is whether the SDK finds the CA bundle by itself.
+	foreignBundle bool
+}
+
+// preflight returns the environment, or what is wrong with it or the block that
+// shows without any request.
+func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environment, diag.Diagnostics) {
+	variables, err := config.NewEnvConfig()
+	if err != nil {
+		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid environment variable",
+			fmt.Sprintf("%s. Correct the environment variable, or unset it.", capitalize(err.Error())))}
+	}
+	configFiles, diags := sharedFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE", config.DefaultSharedConfigFiles)
+	credentialsFiles, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
+	diags.Append(more...)
+	diags.Append(m.checkProxyVariables()...)
+	diags.Append(m.checkEndpointVariables(variables)...)
+	diags.Append(m.checkWebIdentity(base)...)
+	if diags.HasError() {
+		return nil, diags
+	}
+
+	profile, err := config.LoadSharedConfigProfile(ctx, cmp.Or(m.profile(), "default"), func(o *config.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
+	})
+	var missing config.SharedConfigProfileNotExistError
+	// As in the SDK, a profile that only AWS_DEFAULT_PROFILE names is optional.
+	required := m.Profile.ValueString() != "" || os.Getenv("AWS_PROFILE") != "" || (m.profile() != "" && m.AccessKey.ValueString() == "" && !variables.Credentials.HasKeys())
+	if err != nil && (!errors.As(err, &missing) || required) {
+		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles)))
+		return nil, diags
+	}
+	found := &environment{variables: variables, profile: profile}
+	diags.Append(m.loadCABundle(found)...)
+	diags.Append(m.checkRegion(base, found)...)
+	return found, diags
+}
+
+// sharedFiles returns the shared files that an argument lists, else the one of an
+// environment variable, else the default ones. An unreadable file is an error,
+// which the SDK would take for an empty file; a missing one is not.
+func sharedFiles(argument string, listed []string, variable string, defaults []string) ([]string, diag.Diagnostics) {
+	var (
+		files []string
+		diags diag.Diagnostics
+	)
+	for i, name := range listed {
+		if name == "" {
+			continue
+		}
+		file := name
+		expanded, err := awsbase.Config{SharedConfigFiles: []string{name}}.ResolveSharedConfigFiles()
+		if err == nil {
+			file = expanded[0]
+			err = checkSharedFile(file)
+		}
+		if err != nil {
+			at := path.Root(argument).AtListIndex(i)
+			diags.AddAttributeError(at, "Unreadable file", fmt.Sprintf("%s is unreadable: %q: %s. Correct the path, the file or its permissions.", at, name, err))
+		}
+		files = append(files, file)
+	}
+	if len(files) > 0 {
+		return files, diags
+	}
+	files, origin := defaults, "A shared file"
+	if file := os.Getenv(variable); file != "" {
+		files, origin = []string{file}, "The file in the environment variable "+variable
+	}
+	for _, file := range files {
+		if err := checkSharedFile(file); err != nil {
+			diags.AddError("Unreadable file", fmt.Sprintf("%s is unreadable: %q: %s. Correct the path, the file or its permissions.", origin, file, err))
+		}
+	}
+	return files, diags
+}
+
+// checkSharedFile returns what keeps the SDK from reading a file, nil if it is
+// missing.
+func checkSharedFile(name string) error {
+	content, err := readFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case bytes.HasPrefix(content, []byte("\ufeff")):
+		return errors.New("the file begins with a byte order mark, which hides its first section; save it as UTF-8 without one")
+	}
+	return err
+}
+
+// maxFileSize is the most that is read of a local file.
+const maxFileSize = 4 << 20
+
+// readFile returns the content of a regular file, or of os.DevNull. Anything else,
+// such as a device or a pipe, could be endless. The error has no path.
+func readFile(name string) ([]byte, error) {
+	if name == os.DevNull {
+		return nil, nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	switch {
+	case info.IsDir():
+		return nil, errors.New("is a directory")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() > maxFileSize:
+		return nil, fmt.Errorf("is larger than %d MiB", maxFileSize>>20)
+	}
+	//nolint:gosec // The user names the file.
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxFileSize))
+	return content, withoutPath(err)
+}
+
+func withoutPath(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}
+
+// checkEndpointVariables returns errors for environment variables that hold no
+// URL where the SDK reads one, unless the provider block replaces them.
+func (m *Model) checkEndpointVariables(variables config.EnvConfig) diag.Diagnostics {
+	if variables.IgnoreConfiguredEndpoints != nil && *variables.IgnoreConfiguredEndpoints {
+		return nil
+	}
+	var diags diag.Diagnostics
+	for variable, argument := range map[string]string{
+		"AWS_ENDPOINT_URL":     m.endpoint(ecrEndpoint),
+		"AWS_ENDPOINT_URL_ECR": m.endpoint(ecrEndpoint),
+		"AWS_ENDPOINT_URL_SSO": m.endpoint(ssoEndpoint),
+		"AWS_ENDPOINT_URL_STS": m.endpoint(stsEndpoint),
+	} {
+		if value := os.Getenv(variable); value != "" && argument == "" {
+			diags.Append(CheckEndpoint("The environment variable "+variable, value)...)
+		}
+	}
+	return diags
+}
+
+// CheckEndpoint returns an error if url, which origin sets outside of the provider
+// block, is not a URL.
+func CheckEndpoint(origin, url string) diag.Diagnostics {
+	err := checkURL(url)
+	if err == nil || url == "" {
+		return nil
+	}
+	value := ""
+	if !strings.Contains(url, "@") { // A password may be in front of it.
+		value = fmt.Sprintf(", got %q", url)
+	}
+	return diag.Diagnostics{diag.NewErrorDiagnostic("Invalid endpoint", fmt.Sprintf("%s %s%s. Correct it, or set the URL in endpoints of the provider block.", origin, err, value))}
+}
+
+// checkProxyVariables warns of proxies that net/http ignores. It reads the
+// variables in the order that net/http does.
+func (m *Model) checkProxyVariables() diag.Diagnostics {
+	var diags diag.Diagnostics
+	for variable, argument := range map[string]types.String{"HTTP_PROXY": m.HTTPProxy, "HTTPS_PROXY": m.HTTPSProxy} {
+		value := cmp.Or(os.Getenv(variable), os.Getenv(strings.ToLower(variable)))
+		if argument.IsNull() && value != "" && checkProxy(value) != nil {
+			diags.AddWarning("Invalid environment variable", fmt.Sprintf("The environment variable %s is not a valid proxy URL and is ignored: it %s.", variable, checkProxy(value)))
+		}
+	}
+	return diags
+}
+
+// checkWebIdentity returns an error if the role to assume with a web identity has
+// no token.
+func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
+	role, at := base.AssumeRoleWithWebIdentity, path.Root("assume_role_with_web_identity").AtListIndex(0)
+	var diags diag.Diagnostics
+	if role != nil {
+		ecrlayer.AddSecret(role.WebIdentityToken)
+	}
+	switch {
+	case role == nil:
+	case m.AccessKey.ValueString() != "":
+		diags.AddAttributeWarning(at, "Web identity not used",
+			"The provider block sets access_key, whose credentials take precedence over those of this role. Remove access_key, secret_key and token, or this block.")
+	case !role.HasValidTokenSource():
+		diags.AddAttributeError(at, "Missing web identity token",
+			"Assuming a role with a web identity requires a token. Set web_identity_token or web_identity_token_file, or one of the environment variables TF_AWS_WEB_IDENTITY_TOKEN and AWS_WEB_IDENTITY_TOKEN_FILE.")
+	case role.WebIdentityToken != "" && role.WebIdentityTokenFile != "":
+		diags.AddAttributeError(at, "Two web identity tokens",
+			"The environment variables TF_AWS_WEB_IDENTITY_TOKEN and AWS_WEB_IDENTITY_TOKEN_FILE are both set. Unset one, or set the token in the block.")
+	case role.WebIdentityTokenFile != "":
+		expanded, err := awsbase.Config{SharedConfigFiles: []string{role.WebIdentityTokenFile}}.ResolveSharedConfigFiles()
+		var token []byte
+		if err == nil {
+			token, err = readFile(expanded[0])
+		}
+		if err == nil && len(bytes.TrimSpace(token)) == 0 {
+			err = errors.New("the file is empty")
+		}
+		ecrlayer.AddSecret(string(bytes.TrimSpace(token)))
+		if err != nil {
+			diags.AddAttributeError(at.AtName("web_identity_token_file"), "Unreadable file",
+				fmt.Sprintf("The web identity token in %q is unreadable: %s. Correct web_identity_token_file or the environment variable AWS_WEB_IDENTITY_TOKEN_FILE.", role.WebIdentityTokenFile, err))
+		}
+	}
+	return diags
+}
+
+// loadCABundle reads the CA bundle, if there is one.
+func (m *Model) loadCABundle(found *environment) diag.Diagnostics {
+	argument := m.CustomCABundle.ValueString()
+	name := cmp.Or(argument, found.variables.CustomCABundle, found.profile.CustomCABundle)
+	if name == "" {
+		return nil
+	}
+	found.foreignBundle = found.variables.CustomCABundle != "" || found.profile.CustomCABundle != ""
+	file, origin := name, ""
+	switch name {
+	case argument:
+		if expanded, err := (awsbase.Config{SharedConfigFiles: []string{name}}).ResolveSharedConfigFiles(); err == nil {
+			file = expanded[0]
+		}
+	case found.variables.CustomCABundle:
+		origin = " It is set by the environment variable AWS_CA_BUNDLE."
+	default:
+		origin = " It is set by ca_bundle in the shared config file."
+	}
+	found.roots = x509.NewCertPool()
+	bundle, err := readFile(file)
+	if err == nil && !found.roots.AppendCertsFromPEM(bundle) {
+		err = errors.New("the file has no certificate in PEM format")
+	}
+	if err == nil {
+		return nil
+	}
+	return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(path.Root("custom_ca_bundle"), "Invalid CA bundle",
+		fmt.Sprintf("custom_ca_bundle must be a file with the root and intermediate certificates, each between BEGIN CERTIFICATE and END CERTIFICATE, got %q: %s.%s", name, err, origin))}
+}
+
+// checkRegion returns an error for an unknown region of the environment or the
+// profile, or for none where STS needs one. A validator checks the argument.
+func (m *Model) checkRegion(base *awsbase.Config, found *environment) diag.Diagnostics {
+	if base.Region != "" {
+		return nil
+	}
+	region, origin := found.variables.Region, "It is set by the environment variable AWS_REGION or AWS_DEFAULT_REGION."
+	if region == "" {
+		region, origin = found.profile.Region, fmt.Sprintf("It is set by the profile %q in the shared config file.", cmp.Or(m.profile(), "default"))
+	}
+	switch needsSTS := len(base.AssumeRole) > 0 || base.AssumeRoleWithWebIdentity != nil; {
+	case region == "" && needsSTS && base.StsRegion == "":
+		return diag.Diagnostics{noRegion()}
+	case region == "", m.SkipRegionValidation.ValueBool(), validation.SupportedRegion(region) == nil:
+		return nil
+	default:
+		return diag.Diagnostics{unknownRegion(path.Root("region"), region, origin)}
+	}
+}

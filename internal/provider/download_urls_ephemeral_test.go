@@ -1,0 +1,103 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+)
+
+const ephemeralURLs = "ephemeral.ecrlayer_download_urls.test"
+
+func ephemeralURLsConfig(layers []string, arguments ...string) string {
+	return strings.Replace(downloadURLsConfig(layers, arguments...), "data ", "ephemeral ", 1)
+}
+
+func TestAccEphemeralDownloadURLsInAProviderBlock(t *testing.T) {
+	t.Parallel()
+	needsEphemeralValues(t)
+	w := newEnv(t)
+	data := tfjsonpath.New("data")
+	checks := []statecheck.StateCheck{
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("download_urls"), oneURLEach(w.layers)),
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("region"), knownvalue.StringExact(region)),
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("registry_id"), knownvalue.Null()),
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
+	}
+	for _, layer := range w.layers {
+		checks = append(checks, expectDownload(echoed, data.AtMapKey("download_urls").AtMapKey(layer), layer))
+	}
+	resource.Test(t, resource.TestCase{
+		TerraformVersionChecks:   ephemeralValues,
+		ProtoV6ProviderFactories: withEcho(),
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + ephemeralURLsConfig(append(slices.Clone(w.layers), w.layers...)) + echo(ephemeralURLs),
+			ConfigStateChecks: checks,
+		}},
+	})
+	w.expectCallsOfEachRead(t, w.layers)
+}
+
+func TestAccEphemeralDownloadURLsOfAThousandLayers(t *testing.T) {
+	t.Parallel()
+	needsEphemeralValues(t)
+	w := newEnv(t)
+	layers := w.pushLayers(t, 1000)
+	resource.Test(t, resource.TestCase{
+		TerraformVersionChecks:   ephemeralValues,
+		ProtoV6ProviderFactories: withEcho(),
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + ephemeralURLsConfig(layers) + echo(ephemeralURLs+".download_urls"),
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(echoed, tfjsonpath.New("data"), oneURLEach(layers))},
+		}},
+	})
+	w.expectCallsOfEachRead(t, layers)
+}
+
+func TestAccEphemeralDownloadURLsReportsAllThatFailTogether(t *testing.T) {
+	t.Parallel()
+	needsEphemeralValues(t)
+	w := newEnv(t)
+	absent := absentLayers(25)
+	resource.Test(t, resource.TestCase{
+		TerraformVersionChecks:   ephemeralValues,
+		ProtoV6ProviderFactories: withEcho(),
+		Steps: []resource.TestStep{{
+			Config:      w.provider() + ephemeralURLsConfig(append(slices.Clone(w.layers), absent...)) + echo(ephemeralURLs),
+			ExpectError: inOrder("Layer not found: 25 of 28 layers", "layer_digests", "LayersNotFoundException", absent[0], absent[19], "and 5 more", "diff_id"),
+		}},
+	})
+}
+
+func TestAccEphemeralDownloadURLsRejectsBadInputBeforeAnyCall(t *testing.T) {
+	t.Parallel()
+	needsEphemeralValues(t)
+	w := newEnv(t)
+	for _, test := range []struct {
+		layers []string
+		want   []string
+	}{
+		{[]string{w.layers[0], "sha256:abc"}, []string{"Invalid layer digest", "layer_digests", "64 hexadecimal digits"}},
+	} {
+		resource.Test(t, resource.TestCase{
+			TerraformVersionChecks:   ephemeralValues,
+			ProtoV6ProviderFactories: withEcho(),
+			Steps: []resource.TestStep{{
+				Config:      w.provider() + ephemeralURLsConfig(test.layers) + echo(ephemeralURLs),
+				ExpectError: inOrder(test.want...),
+			}},
+		})
+	}
+	if calls := w.operations(); len(calls) > 0 {
+		t.Errorf("bad input led to calls: %v", calls)
+	}
+}

@@ -1,0 +1,357 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const downloadURLs = "data.ecrlayer_download_urls.test"
+
+func downloadURLsConfig(layers []string, arguments ...string) string {
+	quoted := make([]string, len(layers))
+	for i, layer := range layers {
+		quoted[i] = fmt.Sprintf("    %q,\n", layer)
+	}
+	return fmt.Sprintf(`
+data "ecrlayer_download_urls" "test" {
+  repository_name = %q
+  layer_digests = [
+%s  ]
+  %s
+}
+`, repository, strings.Join(quoted, ""), strings.Join(arguments, "\n  "))
+}
+
+// pushLayers puts an image of n layers into the repository and returns their
+// digests.
+func (w *env) pushLayers(t *testing.T, n int) []string {
+	t.Helper()
+	const mediaType = "application/vnd.oci.image.manifest.v1+json"
+	digests := make([]string, n)
+	layers := make([]map[string]any, n)
+	for i := range layers {
+		content := fmt.Appendf(nil, "layer %d", i)
+		digests[i] = w.PutBlob(account, region, repository, content).String()
+		layers[i] = map[string]any{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digests[i], "size": len(content)}
+	}
+	raw, err := json.Marshal(map[string]any{
+		"schemaVersion": 2,
+		"mediaType":     mediaType,
+		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": w.PutBlob(account, region, repository, []byte("{}")), "size": 2},
+		"layers":        layers,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.PutManifest(account, region, repository, "many", mediaType, raw)
+	return digests
+}
+
+// absentLayers returns n digests of layers that are in no repository, in order.
+func absentLayers(n int) []string {
+	absent := make([]string, n)
+	for i := range absent {
+		absent[i] = digest.FromString(fmt.Sprint("absent ", i)).String()
+	}
+	slices.Sort(absent)
+	return absent
+}
+
+// oneURLEach checks that a map has a URL for each of these digests, and no others.
+func oneURLEach(layers []string) knownvalue.Check {
+	checks := map[string]knownvalue.Check{}
+	for _, layer := range layers {
+		checks[layer] = knownvalue.StringRegexp(regexp.MustCompile(`^http://127\.0\.0\.1:\d+/prod-us-east-1-starport-layer-bucket/.*X-Amz-Signature=`))
+	}
+	return knownvalue.MapExact(checks)
+}
+
+// expectCallsOfEachRead fails unless ECR was asked for each of the layers, for all
+// equally often, and nobody for anything else.
+func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
+	t.Helper()
+	calls := map[string]int{}
+	for _, call := range w.Calls() {
+		switch {
+		case call.Operation == "GetDownloadUrlForLayer":
+			calls[call.References[0]]++
+		case call.Service != "s3": // Which the checks ask.
+			t.Errorf("there was a call of %s of %s", call.Operation, call.Service)
+		}
+	}
+	reads := calls[layers[0]]
+	for _, layer := range layers {
+		if calls[layer] != reads || reads == 0 {
+			t.Errorf("%s was asked for %d times, another %d times", layer, calls[layer], reads)
+		}
+		delete(calls, layer)
+	}
+	if len(calls) > 0 {
+		t.Errorf("others were asked for: %v", calls)
+	}
+}
+
+func TestAccDownloadURLsOfAnImageCanBeFetchedWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	all := append(slices.Clone(w.layers), w.config)
+	urls := tfjsonpath.New("download_urls")
+	checks := []statecheck.StateCheck{
+		statecheck.ExpectKnownValue(downloadURLs, urls, oneURLEach(all)),
+		statecheck.ExpectSensitiveValue(downloadURLs, urls),
+		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("layer_digests"), knownvalue.ListSizeExact(2*len(all))),
+		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("region"), knownvalue.StringExact(region)),
+		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("registry_id"), knownvalue.Null()),
+		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), expiresIn(time.Hour)),
+	}
+	for _, layer := range all {
+		checks = append(checks, expectDownload(downloadURLs, urls.AtMapKey(layer), layer))
+	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // each twice
+			ConfigStateChecks: checks,
+		}},
+	})
+	w.expectCallsOfEachRead(t, all)
+}
+
+func TestAccDownloadURLsOfAThousandLayers(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	layers := w.pushLayers(t, 1000)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + downloadURLsConfig(layers),
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(layers))},
+		}},
+	})
+	w.expectCallsOfEachRead(t, layers)
+}
+
+func TestAccDownloadURLsExpireWithTheFirst(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	lifetimes := strings.NewReplacer("X-Amz-Expires=3600", "X-Amz-Expires=1200")
+	w.Inject(ecrtest.Fault{
+		Match:   func(call ecrtest.Call) bool { return slices.Contains(call.References, w.layers[1]) },
+		Rewrite: func(body []byte) []byte { return []byte(lifetimes.Replace(string(body))) },
+	})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + downloadURLsConfig(w.layers),
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), expiresIn(20*time.Minute))},
+		}},
+	})
+}
+
+func TestAccDownloadURLsWithoutAnExpiry(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.Inject(ecrtest.Fault{Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), "X-Amz-Expires", "Expires")) }})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + downloadURLsConfig(w.layers),
+			ConfigStateChecks: []statecheck.StateCheck{
+				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), knownvalue.Null()),
+				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), knownvalue.MapSizeExact(len(w.layers))),
+			},
+		}},
+	})
+}
+
+func TestAccDownloadURLsInAnotherAccountAndRegion(t *testing.T) {
+	t.Parallel()
+	const otherAccount, otherRegion = "210987654321", "eu-central-1"
+	w := newEnv(t)
+	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
+	w.AllowAccount(otherAccount, otherRegion, repository, account)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + downloadURLsConfig(w.layers, `registry_id = "210987654321"`, `region = "eu-central-1"`),
+			ConfigStateChecks: []statecheck.StateCheck{
+				expectDownload(downloadURLs, tfjsonpath.New("download_urls").AtMapKey(w.layers[0]), w.layers[0]),
+				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("region"), knownvalue.StringExact(otherRegion)),
+			},
+		}},
+	})
+}
+
+func TestAccDownloadURLsWaitForApplyWhenTheirDigestsAreUnknown(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + fmt.Sprintf(`
+resource "terraform_data" "digest" {
+  input = %q
+}
+data "ecrlayer_download_urls" "test" {
+  repository_name = %q
+  layer_digests   = [%q, terraform_data.digest.output]
+}
+`, w.layers[0], repository, w.layers[1]),
+			ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownValue(downloadURLs, tfjsonpath.New("download_urls"))}},
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(w.layers[:2]))},
+		}},
+	})
+}
+
+func TestAccDownloadURLsAreNotFailedByThrottling(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	layers := w.pushLayers(t, 60)
+	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 150})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config:            w.provider() + downloadURLsConfig(layers),
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(layers))},
+		}},
+	})
+}
+
+func TestAccDownloadURLsReportsAllThatFailTogether(t *testing.T) {
+	t.Parallel()
+	const orphan = "a layer without an image"
+	orphaned := digest.FromString(orphan).String()
+	absent := absentLayers(25)
+	// The response is printed once, then the digests.
+	list := func(digests []string) []string {
+		return append([]string{"LayersNotFoundException", "HTTP 400, request ID [0-9a-f-]{36}, 1 attempt"}, digests...)
+	}
+	tests := map[string]struct {
+		prepare func(*testing.T, *env)
+		more    []string // digests besides those of the image's layers
+		only    bool     // not those of the image's layers
+		want    []string // in this order
+		without []string
+	}{
+		"one of several": {
+			more:    absent[:1],
+			want:    append([]string{"Layer not found: 1 of 4 layers", "layer_digests", "repository: team/app", "region: us-east-1", "4 digests", `not found \(1\)`}, append(list(absent[:1]), "diff_id", "ecrlayer_image")...),
+			without: []string{"more"},
+		},
+		"one alone": {
+			more: absent[:1], only: true,
+			want: []string{"Layer not found", "layer_digests", absent[0], "LayersNotFoundException", "diff_id"},
+		},
+		"of several kinds": {
+			prepare: func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+			more:    append(slices.Clone(absent[:3]), orphaned),
+			want:    []string{"4 of 7 layers failed", "layer_digests", "request ID"},
+		},
+		"25": {
+			more:    absent,
+			want:    append([]string{"Layer not found: 25 of 28 layers", "28 digests", `not found \(25\)`}, append(list(absent[:20]), "and 5 more", "diff_id")...),
+			without: absent[20:],
+		},
+		"all, each for itself": {
+			more: absent[:3], only: true,
+			want: append([]string{"Layer not found: 3 of 3 layers"}, append(list(absent[:3]), "diff_id")...),
+		},
+		"all, as access is denied": {
+			prepare: func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			more:    absent,
+			want:    []string{"Access denied", "repository_name", "28 digests", "AccessDeniedException", "request ID", "ecr:GetDownloadUrlForLayer", "repository policy"},
+		},
+		"all, as credentials have expired": {
+			prepare: func(_ *testing.T, w *env) {
+				w.user.Expires = time.Now().Add(-time.Minute)
+				w.AddCredentials(w.user)
+			},
+			want: []string{"Credentials expired", "3 digests", "ExpiredTokenException", "Authenticate again"},
+		},
+		"all, as there is no repository": {
+			prepare: func(_ *testing.T, w *env) {
+				w.Inject(ecrtest.Fault{Service: "ecr", Code: "RepositoryNotFoundException", Message: "no"})
+			},
+			want: []string{"Repository not found", "repository_name", "3 digests", "RepositoryNotFoundException", "registry_id"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			if test.prepare != nil {
+				test.prepare(t, w)
+			}
+			layers := test.more
+			if !test.only {
+				layers = append(slices.Clone(w.layers), test.more...)
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				ErrorCheck: func(err error) error {
+					if err == nil {
+						return errors.New("there is no error")
+					}
+					once := strings.Count(err.Error(), "Error: ") == 1 && strings.Count(err.Error(), "repository: ") == 1
+					if !once || !inOrder(slices.Clone(test.want)...).MatchString(err.Error()) {
+						return err
+					}
+					_, detail, _ := strings.Cut(err.Error(), "Requested the download") // After the configuration, with all digests.
+					for _, part := range test.without {
+						if strings.Contains(detail, part) {
+							return fmt.Errorf("%q is in: %w", part, err)
+						}
+					}
+					return nil
+				},
+				Steps: []resource.TestStep{{Config: w.provider() + downloadURLsConfig(layers)}},
+			})
+		})
+	}
+}
+
+func TestAccDownloadURLsRejectsBadInputBeforeAnyCall(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	tests := map[string]struct {
+		config string
+		want   []string
+	}{
+		"a bad digest among good ones": {w.provider() + downloadURLsConfig([]string{w.layers[0], "sha256:abc", w.layers[1]}), []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
+		"a null digest":                {w.provider() + strings.Replace(downloadURLsConfig(w.layers), "layer_digests = [", "layer_digests = [null,", 1), []string{"(?i)null"}},
+		"repository in upper case":     {w.provider() + strings.Replace(downloadURLsConfig(w.layers), repository, "Team/App", 1), []string{"Invalid repository name", "repository_name"}},
+		"region that is not there":     {w.provider() + downloadURLsConfig(w.layers, `region = "us-esat-1"`), []string{"Unknown region", "us-esat-1"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps:                    []resource.TestStep{{Config: test.config, ExpectError: inOrder(test.want...)}},
+			})
+		})
+	}
+	t.Cleanup(func() {
+		if calls := w.operations(); len(calls) > 0 {
+			t.Errorf("bad input led to calls: %v", calls)
+		}
+	})
+}

@@ -1,0 +1,198 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+)
+
+const reportBug = "This is a bug in the provider. Please report it at https://github.com/ecrlayer/terraform-provider-ecrlayer/issues."
+
+// operation is what an object requests, and which arguments that comes from.
+type operation struct {
+	// what is requested, in words: "the download URL of a layer".
+	what string
+	// resource is the argument that names it in the repository.
+	resource path.Path
+	// reference is the requested image, "" if it is none, and platform that of its
+	// platforms.
+	reference, platform string
+
+	// Set by the object: the repository, the argument that bounds the read, and
+	// the profile of the credentials.
+	repository ecrlayer.Repository
+	timeout    path.Path
+	profile    string
+}
+
+// failure is an error of an operation.
+type failure struct {
+	operation
+	err error
+	// call is the one that failed. For an image that ECR returned and that cannot
+	// be used, it is the one that returned it.
+	call *ecrlayer.CallError
+	// code is the error code of ECR or Amazon S3, "" if there is none.
+	code string
+}
+
+func newFailure(err error, op operation) *failure {
+	f := &failure{operation: op, err: err}
+	if !errors.As(err, &f.call) {
+		f.call = &ecrlayer.CallError{Call: ecrlayer.Call{Operation: "BatchGetImage", Repository: op.repository, Resource: op.reference, Attempts: 1}}
+	}
+	var (
+		api      smithy.APIError
+		image    *ecrlayer.ImageFailure
+		download *ecrlayer.DownloadError
+	)
+	switch {
+	case errors.As(err, &image):
+		f.code = string(image.Code)
+	case errors.As(err, &download):
+		f.code = download.Code
+	case errors.As(err, &api):
+		f.code = api.ErrorCode()
+	}
+	return f
+}
+
+// isDownload reports whether the call that failed is the download of a config.
+func (f *failure) isDownload() bool {
+	return f.call.Operation == ecrlayer.OperationDownload
+}
+
+// describeRequest returns what was requested.
+func (f *failure) describeRequest() string {
+	resource := f.call.Resource
+	if f.reference != "" {
+		image := f.reference
+		if f.platform != "" {
+			image += " for platform " + f.platform
+		}
+		if resource == f.reference {
+			resource = image
+		} else { // A manifest of an index, or a config: the configuration does not name it.
+			resource += ", of image " + image
+		}
+	}
+	return f.request(resource)
+}
+
+// describeBatch returns what a batch requested.
+func (f *failure) describeBatch(batch *ecrlayer.BatchError) string {
+	return f.request(fmt.Sprintf("%d digests", batch.Digests))
+}
+
+func (f *failure) request(resource string) string {
+	call := "ECR (" + f.call.Operation + ")"
+	if f.isDownload() {
+		call = "a pre-signed URL from ECR"
+	}
+	verb := "Requested"
+	if f.call.Attempts == 0 {
+		verb = "Could not request"
+	}
+	registry := f.call.Repository.RegistryID
+	if registry == "" {
+		registry = "default, the account of the credentials"
+	}
+	return fmt.Sprintf("%s %s from %s:\n  repository: %s\n  registry:   %s\n  region:     %s\n  resource:   %s",
+		verb, f.what, call, f.call.Repository.Name, registry, f.call.Repository.Region, resource)
+}
+
+// describeResponse returns what came back, and after how many attempts.
+func (f *failure) describeResponse() string {
+	var (
+		call     = f.call
+		api      smithy.APIError
+		image    *ecrlayer.ImageFailure
+		download *ecrlayer.DownloadError
+		attempts = fmt.Sprintf("%d attempts in %s", call.Attempts, call.Elapsed.Round(time.Millisecond))
+	)
+	if call.Attempts == 1 {
+		attempts = fmt.Sprintf("1 attempt in %s", call.Elapsed.Round(time.Millisecond))
+	}
+	response := fmt.Sprintf("HTTP %d, request ID %s, %s", call.StatusCode, orNone(call.RequestID), attempts)
+	switch {
+	case call.Attempts == 0:
+		return "No request was sent. " + awsconfig.NewCredentialsFailure(call.Err, f.profile).Describe()
+	case call.Err == nil:
+		return fmt.Sprintf("ECR returned the image, but %s.", f.err)
+	case errors.As(call.Err, &image):
+		return fmt.Sprintf("ECR returned %s: %s (%s).", image.Code, image.Reason, response)
+	case errors.As(call.Err, &download):
+		return fmt.Sprintf("%s (request ID %s, %s).", download, orNone(call.RequestID), attempts)
+	case errors.As(call.Err, &api):
+		return fmt.Sprintf("ECR returned %s: %s (%s).", api.ErrorCode(), api.ErrorMessage(), response)
+	case isReadable(call.Err):
+		return fmt.Sprintf("%s responded, but %s (%s).", f.service(), awsconfig.RootCause(call.Err), response)
+	case call.StatusCode != 0 && (call.TimedOut() || call.Cancelled()):
+		return fmt.Sprintf("%s had returned no success by then (%s).", orNone(call.Endpoint), response)
+	case call.StatusCode != 0:
+		return fmt.Sprintf("The response of %s cannot be read (%s): %s.", orNone(call.Endpoint), response, awsconfig.RootCause(call.Err))
+	default:
+		return fmt.Sprintf("No response from %s (%s): %s.", orNone(call.Endpoint), attempts, awsconfig.RootCause(call.Err))
+	}
+}
+
+// isReadable reports whether err is about a response that could be read.
+func isReadable(err error) bool {
+	var (
+		response    *ecrlayer.InvalidResponseError
+		broken      *ecrlayer.BrokenImageError
+		unsupported *ecrlayer.UnsupportedManifestError
+	)
+	return errors.As(err, &response) || errors.As(err, &broken) || errors.As(err, &unsupported)
+}
+
+// service returns the name of the service that was called.
+func (f *failure) service() string {
+	if f.isDownload() {
+		return "The host of the download URL"
+	}
+	return "ECR"
+}
+
+// registry returns the registry in words.
+func (f *failure) registry() string {
+	if id := f.call.Repository.RegistryID; id != "" {
+		return "registry " + id
+	}
+	return "the registry of the credentials' account"
+}
+
+// repositoryARN returns the ARN of the repository, for a policy.
+func (f *failure) repositoryARN() string {
+	repo := f.call.Repository
+	account := repo.RegistryID
+	if account == "" {
+		account = "<account>"
+	}
+	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", f.partition(), repo.Region, account, repo.Name)
+}
+
+// partition returns the ID of the region's partition.
+func (f *failure) partition() string {
+	if p, ok := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), f.call.Repository.Region); ok {
+		return p.ID()
+	}
+	return endpoints.AwsPartitionID
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

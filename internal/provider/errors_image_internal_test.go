@@ -1,0 +1,167 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+// readConfig reads the image's config, and returns what the user would see.
+func (w *fixture) readConfig(ctx context.Context) diag.Diagnostics {
+	return run(ctx, w, &imageConfigModel{imageArguments: imageArguments{arguments: inRepository(), ImageTag: types.StringValue("1.0")}})
+}
+
+// The steps of reading a config.
+var (
+	theManifest = ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage"}
+	theURL      = ecrtest.Fault{Service: "ecr", Operation: "GetDownloadUrlForLayer"}
+	theDownload = ecrtest.Fault{Service: "s3"}
+)
+
+func TestEveryImageFailureOfECRIsExplained(t *testing.T) {
+	t.Parallel()
+	for _, code := range ecrtypes.ImageFailureCode("").Values() {
+		f := newFailure(&ecrlayer.ImageFailure{Code: code}, operation{resource: path.Root("image_tag")})
+		if summary, _, advice := f.explain(); strings.HasPrefix(summary, "ECR failure") || advice == "" {
+			t.Errorf("there is no advice on %s", code)
+		}
+	}
+}
+
+func TestADeniedDownloadBlamesTheEndpointPolicyOfS3OnlyWhereItCanBe(t *testing.T) {
+	t.Parallel()
+	const s3 = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
+	for name, test := range map[string]struct {
+		ecrlayer.DownloadError
+		blames bool
+	}{
+		"S3":                      {ecrlayer.DownloadError{Host: s3, Code: "AccessDenied", Message: "Access Denied"}, true},
+		"S3, by path":             {ecrlayer.DownloadError{Host: "s3.cn-north-1.amazonaws.com.cn", Code: "AccessDenied"}, true},
+		"an expired URL":          {ecrlayer.DownloadError{Host: s3, Code: "AccessDenied", Message: "Request has expired"}, false},
+		"a wrong signature":       {ecrlayer.DownloadError{Host: s3, Code: "SignatureDoesNotMatch"}, false},
+		"a content delivery host": {ecrlayer.DownloadError{Host: "d111111abcdef8.cloudfront.net", Code: "AccessDenied"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.StatusCode = http.StatusForbidden
+			call := &ecrlayer.CallError{Call: ecrlayer.Call{Operation: ecrlayer.OperationDownload, Repository: ecrlayer.Repository{Region: faultRegion}, Attempts: 1, StatusCode: http.StatusForbidden, Err: &test.DownloadError}}
+			summary, _, advice := newFailure(call, operation{reference: "1.0"}).explain()
+			if summary != "Download denied" || strings.Contains(advice, "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*") != test.blames {
+				t.Errorf("%s: %s", summary, advice)
+			}
+		})
+	}
+}
+
+func TestFaultsOfTheDownloadAreRetriedAndThenExplained(t *testing.T) {
+	t.Parallel()
+	const route = "prod-us-east-1-starport-layer-bucket"
+	tests := map[string]struct {
+		fault   ecrtest.Fault
+		summary string
+		detail  []string // parts
+	}{
+		"SlowDown":                {ecrtest.Fault{Code: "SlowDown", Message: "Please reduce your request rate.", Status: 503}, "Download failed", []string{"SlowDown", "max_retries"}},
+		"InternalError":           {ecrtest.Fault{Code: "InternalError", Message: "We encountered an internal error.", Status: 500}, "Download failed", []string{"InternalError"}},
+		"502 of a proxy":          {ecrtest.Fault{Status: http.StatusBadGateway}, "Download failed", []string{"502"}},
+		"429":                     {ecrtest.Fault{Status: http.StatusTooManyRequests}, "Download failed", []string{"429"}},
+		"reset before the answer": {ecrtest.Fault{Reset: true}, "Connection lost", []string{"No response", route}},
+		"cut in the middle":       {ecrtest.Fault{Truncate: 1}, "Connection lost", []string{"cannot be read", route}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newFixture(t)
+			test.fault.Service = "s3"
+			w.Inject(test.fault)
+			diags := w.readConfig(t.Context())
+			expectDiagnostic(t, w, diags, test.summary, append(test.detail, "Requested the config of an image from a pre-signed URL", ", of image 1.0", "7 attempts in ", faultRepository, faultRegion))
+			expectNoURL(t, diags)
+			if !test.fault.Reset { // After which net/http itself asks again, on another connection.
+				expectCalls(t, w, 2+faultAttempts)
+			}
+		})
+	}
+}
+
+// expectNoURL fails if a diagnostic has more of a pre-signed URL than its host.
+func expectNoURL(t *testing.T, diags diag.Diagnostics) {
+	t.Helper()
+	for _, d := range diags {
+		if strings.Contains(d.Detail(), "X-Amz-") {
+			t.Errorf("a part of the URL is in the detail:\n%s", d.Detail())
+		}
+	}
+}
+
+func TestADownloadOverTLSThatFailsIsExplained(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	fault := theURL
+	fault.Rewrite = func(body []byte) []byte { return bytes.Replace(body, []byte("http://"), []byte("https://"), 1) }
+	w.Inject(fault)
+	diags := w.readConfig(t.Context())
+	expectDiagnostic(t, w, diags, "TLS failed", []string{"a pre-signed URL from ECR", "https://127.0.0.1:", "needs a route"})
+	expectNoURL(t, diags)
+}
+
+func TestTheTimeoutAndAnInterruptEndEachStepOfReadingAConfig(t *testing.T) {
+	t.Parallel()
+	steps := map[string]struct {
+		fault ecrtest.Fault
+		asked string
+	}{
+		"the manifest": {theManifest, "BatchGetImage"},
+		"the URL":      {theURL, "GetDownloadUrlForLayer"},
+		"the download": {theDownload, "a pre-signed URL from ECR"},
+	}
+	for name, step := range steps {
+		for what, fault := range map[string]func(*ecrtest.Fault){
+			"without an answer":   func(f *ecrtest.Fault) { f.Hang = true },
+			"waiting for a retry": func(f *ecrtest.Fault) { f.Status = http.StatusServiceUnavailable },
+		} {
+			for ending, summary := range map[string]string{"timeout": "Timeout", "interrupt": "Interrupted"} {
+				t.Run(name+" "+what+" "+ending, func(t *testing.T) {
+					t.Parallel()
+					w := newFixture(t)
+					w.cfg.Retryer = func() aws.Retryer {
+						return retry.NewStandard(func(o *retry.StandardOptions) {
+							o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Minute, nil })
+						})
+					}
+					injected := step.fault
+					fault(&injected)
+					w.Inject(injected)
+
+					const limit = 300 * time.Millisecond
+					ctx, cancel := context.WithCancel(t.Context())
+					if ending == "timeout" {
+						ctx, cancel = context.WithTimeout(t.Context(), limit)
+					} else {
+						time.AfterFunc(limit, cancel)
+					}
+					defer cancel()
+					diags := w.readConfig(ctx)
+					expectDiagnostic(t, w, diags, summary, []string{step.asked, "1 attempt in "})
+					expectNoURL(t, diags)
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,398 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const imageConfigData = "data.ecrlayer_image_config.test"
+
+func configOfImage(arguments ...string) string {
+	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_config", 1)
+}
+
+var (
+	configOfOne   = []string{oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject"}
+	configOfIndex = slices.Concat([]string{oneManifest}, configOfOne)
+)
+
+func TestAccImageConfigIsWhatGoContainerregistrySees(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		pushed   func(*testing.T) remote.Taggable
+		platform string // as it is asked for
+		sees     string // the same for go-containerregistry
+		calls    []string
+	}{
+		"a Docker image":             {pushed: func(t *testing.T) remote.Taggable { return built(t, 3, "linux/arm/v7") }, calls: configOfOne},
+		"an OCI image":               {pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 3, "linux/amd64")) }, calls: configOfOne},
+		"a single image by platform": {pushed: func(t *testing.T) remote.Taggable { return built(t, 1, "linux/arm64/v8") }, platform: "linux/arm64", calls: configOfOne},
+		"an image of nothing":        {pushed: func(*testing.T) remote.Taggable { return empty.Image }, calls: configOfOne},
+		"an index":                   {pushed: func(t *testing.T) remote.Taggable { return multiArch(t) }, platform: "linux/arm64", sees: "linux/arm64/v8", calls: configOfIndex},
+		"a Docker list": {pushed: func(t *testing.T) remote.Taggable {
+			return indexOf(t, v1types.DockerManifestList, built(t, 1, "linux/amd64"), built(t, 1, "linux/s390x"))
+		}, platform: "linux/s390x", sees: "linux/s390x", calls: configOfIndex},
+		"an image of 127 layers": {pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 127, "linux/amd64")) }, calls: configOfOne},
+		"the same layer twice":   {pushed: func(t *testing.T) remote.Taggable { return twice(t) }, calls: configOfOne},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			w.pushAny(t, "pushed", test.pushed(t))
+			seen := w.view(t, "pushed", test.sees)
+			env := map[string]string{}
+			for _, entry := range seen.config.Config.Env {
+				name, value, _ := strings.Cut(entry, "=")
+				env[name] = value
+			}
+			diffIDs := make([]string, len(seen.layers))
+			layers := make([]knownvalue.Check, len(seen.layers))
+			for i, layer := range seen.layers {
+				diffIDs[i] = seen.config.RootFS.DiffIDs[i].String()
+				layers[i] = knownvalue.ObjectExact(map[string]knownvalue.Check{
+					"digest":  knownvalue.StringExact(must[v1.Hash](t)(layer.Digest()).String()),
+					"diff_id": knownvalue.StringExact(must[v1.Hash](t)(layer.DiffID()).String()),
+				})
+			}
+			created := ""
+			if !seen.config.Created.IsZero() {
+				created = seen.config.Created.Format(time.RFC3339Nano)
+			}
+			arguments := []string{byTag("pushed")}
+			if test.platform != "" {
+				arguments = append(arguments, forPlatform(test.platform))
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps: []resource.TestStep{{
+					Config: w.provider() + configOfImage(arguments...),
+					ConfigStateChecks: expectAll(imageConfigData, map[string]knownvalue.Check{
+						"architecture":  exactOrNull(seen.config.Architecture),
+						"author":        exactOrNull(seen.config.Author),
+						"cmd":           exactList(seen.config.Config.Cmd),
+						"config_digest": knownvalue.StringExact(seen.manifest.Config.Digest.String()),
+						"config_json":   hasDigest(seen.manifest.Config.Digest.String()),
+						"created":       exactOrNull(created),
+						"diff_ids":      exactList(diffIDs),
+						"entrypoint":    exactList(seen.config.Config.Entrypoint),
+						"env":           exactMap(env),
+						"exposed_ports": exactList(slices.Sorted(maps.Keys(seen.config.Config.ExposedPorts))),
+						"image_digest":  knownvalue.StringExact(seen.imageDigest),
+						"labels":        exactMap(seen.config.Config.Labels),
+						"layers":        knownvalue.ListExact(layers),
+						"os":            exactOrNull(seen.config.OS),
+						"region":        knownvalue.StringExact(region),
+						"registry_id":   knownvalue.StringExact(account),
+						"stop_signal":   exactOrNull(seen.config.Config.StopSignal),
+						"user":          exactOrNull(seen.config.Config.User),
+						"variant":       exactOrNull(seen.config.Variant),
+						"volumes":       exactList(slices.Sorted(maps.Keys(seen.config.Config.Volumes))),
+						"working_dir":   exactOrNull(seen.config.Config.WorkingDir),
+					}),
+				}},
+			})
+			w.expectEachRead(t, test.calls...)
+		})
+	}
+}
+
+// putConfig stores an image of these layers with a config as it is written.
+func (w *env) putConfig(t *testing.T, tag, config string, layers ...string) {
+	t.Helper()
+	descriptors := []map[string]any{}
+	for _, layer := range layers {
+		content := []byte(layer)
+		descriptors = append(descriptors, map[string]any{
+			"mediaType": v1types.OCILayer, "size": len(content), "digest": w.PutBlob(account, region, repository, content),
+		})
+	}
+	raw := must[[]byte](t)(json.Marshal(map[string]any{
+		"schemaVersion": 2,
+		"mediaType":     v1types.OCIManifestSchema1,
+		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": w.PutBlob(account, region, repository, []byte(config))},
+		"layers":        descriptors,
+	}))
+	w.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
+}
+
+func TestAccImageConfigThatSaysLittle(t *testing.T) {
+	t.Parallel()
+	const diffID = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	nothing := map[string]knownvalue.Check{}
+	for _, attribute := range []string{"architecture", "author", "created", "os", "stop_signal", "user", "variant", "working_dir"} {
+		nothing[attribute] = knownvalue.Null()
+	}
+	for _, attribute := range []string{"cmd", "diff_ids", "entrypoint", "exposed_ports", "layers", "volumes"} {
+		nothing[attribute] = knownvalue.ListSizeExact(0)
+	}
+	for _, attribute := range []string{"env", "labels"} {
+		nothing[attribute] = knownvalue.MapSizeExact(0)
+	}
+	but := func(attributes map[string]knownvalue.Check) map[string]knownvalue.Check {
+		all := maps.Clone(nothing)
+		maps.Copy(all, attributes)
+		return all
+	}
+	oneLayer := map[string]knownvalue.Check{"diff_ids": exactList([]string{diffID}), "layers": knownvalue.ListSizeExact(1)}
+
+	tests := map[string]struct {
+		config string
+		layers []string
+		want   map[string]knownvalue.Check
+	}{
+		"nothing at all":       {config: `{}`, want: nothing},
+		"no config object":     {config: `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}`, want: but(map[string]knownvalue.Check{"os": knownvalue.StringExact("linux"), "architecture": knownvalue.StringExact("amd64")})},
+		"a null config object": {config: `{"config":null,"rootfs":null,"history":null,"created":null,"author":null}`, want: nothing},
+		"null fields": {
+			config: `{"config":{"Labels":null,"Env":null,"Entrypoint":null,"Cmd":null,"ExposedPorts":null,"Volumes":null,"User":null,"WorkingDir":null,"StopSignal":null}}`,
+			want:   nothing,
+		},
+		"empty fields": {
+			config: `{"config":{"Labels":{},"Env":[],"Entrypoint":[],"Cmd":[],"ExposedPorts":{},"Volumes":{},"User":"","WorkingDir":"","StopSignal":""}}`,
+			want:   nothing,
+		},
+		"unknown fields": {config: `{"config":{"Shell":["/bin/sh"],"OnBuild":null,"x":{"y":1}},"moby.buildkit.buildinfo.v1":"e30=","docker_version":"1"}`, want: nothing},
+		"history with empty layers": {
+			config: `{"rootfs":{"type":"layers","diff_ids":["` + diffID + `"]},"history":[{"created_by":"ADD"},{"created_by":"ENV","empty_layer":true}]}`,
+			layers: []string{"layer"},
+			want:   but(oneLayer),
+		},
+		"the time zero of reproducible builds": {config: `{"created":"1970-01-01T00:00:00Z"}`, want: but(map[string]knownvalue.Check{"created": knownvalue.StringExact("1970-01-01T00:00:00Z")})},
+		"no time":                              {config: `{"created":"0001-01-01T00:00:00Z"}`, want: nothing},
+		"a time with a zone":                   {config: `{"created":"2026-03-04T05:06:07.123456789+05:30"}`, want: but(map[string]knownvalue.Check{"created": knownvalue.StringExact("2026-03-04T05:06:07.123456789+05:30")})},
+		"artifacts that borrow the config's media type": {config: `{}`, layers: []string{"layer"}, want: but(map[string]knownvalue.Check{
+			"layers": knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectPartial(map[string]knownvalue.Check{"diff_id": knownvalue.Null()})}),
+		})},
+		"odd environment": {
+			config: `{"config":{"Env":["A=1","A=2","B","=C","D=e=f",""]}}`,
+			want:   but(map[string]knownvalue.Check{"env": exactMap(map[string]string{"A": "2", "B": "", "D": "e=f"})}),
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			w.putConfig(t, "little", test.config, test.layers...)
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps: []resource.TestStep{{
+					Config:            w.provider() + configOfImage(byTag("little")),
+					ConfigStateChecks: expectAll(imageConfigData, test.want),
+				}},
+			})
+		})
+	}
+}
+
+func TestAccImageConfigInAnotherAccountAndRegion(t *testing.T) {
+	t.Parallel()
+	const otherAccount, otherRegion = "210987654321", "eu-central-1"
+	w := newEnv(t)
+	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
+	w.AllowAccount(otherAccount, otherRegion, repository, account)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + configOfImage(byTag(tag), `registry_id = "210987654321"`, `region = "eu-central-1"`),
+			ConfigStateChecks: expectAll(imageConfigData, map[string]knownvalue.Check{
+				"config_digest": knownvalue.StringExact(w.config),
+				"region":        knownvalue.StringExact(otherRegion),
+				"registry_id":   knownvalue.StringExact(otherAccount),
+			}),
+		}},
+	})
+	for _, call := range w.Calls() {
+		if call.Service == "ecr" && (call.Region != otherRegion || call.RegistryID != otherAccount) {
+			t.Errorf("asked registry %s in %s, want %s in %s", call.RegistryID, call.Region, otherAccount, otherRegion)
+		}
+	}
+}
+
+func TestAccImageConfigWaitsForApplyWhenItsDigestIsUnknown(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + fmt.Sprintf("resource \"terraform_data\" \"digest\" {\n  input = %q\n}\n", w.view(t, tag, "").imageDigest) +
+				configOfImage("image_digest = terraform_data.digest.output"),
+			ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownValue(imageConfigData, tfjsonpath.New("labels"))}},
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(imageConfigData, tfjsonpath.New("config_digest"), knownvalue.StringExact(w.config))},
+		}},
+	})
+}
+
+func TestAccImageConfigReportsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	s3 := func(fault ecrtest.Fault) func(*testing.T, *env) {
+		return func(_ *testing.T, w *env) {
+			fault.Service = "s3"
+			w.Inject(fault)
+		}
+	}
+	const secret = "X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token"
+	tests := map[string]struct {
+		prepare   func(*testing.T, *env)
+		arguments []string // besides image_tag
+		tag       string
+		want      []string // in this order
+	}{
+		"tag that there is not": {
+			tag:  "gone",
+			want: []string{"Image not found", "image_tag", "Requested the config of an image from ECR .BatchGetImage.", "ImageNotFound"},
+		},
+		"a Helm chart": {
+			prepare: func(t *testing.T, w *env) { w.pushAny(t, "chart", artifact(t, map[string]string{"app.tgz": "x"})) },
+			tag:     "chart",
+			want:    []string{"Not a container image", "image_tag", "resource: chart", regexp.QuoteMeta(helmConfig), "ecrlayer_image"},
+		},
+		"a platform that the config is not for": {
+			arguments: []string{forPlatform("linux/s390x")},
+			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "one", built(t, 1, "linux/arm64/v8")) },
+			tag:       "one",
+			want:      []string{"Platform not found", "platform", "not for platform linux/s390x", "linux/arm64/v8"},
+		},
+		"a platform where nothing tells one": {
+			arguments: []string{forPlatform("linux/amd64")},
+			prepare:   func(t *testing.T, w *env) { w.putConfig(t, "untold", `{}`) },
+			tag:       "untold",
+			want:      []string{"Unknown platform", "platform", "config of the image", "Remove platform"},
+		},
+		"a config that is too large": {
+			prepare: func(_ *testing.T, w *env) {
+				raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
+					v1types.OCIManifestSchema1, v1types.OCIConfigJSON, absentDigest, 9<<20)
+				w.PutManifest(account, region, repository, "large", string(v1types.OCIManifestSchema1), []byte(raw))
+			},
+			tag:  "large",
+			want: []string{"Broken image", "image_tag", "resource: large", "9437184 bytes"},
+		},
+		"a config that is no JSON": {
+			prepare: func(t *testing.T, w *env) { w.putConfig(t, "text", `text`) },
+			tag:     "text",
+			want:    []string{"Broken config", "image_tag", "resource: sha256:[0-9a-f]{64}, of image text", "the config cannot be read"},
+		},
+		"a config that the repository does not have": {
+			prepare: faultOf("GetDownloadUrlForLayer", "LayersNotFoundException"),
+			want:    []string{"Config of the image not found", "image_tag", "GetDownloadUrlForLayer", "of image 1.0", "LayersNotFoundException", "manifest lists this config"},
+		},
+		"a config of an image that was just deleted": {
+			prepare: faultOf("GetDownloadUrlForLayer", "LayerInaccessibleException"),
+			want:    []string{"Config of the image inaccessible", "image_tag", "LayerInaccessibleException"},
+		},
+		"no right to the URL": {
+			prepare: func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			want:    []string{"Access denied", "repository_name", "ecr:GetDownloadUrlForLayer"},
+		},
+		"a download that the endpoint's policy denies": {
+			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}),
+			want: []string{"Download denied", "Requested the config of an image from a pre-signed URL", "AccessDenied: Access Denied", "request ID", "rejected it"},
+		},
+		"a download that a proxy refuses": {
+			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Body: []byte("<html>blocked</html>"), ContentType: "text/html"}),
+			want:    []string{"Download refused", "403 Forbidden", "proxy", "127.0.0.1", "prod-us-east-1-starport-layer-bucket"},
+		},
+		"a download that S3 has no object of": {
+			prepare: s3(ecrtest.Fault{Status: http.StatusNotFound, Code: "NoSuchKey", Message: "The specified key does not exist."}),
+			want:    []string{"Download error NoSuchKey", "404 Not Found", "request ID"},
+		},
+		"a download of something else": {
+			prepare: s3(ecrtest.Fault{Rewrite: func(body []byte) []byte {
+				body[0] = '['
+				return body
+			}}),
+			want: []string{"Invalid config", "image_tag", "the digest", "alters responses"},
+		},
+		"a download that does not end": {
+			prepare:   s3(ecrtest.Fault{Hang: true}),
+			arguments: []string{"timeouts {\n    read = \"500ms\"\n  }"},
+			want:      []string{"Timeout", "pre-signed URL", "1 attempt", "Raise timeouts.read", "needs a route"},
+		},
+		"a bucket whose name does not resolve": {
+			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("bucket.invalid:80") },
+			want:    []string{"Host not found", "pre-signed URL", "bucket.invalid", "needs a route", "VPC endpoint"},
+		},
+		"a bucket that accepts no connection": {
+			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("127.0.0.1:1") },
+			want:    []string{"Connection refused", "No response from http://127.0.0.1:1", "firewalls and proxies", "needs a route"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			if test.prepare != nil {
+				test.prepare(t, w)
+			}
+			asked := tag
+			if test.tag != "" {
+				asked = test.tag
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				ErrorCheck: func(err error) error {
+					if err == nil {
+						return fmt.Errorf("there is no error, want %q", test.want)
+					}
+					if !inOrder(slices.Clone(test.want)...).MatchString(err.Error()) || regexp.MustCompile(secret).MatchString(err.Error()) {
+						return err
+					}
+					return nil
+				},
+				Steps: []resource.TestStep{{Config: w.provider("max_retries = 1") + configOfImage(append([]string{byTag(asked)}, test.arguments...)...)}},
+			})
+		})
+	}
+}
+
+// faultOf makes ECR answer one operation with an error code.
+func faultOf(operation, code string) func(*testing.T, *env) {
+	return func(_ *testing.T, w *env) {
+		w.Inject(ecrtest.Fault{Service: "ecr", Operation: operation, Code: code, Message: "no"})
+	}
+}
+
+func TestAccImageConfigRejectsBadInputBeforeAnyCall(t *testing.T) {
+	t.Parallel()
+	expectRejected(t, configOfImage)
+}
+
+func TestAccImageLabelsExample(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "labelled", multiArch(t))
+	c := newCLI(t, w)
+	c.useScenario(t, "image-labels")
+	c.init(t)
+	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labelled", "-var", "platform=linux/arm64")
+	outputs := c.outputs(t)
+	if labels, ok := outputs["labels"].(map[string]any); !ok || labels["platform"] != "linux/arm64/v8" || labels["org.opencontainers.image.title"] != "app" || len(labels) != 3 {
+		t.Errorf("the labels are %v", outputs["labels"])
+	}
+	if revision, ok := outputs["revision"]; ok && revision != nil {
+		t.Errorf("the revision is %v", revision)
+	}
+}

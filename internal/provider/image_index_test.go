@@ -1,0 +1,97 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+)
+
+const imageIndexData = "data.ecrlayer_image_index.test"
+
+func indexConfig(arguments ...string) string {
+	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_index", 1)
+}
+
+func TestAccImageIndexListsEveryManifest(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	index := multiArch(t)
+	w.pushAny(t, "many", index)
+	manifest := must[*v1.IndexManifest](t)(index.IndexManifest())
+	imageDigest := must[v1.Hash](t)(index.Digest()).String()
+	entries := make([]knownvalue.Check, len(manifest.Manifests))
+	selectable := map[string]bool{}
+	for _, platform := range indexPlatforms {
+		selectable[platform] = true
+	}
+	for i, d := range manifest.Manifests {
+		checks := descriptorChecks(d)
+		checks["artifact_type"] = exactOrNull(d.ArtifactType)
+		checks["platform"] = knownvalue.Null()
+		if d.Platform != nil && selectable[d.Platform.String()] {
+			checks["platform"] = knownvalue.StringExact(d.Platform.String())
+		}
+		entries[i] = knownvalue.ObjectExact(checks)
+	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + indexConfig(byTag("many")),
+			ConfigStateChecks: expectAll(imageIndexData, map[string]knownvalue.Check{
+				"annotations":   exactMap(manifest.Annotations),
+				"artifact_type": knownvalue.Null(),
+				"image_digest":  knownvalue.StringExact(imageDigest),
+				"image_uri":     knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + imageDigest),
+				"manifest_json": hasDigest(imageDigest),
+				"manifests":     knownvalue.ListExact(entries),
+				"media_type":    knownvalue.StringExact(string(manifest.MediaType)),
+				"platforms":     exactList(indexPlatforms),
+				"region":        knownvalue.StringExact(region),
+				"registry_id":   knownvalue.StringExact(account),
+			}),
+		}},
+	})
+	w.expectEachRead(t, oneManifest)
+}
+
+// Every platform of a tag can be read without naming one.
+func TestAccImageIndexForEachPlatformInOnePlan(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "many", multiArch(t))
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+indexConfig(byTag("many"))+`
+data "ecrlayer_image_config" "each" {
+  for_each        = toset(data.ecrlayer_image_index.test.platforms)
+  repository_name = data.ecrlayer_image_index.test.repository_name
+  image_digest    = data.ecrlayer_image_index.test.image_digest
+  platform        = each.key
+}
+output "architectures" {
+  value = { for platform, config in data.ecrlayer_image_config.each : platform => config.architecture }
+}
+`)
+	c.init(t)
+	c.must(t, "apply", "-auto-approve")
+	architectures, _ := c.outputs(t)["architectures"].(map[string]any)
+	for _, platform := range indexPlatforms {
+		if got := architectures[platform]; got != strings.Split(platform, "/")[1] {
+			t.Errorf("the architecture of %s is %v", platform, got)
+		}
+	}
+}
+
+func TestAccImageIndexOfAnImageThatIsNone(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps:                    []resource.TestStep{{Config: w.provider() + indexConfig(byTag(tag)), ExpectError: inOrder("Not an index", "image_tag", "resource: 1.0", "not an index", "ecrlayer_image")}},
+	})
+}

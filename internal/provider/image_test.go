@@ -1,0 +1,541 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const (
+	imageData = "data.ecrlayer_image.test"
+
+	oneManifest  = "ecr:BatchGetImage"
+	absentDigest = "sha256:00000000000000000000000000000000000000000000000000000000000000aa"
+)
+
+func imageConfig(arguments ...string) string {
+	return fmt.Sprintf("\ndata \"ecrlayer_image\" \"test\" {\n  repository_name = %q\n  %s\n}\n", repository, strings.Join(arguments, "\n  "))
+}
+
+func byTag(tag string) string { return fmt.Sprintf("image_tag = %q", tag) }
+
+func byDigest(digest string) string { return fmt.Sprintf("image_digest = %q", digest) }
+
+func forPlatform(platform string) string { return fmt.Sprintf("platform = %q", platform) }
+
+func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		pushed    func(*testing.T) remote.Taggable
+		platform  string // as it is asked for
+		sees      string // the same for go-containerregistry
+		artifact  string
+		platforms []string
+		calls     []string
+	}{
+		"a Docker image": {
+			pushed: func(t *testing.T) remote.Taggable { return built(t, 3, "linux/amd64") },
+			calls:  []string{oneManifest},
+		},
+		"an OCI image": {
+			pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 3, "linux/amd64")) },
+			calls:  []string{oneManifest},
+		},
+		"an image without layers": {
+			pushed: func(*testing.T) remote.Taggable { return empty.Image },
+			calls:  []string{oneManifest},
+		},
+		"an index with attestations and a SOCI index": {
+			pushed:    func(t *testing.T) remote.Taggable { return multiArch(t) },
+			platform:  "linux/arm64",
+			sees:      "linux/arm64/v8",
+			platforms: indexPlatforms,
+			calls:     []string{oneManifest, oneManifest},
+		},
+		"a Docker list": {
+			pushed: func(t *testing.T) remote.Taggable {
+				return indexOf(t, v1types.DockerManifestList, built(t, 1, "linux/amd64"), built(t, 1, "linux/s390x"))
+			},
+			platform:  "linux/s390x",
+			sees:      "linux/s390x",
+			platforms: []string{"linux/amd64", "linux/s390x"},
+			calls:     []string{oneManifest, oneManifest},
+		},
+		"an index with one platform": {
+			pushed: func(t *testing.T) remote.Taggable {
+				image := asOCI(built(t, 1, "linux/arm/v7"))
+				return mutate.AppendManifests(indexOf(t, v1types.OCIImageIndex, image), attestationOf(t, image))
+			},
+			sees:      "linux/arm/v7",
+			platforms: []string{"linux/arm/v7"},
+			calls:     []string{oneManifest, oneManifest},
+		},
+		"a Helm chart": {
+			pushed: func(t *testing.T) remote.Taggable {
+				return artifact(t, map[string]string{"app-1.0.0.tgz": "chart", "app-1.0.0.tgz.prov": "provenance"})
+			},
+			artifact: helmConfig,
+			calls:    []string{oneManifest},
+		},
+		"an image of 127 layers": {
+			pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 127, "linux/amd64")) },
+			calls:  []string{oneManifest},
+		},
+		"the same layer twice": {
+			pushed: func(t *testing.T) remote.Taggable { return twice(t) },
+			calls:  []string{oneManifest},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			w.pushAny(t, "pushed", test.pushed(t))
+			seen := w.view(t, "pushed", test.sees)
+			layers, distinct := make([]knownvalue.Check, len(seen.layers)), []string{}
+			for i, layer := range seen.layers {
+				hash := must[v1.Hash](t)(layer.Digest())
+				if !slices.Contains(distinct, hash.String()) {
+					distinct = append(distinct, hash.String())
+				}
+				layers[i] = exactLayer(v1.Descriptor{
+					Digest:      hash,
+					MediaType:   must[v1types.MediaType](t)(layer.MediaType()),
+					Size:        must[int64](t)(layer.Size()),
+					Annotations: seen.manifest.Layers[i].Annotations,
+				})
+			}
+			arguments := []string{byTag("pushed")}
+			if test.platform != "" {
+				arguments = append(arguments, forPlatform(test.platform))
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps: []resource.TestStep{{
+					Config: w.provider() + imageConfig(arguments...),
+					ConfigStateChecks: expectAll(imageData, map[string]knownvalue.Check{
+						"annotations":     exactMap(seen.manifest.Annotations),
+						"artifact_type":   exactOrNull(test.artifact),
+						"config":          exactDescriptor(seen.manifest.Config),
+						"image_digest":    knownvalue.StringExact(seen.imageDigest),
+						"image_tag":       knownvalue.StringExact("pushed"),
+						"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + seen.imageDigest),
+						"layer_digests":   exactList(distinct),
+						"layers":          knownvalue.ListExact(layers),
+						"manifest_digest": knownvalue.StringExact(seen.manifestDigest),
+						"manifest_json":   hasDigest(seen.manifestDigest),
+						"media_type":      knownvalue.StringExact(seen.mediaType),
+						"platform":        exactOrNull(test.platform),
+						"platforms":       exactList(test.platforms),
+						"region":          knownvalue.StringExact(region),
+						"registry_id":     knownvalue.StringExact(account),
+					}),
+				}},
+			})
+			w.expectEachRead(t, test.calls...)
+		})
+	}
+}
+
+func TestAccImageByDigestAndByBoth(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	seen := w.view(t, tag, "")
+	for name, arguments := range map[string][]string{
+		"digest": {byDigest(seen.imageDigest)},
+		"both":   {byTag(tag), byDigest(seen.imageDigest)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps: []resource.TestStep{{
+					Config: w.provider() + imageConfig(arguments...),
+					ConfigStateChecks: []statecheck.StateCheck{
+						statecheck.ExpectKnownValue(imageData, tfjsonpath.New("image_digest"), knownvalue.StringExact(seen.imageDigest)),
+						statecheck.ExpectKnownValue(imageData, tfjsonpath.New("layers"), knownvalue.ListSizeExact(len(w.layers))),
+					},
+				}},
+			})
+		})
+	}
+}
+
+func TestAccImageInAnotherAccountAndRegion(t *testing.T) {
+	t.Parallel()
+	const otherAccount, otherRegion = "210987654321", "cn-north-1"
+	w := newEnv(t)
+	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
+	w.AllowAccount(otherAccount, otherRegion, repository, account)
+	seen := w.view(t, tag, "")
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + imageConfig(byTag(tag), `registry_id = "210987654321"`, `region = "cn-north-1"`),
+			ConfigStateChecks: expectAll(imageData, map[string]knownvalue.Check{
+				"region":      knownvalue.StringExact(otherRegion),
+				"registry_id": knownvalue.StringExact(otherAccount),
+				"image_uri":   knownvalue.StringExact("210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@" + seen.imageDigest),
+			}),
+		}},
+	})
+	for _, call := range w.Calls() {
+		if call.Region != otherRegion || call.RegistryID != otherAccount {
+			t.Errorf("asked registry %s in %s, want %s in %s", call.RegistryID, call.Region, otherAccount, otherRegion)
+		}
+	}
+}
+
+// Which keys there are must be known when for_each is planned.
+func TestAccImageLayersForEachDownloadURLInOnePlan(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "twice", twice(t))
+	layers := w.view(t, "twice", "").manifest.Layers
+	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
+		t.Fatalf("the layers are %v, want one of them twice", layers)
+	}
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+imageConfig(byTag("twice"))+`
+data "ecrlayer_download_url" "layer" {
+  for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
+  repository_name = data.ecrlayer_image.test.repository_name
+  layer_digest    = each.key
+}
+output "download_urls" {
+  value     = { for digest, layer in data.ecrlayer_download_url.layer : digest => layer.download_url }
+  sensitive = true
+}
+`)
+	c.init(t)
+	c.must(t, "plan")
+	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
+	c.must(t, "apply", "-auto-approve")
+	expectURLs(t, c.outputs(t)["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
+}
+
+// expectURLs fails unless an output is a map from each of these layers to a URL
+// which leads to it.
+func expectURLs(t *testing.T, output any, layers ...string) {
+	t.Helper()
+	urls, ok := output.(map[string]any)
+	if !ok || len(urls) != len(layers) {
+		t.Fatalf("there are %d URLs of %d layers", len(urls), len(layers))
+	}
+	for _, layer := range layers {
+		if err := leadsTo(layer).CheckValue(urls[layer]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAccImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
+	step := func(platform string, wrong ...string) resource.TestStep {
+		step := resource.TestStep{Config: w.provider() + imageConfig(byTag("single"), forPlatform(platform))}
+		if wrong != nil {
+			step.ExpectError = inOrder(wrong...)
+		}
+		return step
+	}
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
+		step("linux/s390x", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8"),
+		step("linux/arm64"),
+	}})
+	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+}
+
+func TestAccImageWaitsForApplyWhenItsTagIsUnknown(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{{
+			Config: w.provider() + fmt.Sprintf("resource \"terraform_data\" \"tag\" {\n  input = %q\n}\n", tag) + imageConfig("image_tag = terraform_data.tag.output"),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("image_digest")),
+				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("layers")),
+				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("registry_id")),
+			}},
+			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(imageData, tfjsonpath.New("layers"), knownvalue.ListSizeExact(3))},
+		}},
+	})
+}
+
+func TestAccImageReportsEveryFailureOfECR(t *testing.T) {
+	t.Parallel()
+	// In the order that they are printed in.
+	tests := map[ecrtypes.ImageFailureCode][]string{
+		ecrtypes.ImageFailureCodeInvalidImageDigest:            {"ECR rejected the image digest", "describe-images"},
+		ecrtypes.ImageFailureCodeInvalidImageTag:               {"ECR rejected the image tag", "image_tag", "list-images"},
+		ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest:    {"Tag and digest disagree", "pushed again", "image_digest"},
+		ecrtypes.ImageFailureCodeImageNotFound:                 {"Image not found", "image_tag", "region", "registry_id", "lifecycle policy", "us-east-1"},
+		ecrtypes.ImageFailureCodeMissingDigestAndTag:           {"Neither tag nor digest", "image_tag", "proxy"},
+		ecrtypes.ImageFailureCodeImageReferencedByManifestList: {"Image referenced by an index", "image_tag", "deleted"},
+		ecrtypes.ImageFailureCodeKmsError:                      {"KMS key not usable", "repository_name", "grants"},
+		ecrtypes.ImageFailureCodeUpstreamAccessDenied:          {"Upstream registry denied access", "repository_name", "pull-through cache", "Secrets Manager"},
+		ecrtypes.ImageFailureCodeUpstreamTooManyRequests:       {"Upstream registry throttled", "repository_name", "pull-through cache", "limit"},
+		ecrtypes.ImageFailureCodeUpstreamUnavailable:           {"Upstream registry not available", "repository_name", "pull-through cache"},
+		ecrtypes.ImageFailureCodeImageInaccessible:             {"Image inaccessible", "image_tag", "archived"},
+		"BrandNew": {"ECR failure BrandNew", "image_tag", "API_ImageFailure"},
+	}
+	for _, code := range ecrtypes.ImageFailureCode("").Values() {
+		if tests[code] == nil {
+			t.Errorf("there is no test of %s", code)
+		}
+	}
+	for code, want := range tests {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			w.FailImage(account, region, repository, tag, string(code), "for some reason")
+			parts := []string{want[0]}
+			rest := want[1:]
+			if rest[0] == "image_tag" || rest[0] == "repository_name" {
+				parts, rest = append(parts, rest[0]), rest[1:]
+			}
+			parts = append(parts, "Requested an image from ECR", "repository: team/app", "region: us-east-1", "resource: 1.0",
+				"returned "+string(code)+": for some reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt")
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps:                    []resource.TestStep{{Config: w.provider() + imageConfig(byTag(tag)), ExpectError: inOrder(append(parts, rest...)...)}},
+			})
+			w.expectEachRead(t, oneManifest)
+		})
+	}
+}
+
+func TestAccImageReportsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		prepare   func(*testing.T, *env)
+		arguments []string
+		want      []string // in this order
+	}{
+		"tag that there is not": {
+			arguments: []string{byTag("gone")},
+			want:      []string{"Image not found", "image_tag", "resource: gone", "ImageNotFound: Requested image not found", "request ID"},
+		},
+		"digest that there is not": {
+			arguments: []string{byDigest(absentDigest)},
+			want:      []string{"Image not found", "image_digest", absentDigest, "ImageNotFound"},
+		},
+		"tag and digest that disagree": {
+			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "other", built(t, 1, "linux/amd64")) },
+			arguments: []string{byTag("other"), "IMAGE"},
+			want:      []string{"Tag and digest disagree", "image_digest", "resource: other@sha256:", "ImageTagDoesNotMatchDigest", "remove one"},
+		},
+		"repository that there is not": {
+			arguments: []string{byTag(tag), `region = "eu-west-1"`},
+			want:      []string{"Repository not found", "repository_name", "BatchGetImage", "eu-west-1", "RepositoryNotFoundException", "registry_id"},
+		},
+		"access denied": {
+			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:BatchGetImage") },
+			arguments: []string{byTag(tag)},
+			want:      []string{"Access denied", "repository_name", "AccessDeniedException", "ecr:BatchGetImage", "arn:aws:ecr:us-east-1:<account>:repository/team/app"},
+		},
+		"image that the upstream registry does not give": {
+			prepare:   fault("UnableToGetUpstreamImageException"),
+			arguments: []string{byTag(tag)},
+			want:      []string{"Image not available upstream", "repository_name", "UnableToGetUpstreamImageException", "pull-through cache"},
+		},
+		"no platform of several": {
+			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			arguments: []string{byTag("many")},
+			want:      []string{"Platform required", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
+		},
+		"platform that there is not": {
+			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			arguments: []string{byTag("many"), forPlatform("linux/s390x")},
+			want:      []string{"Platform not found", "platform", "resource: many for platform linux/s390x", "not for platform linux/s390x", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
+		},
+		"platform of an attestation": {
+			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
+			want:      []string{"Platform not found", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
+		},
+		"index that names no platforms": {
+			prepare: func(t *testing.T, w *env) {
+				w.pushAny(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
+					mutate.IndexAddendum{Add: built(t, 1, "linux/amd64")}, mutate.IndexAddendum{Add: built(t, 1, "linux/arm64")}))
+			},
+			arguments: []string{byTag("untold"), forPlatform("linux/amd64")},
+			want:      []string{"No platform to select", "platform", "names 2 manifests without a platform", "image_digest", "sha256:"},
+		},
+		"index whose manifest is gone": {
+			prepare: func(t *testing.T, w *env) {
+				w.putIndex(t, "holed", map[string]any{
+					"mediaType": v1types.OCIManifestSchema1, "digest": absentDigest, "size": 7,
+					"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
+				})
+			},
+			arguments: []string{byTag("holed"), forPlatform("linux/arm64")},
+			want: []string{"Manifest of the index not found", "image_tag", "resource: holed for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
+				"ImageNotFound", "request ID", "Push the image again"},
+		},
+		"index in an index": {
+			prepare: func(t *testing.T, w *env) {
+				inner := indexOf(t, v1types.OCIImageIndex, built(t, 1, "linux/amd64"))
+				w.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
+			},
+			arguments: []string{byTag("nested")},
+			want:      []string{"No platform to select", "resource: nested", "names another index", "image_digest", "sha256:"},
+		},
+		"Docker's schema 1": {
+			prepare: func(_ *testing.T, w *env) {
+				w.PutManifest(account, region, repository, "old", string(v1types.DockerManifestSchema1Signed), []byte(`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`))
+			},
+			arguments: []string{byTag("old")},
+			want:      []string{"Unsupported manifest", "image_tag", "resource: old", "schema 1", "request ID"},
+		},
+		"manifest that is not the one of its digest": {
+			prepare: func(_ *testing.T, w *env) {
+				w.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
+			},
+			arguments: []string{byTag(tag)},
+			want:      []string{"Invalid response", "image_tag", "has the digest " + digest.FromString(`{"schemaVersion":2}`).String(), "proxy"},
+		},
+		"manifest that is none": {
+			prepare: func(_ *testing.T, w *env) {
+				w.PutManifest(account, region, repository, "text", string(v1types.OCIManifestSchema1), []byte("text"))
+			},
+			arguments: []string{byTag("text")},
+			want:      []string{"Broken image", "image_tag", "cannot be read"},
+		},
+		"no answer in time": {
+			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Hang: true}) },
+			arguments: []string{byTag(tag), "timeouts {\n    read = \"200ms\"\n  }"},
+			want:      []string{"Timeout", "BatchGetImage", "1 attempt", "Raise timeouts.read"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			if test.prepare != nil {
+				test.prepare(t, w)
+			}
+			arguments := slices.Clone(test.arguments)
+			if i := slices.Index(arguments, "IMAGE"); i >= 0 {
+				arguments[i] = byDigest(w.view(t, tag, "").imageDigest)
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps:                    []resource.TestStep{{Config: w.provider() + imageConfig(arguments...), ExpectError: inOrder(test.want...)}},
+			})
+		})
+	}
+}
+
+// putIndex stores an index of anything.
+func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
+	t.Helper()
+	raw := must[[]byte](t)(json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": v1types.OCIImageIndex, "manifests": manifests}))
+	w.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
+}
+
+// badImageInput is what both data sources that read an image reject, and with what
+// words.
+func badImageInput(w *env) map[string]struct {
+	arguments []string
+	want      []string
+} {
+	return map[string]struct {
+		arguments []string
+		want      []string
+	}{
+		"neither tag nor digest":     {nil, []string{"Invalid Attribute Combination", "ecrlayer_image", "At least one", "image_digest,image_tag"}},
+		"tag with a colon":           {[]string{byTag("app:1")}, []string{"Invalid image tag", "image_tag", "1 to 128", "app:1"}},
+		"empty tag":                  {[]string{byTag("")}, []string{"Invalid image tag", "image_tag"}},
+		"tag that is too long":       {[]string{byTag(strings.Repeat("x", 129))}, []string{"Invalid image tag", "128"}},
+		"digest as a tag":            {[]string{byTag(w.layers[0])}, []string{"Invalid image tag"}},
+		"short digest":               {[]string{byDigest("sha256:abc")}, []string{"Invalid image digest", "image_digest", "64 hexadecimal digits"}},
+		"good tag and a bad digest":  {[]string{byTag(tag), byDigest("1.0")}, []string{"Invalid image digest", "image_digest", "colon"}},
+		"platform without a slash":   {[]string{byTag(tag), forPlatform("amd64")}, []string{"Invalid platform", "platform", "linux/amd64"}},
+		"platform of four parts":     {[]string{byTag(tag), forPlatform("a/b/c/d")}, []string{"Invalid platform", "os/arch"}},
+		"repository with its host":   {[]string{byTag(tag), "REPOSITORY"}, []string{"Invalid repository name", "repository_name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
+		"short registry id":          {[]string{byTag(tag), `registry_id = "12345"`}, []string{"Invalid registry ID", "registry_id", "12 digits"}},
+		"region that is not there":   {[]string{byTag(tag), `region = "us-esat-1"`}, []string{"Unknown region", "region", "us-esat-1"}},
+		"timeout that is too short":  {[]string{byTag(tag), "timeouts {\n    read = \"0s\"\n  }"}, []string{"Invalid timeout", "longer than zero"}},
+		"digest and an empty string": {[]string{byDigest(w.layers[0]), byTag("")}, []string{"Invalid image tag"}},
+	}
+}
+
+func TestAccImageRejectsBadInputBeforeAnyCall(t *testing.T) {
+	t.Parallel()
+	expectRejected(t, imageConfig)
+}
+
+// expectRejected fails unless a data source rejects badImageInput without a call.
+func expectRejected(t *testing.T, config func(...string) string) {
+	t.Helper()
+	w := newEnv(t)
+	tests := badImageInput(w)
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		test := tests[name]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			arguments := slices.Clone(test.arguments)
+			body := config(arguments...)
+			if i := slices.Index(arguments, "REPOSITORY"); i >= 0 {
+				body = strings.Replace(config(slices.Delete(arguments, i, i+1)...), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1)
+			}
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				Steps:                    []resource.TestStep{{Config: w.provider() + body, ExpectError: inOrder(slices.Clone(test.want)...)}},
+			})
+		})
+	}
+	t.Cleanup(func() {
+		if calls := w.operations(); len(calls) > 0 {
+			t.Errorf("bad input led to calls: %v", calls)
+		}
+	})
+}
+
+func TestAccArtifactFilesExample(t *testing.T) {
+	t.Parallel()
+	if why := tooNew("provider::"); why != "" {
+		t.Skip(why)
+	}
+	w := newEnv(t)
+	files := map[string]string{"model.onnx": "weights", "tokenizer.json": "{}", "labels.txt": "cat\ndog\n"}
+	w.pushAny(t, "model", artifact(t, files))
+	c := newCLI(t, w)
+	c.useScenario(t, "artifact-files")
+	c.init(t)
+	c.must(t, "apply", "-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=model")
+	outputs := c.outputs(t)
+	urls, ok := outputs["download_urls"].(map[string]any)
+	if !ok || len(urls) != len(files) {
+		t.Fatalf("there are URLs of %d files, want %d", len(urls), len(files))
+	}
+	for title, content := range files {
+		if err := leadsTo(digest.FromString(content)).CheckValue(urls[title]); err != nil {
+			t.Errorf("%s: %v", title, err)
+		}
+	}
+}

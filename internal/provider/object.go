@@ -1,0 +1,308 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
+)
+
+// client is what the provider block comes to, for all objects.
+type client struct {
+	*ecrlayer.Client
+	profile              string // of the credentials, for diagnostics
+	skipRegionValidation bool
+}
+
+// arguments are those that all objects have in common. The model of each embeds
+// them.
+type arguments struct {
+	RepositoryName types.String `tfsdk:"repository_name"`
+	RegistryID     types.String `tfsdk:"registry_id"`
+	Region         types.String `tfsdk:"region"`
+	Timeouts       types.Object `tfsdk:"timeouts"`
+}
+
+func (a *arguments) common() *arguments { return a }
+
+// model is a pointer to a model M.
+type model[M any] interface {
+	*M
+	common() *arguments
+	// read makes the calls and sets the results. The repository's region is set.
+	read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error
+	// newOperation describes the calls for diagnostics.
+	newOperation() operation
+}
+
+// object is what Terraform reads under one name: a data source, an ephemeral
+// resource, or both.
+type object[M any, P model[M]] struct {
+	// name is what follows "ecrlayer".
+	name string
+	// attributes are those of its own.
+	attributes map[string]schema.Attribute
+
+	client *client
+}
+
+// configure takes what Configure of the provider made. It is nil while the
+// provider is not configured, as in validation.
+func (o *object[M, P]) configure(data any, diags *diag.Diagnostics) {
+	if data == nil {
+		return
+	}
+	c, ok := data.(*client)
+	if !ok {
+		diags.AddError("Internal error", fmt.Sprintf("The provider passed %T to ecrlayer%s. %s", data, o.name, reportBug))
+		return
+	}
+	o.client = c
+}
+
+// run sets the results of m. timeout is the argument that bounds it.
+func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Diagnostics {
+	a := m.common()
+	repo := ecrlayer.Repository{Name: a.RepositoryName.ValueString(), RegistryID: a.RegistryID.ValueString(), Region: a.Region.ValueString()}
+	if repo.Region == "" {
+		repo.Region = o.client.Region()
+	} else if diags := awsconfig.CheckRegion(path.Root("region"), repo.Region, o.client.skipRegionValidation); diags.HasError() {
+		return diags
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout(timeout))
+	defer cancel()
+	if err := m.read(ctx, o.client.Client, repo); err != nil {
+		op := m.newOperation()
+		op.repository, op.timeout, op.profile = repo, timeout, o.client.profile
+		return op.diagnostics(err)
+	}
+	a.Region = types.StringValue(repo.Region)
+	return nil
+}
+
+// timeout returns the duration in the timeouts block, which a validator has
+// checked, or the default.
+func (a *arguments) timeout(at path.Path) time.Duration {
+	name, _ := at.Steps().LastStep()
+	if s, ok := a.Timeouts.Attributes()[fmt.Sprint(name)].(types.String); ok && !s.IsNull() {
+		d, _ := time.ParseDuration(s.ValueString())
+		return d
+	}
+	return defaultTimeout
+}
+
+// dataSource is an object as a data source.
+type dataSource[M any, P model[M]] struct {
+	object[M, P]
+	description string
+}
+
+func (d *dataSource[M, P]) Metadata(_ context.Context, request datasource.MetadataRequest, response *datasource.MetadataResponse) {
+	response.TypeName = request.ProviderTypeName + d.name
+}
+
+func (d *dataSource[M, P]) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
+	response.Schema = schema.Schema{
+		MarkdownDescription: d.description,
+		Attributes:          withCommon(d.attributes),
+		Blocks: map[string]schema.Block{"timeouts": schema.SingleNestedBlock{Attributes: map[string]schema.Attribute{
+			"read": schema.StringAttribute{Optional: true, MarkdownDescription: descriptionTimeout, Validators: []validator.String{timeoutDuration}},
+		}}},
+	}
+}
+
+func (d *dataSource[M, P]) Configure(_ context.Context, request datasource.ConfigureRequest, response *datasource.ConfigureResponse) {
+	d.configure(request.ProviderData, &response.Diagnostics)
+}
+
+func (d *dataSource[M, P]) Read(ctx context.Context, request datasource.ReadRequest, response *datasource.ReadResponse) {
+	var m M
+	response.Diagnostics.Append(request.Config.Get(ctx, &m)...)
+	if !response.Diagnostics.HasError() {
+		response.Diagnostics.Append(d.run(ctx, &m, readTimeout)...)
+	}
+	if !response.Diagnostics.HasError() {
+		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
+	}
+}
+
+// ephemeralResource is an object as an ephemeral resource.
+type ephemeralResource[M any, P model[M]] struct {
+	object[M, P]
+	description string
+}
+
+func (e *ephemeralResource[M, P]) Metadata(_ context.Context, request ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
+	response.TypeName = request.ProviderTypeName + e.name
+}
+
+func (e *ephemeralResource[M, P]) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
+	response.Schema = ephemeralschema.Schema{
+		MarkdownDescription: e.description,
+		Attributes:          ephemeralAttributes(withCommon(e.attributes)),
+		Blocks: map[string]ephemeralschema.Block{"timeouts": ephemeralschema.SingleNestedBlock{Attributes: map[string]ephemeralschema.Attribute{
+			"open": ephemeralschema.StringAttribute{Optional: true, MarkdownDescription: descriptionTimeout, Validators: []validator.String{timeoutDuration}},
+		}}},
+	}
+}
+
+func (e *ephemeralResource[M, P]) Configure(_ context.Context, request ephemeral.ConfigureRequest, response *ephemeral.ConfigureResponse) {
+	e.configure(request.ProviderData, &response.Diagnostics)
+}
+
+func (e *ephemeralResource[M, P]) Open(ctx context.Context, request ephemeral.OpenRequest, response *ephemeral.OpenResponse) {
+	var m M
+	response.Diagnostics.Append(request.Config.Get(ctx, &m)...)
+	if !response.Diagnostics.HasError() {
+		response.Diagnostics.Append(e.run(ctx, &m, openTimeout)...)
+	}
+	if !response.Diagnostics.HasError() {
+		response.Diagnostics.Append(response.Result.Set(ctx, &m)...)
+	}
+}
+
+// ephemeralAttributes returns the attributes of a data source as those of an
+// ephemeral resource. The framework's types for the two have the same fields.
+func ephemeralAttributes(attributes map[string]schema.Attribute) map[string]ephemeralschema.Attribute {
+	converted := make(map[string]ephemeralschema.Attribute, len(attributes))
+	for name, attribute := range attributes {
+		switch a := attribute.(type) {
+		case schema.StringAttribute:
+			converted[name] = ephemeralschema.StringAttribute(a)
+		case schema.ListAttribute:
+			converted[name] = ephemeralschema.ListAttribute(a)
+		case schema.MapAttribute:
+			converted[name] = ephemeralschema.MapAttribute(a)
+		default:
+			panic(fmt.Sprintf("%s: no ephemeral counterpart of %T", name, attribute))
+		}
+	}
+	return converted
+}
+
+// withCommon returns the schema of arguments, and own.
+func withCommon(own map[string]schema.Attribute) map[string]schema.Attribute {
+	attributes := map[string]schema.Attribute{
+		"repository_name": schema.StringAttribute{
+			Required:            true,
+			MarkdownDescription: "Name of the repository, without the registry host.",
+			Validators:          []validator.String{repositoryName},
+		},
+		"registry_id": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials.",
+			Validators:          []validator.String{registryID},
+		},
+		"region": schema.StringAttribute{
+			Optional:            true,
+			Computed:            true,
+			MarkdownDescription: "AWS region of the registry. Default: the provider's.",
+			Validators:          []validator.String{regionCode},
+		},
+	}
+	maps.Copy(attributes, own)
+	return attributes
+}
+
+func computedString(description string) schema.StringAttribute {
+	return schema.StringAttribute{Computed: true, MarkdownDescription: description}
+}
+
+func computedList(description string) schema.ListAttribute {
+	return schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: description}
+}
+
+func computedMap(description string) schema.MapAttribute {
+	return schema.MapAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: description}
+}
+
+// defaultTimeout bounds a read unless the timeouts block sets another duration.
+const defaultTimeout = 5 * time.Minute
+
+const descriptionTimeout = "Maximum duration, including retries, such as `30s` or `10m`. Default `5m`."
+
+var (
+	readTimeout = path.Root("timeouts").AtName("read")
+	openTimeout = path.Root("timeouts").AtName("open")
+
+	repositoryName  = validate.String{Summary: "Invalid repository name", Check: checkRepositoryName}
+	registryID      = validate.String{Summary: "Invalid registry ID", Check: ecrlayer.ValidateRegistryID}
+	regionCode      = validate.String{Summary: "Invalid region", Check: ecrlayer.ValidateRegion}
+	layerDigest     = validate.String{Summary: "Invalid layer digest", Check: checkDigest}
+	timeoutDuration = validate.String{Summary: "Invalid timeout", Check: func(s string) error {
+		if d, err := time.ParseDuration(s); err != nil || d <= 0 {
+			return fmt.Errorf("must be a duration longer than zero, such as 30s or 10m; the default is %s", defaultTimeout)
+		}
+		return nil
+	}}
+)
+
+// checkRepositoryName refuses names that begin with a registry host of ECR, which
+// ECR's grammar allows and nobody means.
+func checkRepositoryName(name string) error {
+	uri, err := ecrlayer.ParseImageURI(name)
+	switch {
+	case err == nil:
+		return fmt.Errorf("must not include the registry host: set repository_name = %q, registry_id = %q and region = %q, or use the function parse_image_uri",
+			uri.RepositoryName, uri.RegistryID, uri.Region)
+	case strings.HasPrefix(name, "public.ecr.aws/"):
+		return fmt.Errorf("must be in a private registry: %w", err)
+	default:
+		return ecrlayer.ValidateRepositoryName(name)
+	}
+}
+
+func checkDigest(s string) error {
+	_, err := ecrlayer.ParseLayerDigest(s)
+	return err
+}
+
+// rfc3339 returns a time as an attribute, null if it is zero.
+func rfc3339(t time.Time) timetypes.RFC3339 {
+	if t.IsZero() {
+		return timetypes.NewRFC3339Null()
+	}
+	return timetypes.NewRFC3339TimeValue(t)
+}
+
+// stringOrNull returns a string, null if it is empty.
+func stringOrNull(s string) types.String {
+	if s == "" {
+		return types.StringNull()
+	}
+	return types.StringValue(s)
+}
+
+// nonNil returns a slice that is not nil, which Terraform would take for null.
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// nonNilMap is nonNil for a map.
+func nonNilMap(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
