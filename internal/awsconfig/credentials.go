@@ -247,7 +247,7 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 		case role != "":
 			if cause.At != nil {
 				for _, step := range cause.At(failure).Steps() {
-					at = at.AtName(fmt.Sprint(step))
+					at = at.AtName(step.String())
 				}
 			}
 			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(cause.Summary), failure.detail("The role "+role+" cannot be assumed.", exchange, cause.Advice))

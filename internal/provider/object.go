@@ -102,7 +102,7 @@ func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Dia
 // checked, or the default.
 func (a *arguments) timeout(at path.Path) time.Duration {
 	name, _ := at.Steps().LastStep()
-	if s, ok := a.Timeouts.Attributes()[fmt.Sprint(name)].(types.String); ok && !s.IsNull() {
+	if s, ok := a.Timeouts.Attributes()[name.String()].(types.String); ok && !s.IsNull() {
 		d, _ := time.ParseDuration(s.ValueString())
 		return d
 	}
