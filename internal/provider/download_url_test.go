@@ -18,7 +18,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
@@ -57,182 +56,163 @@ func TestAccDownloadURLOfALayerCanBeFetchedWithoutCredentials(t *testing.T) {
 	})
 }
 
-func TestAccDownloadURLOfAnImagesConfigWorksToo(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLConfig(w.config),
-			ConfigStateChecks: []statecheck.StateCheck{expectDownload(downloadURL, tfjsonpath.New("download_url"), w.config)},
-		}},
-	})
+// kinds are the kinds of objects that return download URLs, and the name of the
+// timeout of each.
+var kinds = map[string]string{"data": "read", "ephemeral": "open"}
+
+// ofKind returns the configuration of a data source as one of another kind. TIMEOUT
+// stands for the name of the timeout.
+func ofKind(kind, config string) string {
+	return strings.NewReplacer("data \"", kind+" \"", "TIMEOUT", kinds[kind]).Replace(config)
 }
 
-func TestAccDownloadURLInAnotherAccountAndRegion(t *testing.T) {
+func TestDownloadURLOfAConfig(t *testing.T) {
 	t.Parallel()
-	const otherAccount, otherRegion = "210987654321", "eu-central-1"
-	w := newEnv(t)
-	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
-	w.AllowAccount(otherAccount, otherRegion, repository, account)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLConfig(w.layers[0], `registry_id = "210987654321"`, `region = "eu-central-1"`),
-			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[0]),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("region"), knownvalue.StringExact(otherRegion)),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("registry_id"), knownvalue.StringExact(otherAccount)),
-			},
-		}},
-	})
-	for _, call := range w.Calls() {
-		if call.Service == "ecr" && (call.Region != otherRegion || call.RegistryID != otherAccount) {
-			t.Errorf("asked registry %s in %s, want %s in %s", call.RegistryID, call.Region, otherAccount, otherRegion)
-		}
+	for kind := range kinds {
+		w := newEnv(t)
+		evaluate(t, w.provider()+ofKind(kind, downloadURLConfig(w.config))).expect(t, map[string]knownvalue.Check{
+			"download_url": leadsTo(w.config),
+			"layer_digest": knownvalue.StringExact(w.config),
+			"region":       knownvalue.StringExact(region),
+			"registry_id":  knownvalue.Null(),
+			"expires_at":   expiresIn(time.Hour),
+		})
+		w.expectCalls(t, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 	}
 }
 
-func TestAccDownloadURLWaitsForApplyWhenItsArgumentsAreUnknown(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + fmt.Sprintf(`
-resource "terraform_data" "digest" {
-  input = %q
-}
-data "ecrlayer_download_url" "test" {
-  repository_name = %q
-  layer_digest    = terraform_data.digest.output
-}
-`, w.layers[0], repository),
-			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
-				plancheck.ExpectUnknownValue(downloadURL, tfjsonpath.New("download_url")),
-				plancheck.ExpectUnknownValue(downloadURL, tfjsonpath.New("layer_digest")),
-			}},
-			ConfigStateChecks: []statecheck.StateCheck{expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[0])},
-		}},
-	})
-}
-
-func TestAccDownloadURLReportsEveryAnswerOfECR(t *testing.T) {
+func TestDownloadURLErrors(t *testing.T) {
 	t.Parallel()
 	const orphan = "a layer without an image"
-	const absent = "sha256:00000000000000000000000000000000000000000000000000000000000000aa"
 	tests := map[string]struct {
 		prepare   func(*testing.T, *env)
+		provider  string
 		digest    string
 		arguments []string
+		attribute string
 		want      []string // in this order
 	}{
 		"repository not found": {
 			arguments: []string{`region = "eu-west-1"`},
-			want:      []string{"Repository not found", "repository_name", "team/app", "eu-west-1", "RepositoryNotFoundException", "request ID [0-9a-f-]{36}", "region eu-west-1", "registry_id"},
+			attribute: "repository_name",
+			want:      []string{"Repository not found", "team/app", "eu-west-1", "RepositoryNotFoundException", "request ID [0-9a-f-]{36}", "region eu-west-1", "registry_id"},
 		},
 		"layer not found": {
-			digest: absent,
-			want:   []string{"Layer not found", "layer_digest", absent, "LayersNotFoundException", "diff_id", "image itself", "another repository", "ecrlayer_image"},
+			digest:    absentDigest,
+			attribute: "layer_digest",
+			want:      []string{"Layer not found", absentDigest, "LayersNotFoundException", "diff_id", "image itself", "another repository", "ecrlayer_image"},
 		},
-		"layer that no image refers to": {
-			prepare: func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
-			digest:  digest.FromString(orphan).String(),
-			want:    []string{"Layer inaccessible", "layer_digest", "LayerInaccessibleException", "no image"},
+		"layer of no image": {
+			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+			digest:    digest.FromString(orphan).String(),
+			attribute: "layer_digest",
+			want:      []string{"Layer inaccessible", "LayerInaccessibleException", "no image"},
 		},
-		"layer that the upstream registry does not give": {
-			prepare: fault("UnableToGetUpstreamLayerException"),
-			want:    []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
+		"layer not available upstream": {
+			prepare:   fault("UnableToGetUpstreamLayerException"),
+			attribute: "repository_name",
+			want:      []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
 		},
-		"another account's repository": {
-			prepare: func(t *testing.T, w *env) {
-				w.push(t, "210987654321", region, repository, tag, w.image)
-			},
+		"repository of another account": {
+			prepare:   func(t *testing.T, w *env) { w.push(t, "210987654321", region, repository, tag, w.image) },
 			arguments: []string{`registry_id = "210987654321"`},
-			want:      []string{"Access denied", "repository_name", "AccessDeniedException", "ecr:GetDownloadUrlForLayer", "arn:aws:ecr:us-east-1:210987654321:repository/team/app", "repository policy"},
+			attribute: "repository_name",
+			want:      []string{"Access denied", "AccessDeniedException", "ecr:GetDownloadUrlForLayer", "arn:aws:ecr:us-east-1:210987654321:repository/team/app", "repository policy"},
 		},
-		"credentials of nobody": {
+		"unknown access key": {
 			prepare: func(_ *testing.T, w *env) { w.user.AccessKeyID = "AKIANOBODY" },
 			want:    []string{"Invalid credentials", "UnrecognizedClientException", "provider block"},
 		},
-		"another secret key": {
+		"wrong secret key": {
 			prepare: func(_ *testing.T, w *env) { w.user.SecretAccessKey = "wrong" },
 			want:    []string{"Invalid signature", "InvalidSignatureException", "secret key"},
 		},
 		"expired credentials": {
-			prepare: func(_ *testing.T, w *env) {
-				w.user.Expires = time.Now().Add(-time.Minute)
-				w.AddCredentials(w.user)
-			},
-			want: []string{"Credentials expired", "ExpiredTokenException", "Authenticate again"},
+			prepare: expireCredentials,
+			want:    []string{"Credentials expired", "ExpiredTokenException", "Authenticate again"},
 		},
-		"an error code of tomorrow": {
+		"unknown error code": {
 			prepare: fault("BrandNewException"),
 			want:    []string{"ECR error BrandNewException", "BrandNewException", "CommonErrors"},
 		},
-		"an argument that ECR rejects": {
-			prepare: fault("InvalidParameterException"),
-			want:    []string{"ECR rejected an argument", "layer_digest", "InvalidParameterException"},
+		"rejected argument": {
+			prepare:   fault("InvalidParameterException"),
+			attribute: "layer_digest",
+			want:      []string{"ECR rejected an argument", "InvalidParameterException"},
+		},
+		"throttled": {
+			prepare:  fault("ThrottlingException"),
+			provider: "max_retries = 2",
+			want:     []string{"Throttled", "ThrottlingException", "2 attempts", "max_retries"},
+		},
+		"no response in time": {
+			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Hang: true}) },
+			arguments: []string{"timeouts {\n TIMEOUT = \"200ms\"\n }"},
+			attribute: "timeouts.TIMEOUT",
+			want:      []string{"Timeout", "GetDownloadUrlForLayer", "Raise timeouts.(read|open)"},
+		},
+		"region not in the SDK": {
+			arguments: []string{`region = "us-esat-1"`},
+			attribute: "region",
+			want:      []string{"Unknown region", "us-esat-1", "skip_region_validation"},
 		},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newEnv(t)
-			if test.prepare != nil {
-				test.prepare(t, w)
-			}
-			layer := test.digest
-			if layer == "" {
-				layer = w.layers[0]
-			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps: []resource.TestStep{{
-					Config:      w.provider() + downloadURLConfig(layer, test.arguments...),
-					ExpectError: inOrder(test.want...),
-				}},
+		for kind := range kinds {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newEnv(t)
+				if test.prepare != nil {
+					test.prepare(t, w)
+				}
+				layer := test.digest
+				if layer == "" {
+					layer = w.layers[0]
+				}
+				evaluate(t, w.provider(test.provider)+ofKind(kind, downloadURLConfig(layer, test.arguments...))).
+					mustFail(t, strings.Replace(test.attribute, "TIMEOUT", kinds[kind], 1), test.want...)
 			})
-		})
+		}
 	}
 }
 
-func TestAccDownloadURLRejectsBadInputBeforeAnyCall(t *testing.T) {
+func TestDownloadURLRejectsInvalidArguments(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	good := w.layers[0]
-	tests := map[string]struct {
-		config string
-		want   []string
+	for name, test := range map[string]struct {
+		config    string
+		attribute string
+		want      []string
 	}{
-		"digest without algorithm":    {w.provider() + downloadURLConfig(strings.TrimPrefix(good, "sha256:")), []string{"Invalid layer digest", "layer_digest", "colon"}},
-		"digest in upper case":        {w.provider() + downloadURLConfig("sha256:"+strings.Repeat("A", 64)), []string{"Invalid layer digest", "lowercase"}},
-		"short digest":                {w.provider() + downloadURLConfig("sha256:abc"), []string{"Invalid layer digest", "64 hexadecimal digits"}},
-		"repository in upper case":    {w.provider() + strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), []string{"Invalid repository name", "repository_name", "lowercase"}},
-		"repository with its host":    {w.provider() + strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), []string{"Invalid repository name", "host"}},
-		"short registry id":           {w.provider() + downloadURLConfig(good, `registry_id = "12345"`), []string{"Invalid registry ID", "registry_id", "12 digits"}},
-		"region that is no code":      {w.provider() + downloadURLConfig(good, `region = "N. Virginia"`), []string{"Invalid region", "region", "us-east-1"}},
-		"region that is not there":    {w.provider() + downloadURLConfig(good, `region = "us-esat-1"`), []string{"Unknown region", "region", "us-esat-1", "skip_region_validation"}},
-		"timeout that is no duration": {w.provider() + downloadURLConfig(good, "timeouts {\n read = \"soon\"\n }"), []string{"Invalid timeout", "duration longer than zero", "soon"}},
-		"provider's region":           {strings.Replace(w.provider(), region, "us-esat-1", 1) + downloadURLConfig(good), []string{"Unknown region", "region"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps:                    []resource.TestStep{{Config: test.config, ExpectError: inOrder(test.want...)}},
+		"digest without algorithm":  {downloadURLConfig(strings.TrimPrefix(good, "sha256:")), "layer_digest", []string{"Invalid layer digest", "colon"}},
+		"digest in upper case":      {downloadURLConfig("sha256:" + strings.Repeat("A", 64)), "layer_digest", []string{"Invalid layer digest", "lowercase"}},
+		"short digest":              {downloadURLConfig("sha256:abc"), "layer_digest", []string{"Invalid layer digest", "64 hexadecimal digits"}},
+		"repository in upper case":  {strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), "repository_name", []string{"Invalid repository name", "lowercase"}},
+		"repository with its host":  {strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), "repository_name", []string{"Invalid repository name", "host"}},
+		"short registry ID":         {downloadURLConfig(good, `registry_id = "12345"`), "registry_id", []string{"Invalid registry ID", "12 digits"}},
+		"region that is not a code": {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
+		"timeout":                   {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
+		"layer_digests":             {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
+		"null in layer_digests":     {strings.Replace(downloadURLsConfig(w.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
+	} {
+		for kind, timeout := range kinds {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				attribute := strings.Replace(test.attribute, "TIMEOUT", timeout, 1)
+				evaluate(t, w.provider()+ofKind(kind, test.config)).mustFail(t, attribute, test.want...)
 			})
-		})
-	}
-	t.Cleanup(func() {
-		if calls := w.operations(); len(calls) > 0 {
-			t.Errorf("bad input led to calls: %v", calls)
 		}
-	})
+	}
+	w.expectCalls(t)
 }
 
-// fault makes ECR answer every call with an error code.
+// expireCredentials ends the user's session.
+func expireCredentials(_ *testing.T, w *env) {
+	w.user.Expires = time.Now().Add(-time.Minute)
+	w.AddCredentials(w.user)
+}
+
+// fault makes ECR return an error code for every request.
 func fault(code string) func(*testing.T, *env) {
 	return func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }

@@ -5,7 +5,6 @@ package provider_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
@@ -139,103 +137,41 @@ func TestAccDownloadURLsOfAThousandLayers(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	layers := w.pushLayers(t, 1000)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLsConfig(layers),
-			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(layers))},
-		}},
-	})
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider+downloadURLsConfig(layers))
+	c.init(t)
+	c.must(t, "plan")
 	w.expectCallsOfEachRead(t, layers)
 }
 
-func TestAccDownloadURLsExpireWithTheFirst(t *testing.T) {
+func TestDownloadURLsExpiry(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	lifetimes := strings.NewReplacer("X-Amz-Expires=3600", "X-Amz-Expires=1200")
-	w.Inject(ecrtest.Fault{
-		Match:   func(call ecrtest.Call) bool { return slices.Contains(call.References, w.layers[1]) },
-		Rewrite: func(body []byte) []byte { return []byte(lifetimes.Replace(string(body))) },
-	})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLsConfig(w.layers),
-			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), expiresIn(20*time.Minute))},
-		}},
-	})
+	for name, test := range map[string]struct {
+		old, with string
+		want      knownvalue.Check
+	}{
+		"that of the first": {"X-Amz-Expires=3600", "X-Amz-Expires=1200", expiresIn(20 * time.Minute)},
+		"none":              {"X-Amz-Expires", "Expires", knownvalue.Null()},
+	} {
+		for kind := range kinds {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newEnv(t)
+				w.Inject(ecrtest.Fault{
+					Match: func(call ecrtest.Call) bool {
+						return test.with == "Expires" || slices.Contains(call.References, w.layers[1])
+					},
+					Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), test.old, test.with)) },
+				})
+				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(append(slices.Clone(w.layers), w.layers...))))
+				o.expect(t, map[string]knownvalue.Check{"download_urls": oneURLEach(w.layers), "expires_at": test.want})
+				w.expectCallsOfEachRead(t, w.layers)
+			})
+		}
+	}
 }
 
-func TestAccDownloadURLsWithoutAnExpiry(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), "X-Amz-Expires", "Expires")) }})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLsConfig(w.layers),
-			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), knownvalue.Null()),
-				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), knownvalue.MapSizeExact(len(w.layers))),
-			},
-		}},
-	})
-}
-
-func TestAccDownloadURLsInAnotherAccountAndRegion(t *testing.T) {
-	t.Parallel()
-	const otherAccount, otherRegion = "210987654321", "eu-central-1"
-	w := newEnv(t)
-	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
-	w.AllowAccount(otherAccount, otherRegion, repository, account)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLsConfig(w.layers, `registry_id = "210987654321"`, `region = "eu-central-1"`),
-			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURLs, tfjsonpath.New("download_urls").AtMapKey(w.layers[0]), w.layers[0]),
-				statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("region"), knownvalue.StringExact(otherRegion)),
-			},
-		}},
-	})
-}
-
-func TestAccDownloadURLsWaitForApplyWhenTheirDigestsAreUnknown(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + fmt.Sprintf(`
-resource "terraform_data" "digest" {
-  input = %q
-}
-data "ecrlayer_download_urls" "test" {
-  repository_name = %q
-  layer_digests   = [%q, terraform_data.digest.output]
-}
-`, w.layers[0], repository, w.layers[1]),
-			ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownValue(downloadURLs, tfjsonpath.New("download_urls"))}},
-			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(w.layers[:2]))},
-		}},
-	})
-}
-
-func TestAccDownloadURLsAreNotFailedByThrottling(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	layers := w.pushLayers(t, 60)
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 150})
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLsConfig(layers),
-			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("download_urls"), oneURLEach(layers))},
-		}},
-	})
-}
-
-func TestAccDownloadURLsReportsAllThatFailTogether(t *testing.T) {
+func TestDownloadURLsErrors(t *testing.T) {
 	t.Parallel()
 	const orphan = "a layer without an image"
 	orphaned := digest.FromString(orphan).String()
@@ -245,113 +181,81 @@ func TestAccDownloadURLsReportsAllThatFailTogether(t *testing.T) {
 		return append([]string{"LayersNotFoundException", "HTTP 400, request ID [0-9a-f-]{36}, 1 attempt"}, digests...)
 	}
 	tests := map[string]struct {
-		prepare func(*testing.T, *env)
-		more    []string // digests besides those of the image's layers
-		only    bool     // not those of the image's layers
-		want    []string // in this order
-		without []string
+		prepare   func(*testing.T, *env)
+		more      []string // digests besides those of the image's layers
+		only      bool     // not those of the image's layers
+		attribute string
+		want      []string // in this order
+		without   []string
 	}{
 		"one of several": {
-			more:    absent[:1],
-			want:    append([]string{"Layer not found: 1 of 4 layers", "layer_digests", "repository: team/app", "region: us-east-1", "4 digests", `not found \(1\)`}, append(list(absent[:1]), "diff_id", "ecrlayer_image")...),
-			without: []string{"more"},
+			more:      absent[:1],
+			attribute: "layer_digests",
+			want:      append([]string{"Layer not found: 1 of 4 layers", "repository: team/app", "region: us-east-1", "4 digests", `not found \(1\)`}, append(list(absent[:1]), "diff_id", "ecrlayer_image")...),
+			without:   []string{"more"},
 		},
-		"one alone": {
+		"the only one": {
 			more: absent[:1], only: true,
-			want: []string{"Layer not found", "layer_digests", absent[0], "LayersNotFoundException", "diff_id"},
+			attribute: "layer_digests",
+			want:      []string{"Layer not found", absent[0], "LayersNotFoundException", "diff_id"},
 		},
-		"of several kinds": {
-			prepare: func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
-			more:    append(slices.Clone(absent[:3]), orphaned),
-			want:    []string{"4 of 7 layers failed", "layer_digests", "request ID"},
+		"two kinds": {
+			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+			more:      append(slices.Clone(absent[:3]), orphaned),
+			attribute: "layer_digests",
+			want:      []string{"4 of 7 layers failed", "request ID"},
 		},
 		"25": {
-			more:    absent,
-			want:    append([]string{"Layer not found: 25 of 28 layers", "28 digests", `not found \(25\)`}, append(list(absent[:20]), "and 5 more", "diff_id")...),
-			without: absent[20:],
+			more:      absent,
+			attribute: "layer_digests",
+			want:      append([]string{"Layer not found: 25 of 28 layers", "28 digests", `not found \(25\)`}, append(list(absent[:20]), "and 5 more", "diff_id")...),
+			without:   absent[20:],
 		},
-		"all, each for itself": {
+		"all": {
 			more: absent[:3], only: true,
-			want: append([]string{"Layer not found: 3 of 3 layers"}, append(list(absent[:3]), "diff_id")...),
+			attribute: "layer_digests",
+			want:      append([]string{"Layer not found: 3 of 3 layers"}, append(list(absent[:3]), "diff_id")...),
 		},
-		"all, as access is denied": {
-			prepare: func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
-			more:    absent,
-			want:    []string{"Access denied", "repository_name", "28 digests", "AccessDeniedException", "request ID", "ecr:GetDownloadUrlForLayer", "repository policy"},
+		"all, access denied": {
+			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			more:      absent,
+			attribute: "repository_name",
+			want:      []string{"Access denied", "28 digests", "AccessDeniedException", "request ID", "ecr:GetDownloadUrlForLayer", "repository policy"},
 		},
-		"all, as credentials have expired": {
-			prepare: func(_ *testing.T, w *env) {
-				w.user.Expires = time.Now().Add(-time.Minute)
-				w.AddCredentials(w.user)
-			},
-			want: []string{"Credentials expired", "3 digests", "ExpiredTokenException", "Authenticate again"},
+		"all, expired credentials": {
+			prepare: expireCredentials,
+			want:    []string{"Credentials expired", "3 digests", "ExpiredTokenException", "Authenticate again"},
 		},
-		"all, as there is no repository": {
-			prepare: func(_ *testing.T, w *env) {
-				w.Inject(ecrtest.Fault{Service: "ecr", Code: "RepositoryNotFoundException", Message: "no"})
-			},
-			want: []string{"Repository not found", "repository_name", "3 digests", "RepositoryNotFoundException", "registry_id"},
+		"all, no repository": {
+			prepare:   fault("RepositoryNotFoundException"),
+			attribute: "repository_name",
+			want:      []string{"Repository not found", "3 digests", "RepositoryNotFoundException", "registry_id"},
 		},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newEnv(t)
-			if test.prepare != nil {
-				test.prepare(t, w)
-			}
-			layers := test.more
-			if !test.only {
-				layers = append(slices.Clone(w.layers), test.more...)
-			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				ErrorCheck: func(err error) error {
-					if err == nil {
-						return errors.New("there is no error")
+		for kind := range kinds {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newEnv(t)
+				if test.prepare != nil {
+					test.prepare(t, w)
+				}
+				layers := test.more
+				if !test.only {
+					layers = append(slices.Clone(w.layers), test.more...)
+				}
+				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(layers)))
+				o.mustFail(t, test.attribute, test.want...)
+				detail := o.Diagnostics[0].Detail
+				for _, part := range test.without {
+					if strings.Contains(detail, part) {
+						t.Errorf("%q is in\n%s", part, detail)
 					}
-					once := strings.Count(err.Error(), "Error: ") == 1 && strings.Count(err.Error(), "repository: ") == 1
-					if !once || !inOrder(slices.Clone(test.want)...).MatchString(err.Error()) {
-						return err
-					}
-					_, detail, _ := strings.Cut(err.Error(), "Requested the download") // After the configuration, with all digests.
-					for _, part := range test.without {
-						if strings.Contains(detail, part) {
-							return fmt.Errorf("%q is in: %w", part, err)
-						}
-					}
-					return nil
-				},
-				Steps: []resource.TestStep{{Config: w.provider() + downloadURLsConfig(layers)}},
+				}
+				if strings.Count(detail, "repository: ") != 1 {
+					t.Errorf("the repository is not named once:\n%s", detail)
+				}
 			})
-		})
-	}
-}
-
-func TestAccDownloadURLsRejectsBadInputBeforeAnyCall(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	tests := map[string]struct {
-		config string
-		want   []string
-	}{
-		"a bad digest among good ones": {w.provider() + downloadURLsConfig([]string{w.layers[0], "sha256:abc", w.layers[1]}), []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
-		"a null digest":                {w.provider() + strings.Replace(downloadURLsConfig(w.layers), "layer_digests = [", "layer_digests = [null,", 1), []string{"(?i)null"}},
-		"repository in upper case":     {w.provider() + strings.Replace(downloadURLsConfig(w.layers), repository, "Team/App", 1), []string{"Invalid repository name", "repository_name"}},
-		"region that is not there":     {w.provider() + downloadURLsConfig(w.layers, `region = "us-esat-1"`), []string{"Unknown region", "us-esat-1"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps:                    []resource.TestStep{{Config: test.config, ExpectError: inOrder(test.want...)}},
-			})
-		})
-	}
-	t.Cleanup(func() {
-		if calls := w.operations(); len(calls) > 0 {
-			t.Errorf("bad input led to calls: %v", calls)
 		}
-	})
+	}
 }

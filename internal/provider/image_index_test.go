@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
@@ -39,23 +38,17 @@ func TestAccImageIndexListsEveryManifest(t *testing.T) {
 		}
 		entries[i] = knownvalue.ObjectExact(checks)
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + indexConfig(byTag("many")),
-			ConfigStateChecks: expectAll(imageIndexData, map[string]knownvalue.Check{
-				"annotations":   exactMap(manifest.Annotations),
-				"artifact_type": knownvalue.Null(),
-				"image_digest":  knownvalue.StringExact(imageDigest),
-				"image_uri":     knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + imageDigest),
-				"manifest_json": hasDigest(imageDigest),
-				"manifests":     knownvalue.ListExact(entries),
-				"media_type":    knownvalue.StringExact(string(manifest.MediaType)),
-				"platforms":     exactList(indexPlatforms),
-				"region":        knownvalue.StringExact(region),
-				"registry_id":   knownvalue.StringExact(account),
-			}),
-		}},
+	w.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
+		"annotations":   exactMap(manifest.Annotations),
+		"artifact_type": knownvalue.Null(),
+		"image_digest":  knownvalue.StringExact(imageDigest),
+		"image_uri":     knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + imageDigest),
+		"manifest_json": hasDigest(imageDigest),
+		"manifests":     knownvalue.ListExact(entries),
+		"media_type":    knownvalue.StringExact(string(manifest.MediaType)),
+		"platforms":     exactList(indexPlatforms),
+		"region":        knownvalue.StringExact(region),
+		"registry_id":   knownvalue.StringExact(account),
 	})
 	w.expectEachRead(t, oneManifest)
 }
@@ -87,11 +80,8 @@ output "architectures" {
 	}
 }
 
-func TestAccImageIndexOfAnImageThatIsNone(t *testing.T) {
+func TestImageIndexOfAnImage(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: w.provider() + indexConfig(byTag(tag)), ExpectError: inOrder("Not an index", "image_tag", "resource: 1.0", "not an index", "ecrlayer_image")}},
-	})
+	evaluate(t, w.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
 }

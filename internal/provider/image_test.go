@@ -4,9 +4,9 @@
 package provider_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +19,6 @@ import (
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -42,22 +39,25 @@ func byTag(tag string) string { return fmt.Sprintf("image_tag = %q", tag) }
 
 func byDigest(digest string) string { return fmt.Sprintf("image_digest = %q", digest) }
 
-func forPlatform(platform string) string { return fmt.Sprintf("platform = %q", platform) }
+// forPlatform returns an argument, which is null for the empty platform.
+func forPlatform(platform string) string {
+	if platform == "" {
+		return "platform = null"
+	}
+	return fmt.Sprintf("platform = %q", platform)
+}
 
 func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		pushed    func(*testing.T) remote.Taggable
-		platform  string // as it is asked for
-		sees      string // the same for go-containerregistry
-		artifact  string
-		platforms []string
-		calls     []string
+		pushed     func(*testing.T) remote.Taggable
+		platform   string // as requested
+		sees       string // the same for go-containerregistry
+		artifact   string
+		platforms  []string
+		calls      []string
+		acceptance bool // on the CLI
 	}{
-		"a Docker image": {
-			pushed: func(t *testing.T) remote.Taggable { return built(t, 3, "linux/amd64") },
-			calls:  []string{oneManifest},
-		},
 		"an OCI image": {
 			pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 3, "linux/amd64")) },
 			calls:  []string{oneManifest},
@@ -67,20 +67,12 @@ func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
 			calls:  []string{oneManifest},
 		},
 		"an index with attestations and a SOCI index": {
-			pushed:    func(t *testing.T) remote.Taggable { return multiArch(t) },
-			platform:  "linux/arm64",
-			sees:      "linux/arm64/v8",
-			platforms: indexPlatforms,
-			calls:     []string{oneManifest, oneManifest},
-		},
-		"a Docker list": {
-			pushed: func(t *testing.T) remote.Taggable {
-				return indexOf(t, v1types.DockerManifestList, built(t, 1, "linux/amd64"), built(t, 1, "linux/s390x"))
-			},
-			platform:  "linux/s390x",
-			sees:      "linux/s390x",
-			platforms: []string{"linux/amd64", "linux/s390x"},
-			calls:     []string{oneManifest, oneManifest},
+			pushed:     func(t *testing.T) remote.Taggable { return multiArch(t) },
+			platform:   "linux/arm64",
+			sees:       "linux/arm64/v8",
+			platforms:  indexPlatforms,
+			calls:      []string{oneManifest, oneManifest},
+			acceptance: true,
 		},
 		"an index with one platform": {
 			pushed: func(t *testing.T) remote.Taggable {
@@ -97,10 +89,6 @@ func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
 			},
 			artifact: helmConfig,
 			calls:    []string{oneManifest},
-		},
-		"an image of 127 layers": {
-			pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 127, "linux/amd64")) },
-			calls:  []string{oneManifest},
 		},
 		"the same layer twice": {
 			pushed: func(t *testing.T) remote.Taggable { return twice(t) },
@@ -126,84 +114,51 @@ func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
 					Annotations: seen.manifest.Layers[i].Annotations,
 				})
 			}
-			arguments := []string{byTag("pushed")}
-			if test.platform != "" {
-				arguments = append(arguments, forPlatform(test.platform))
-			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps: []resource.TestStep{{
-					Config: w.provider() + imageConfig(arguments...),
-					ConfigStateChecks: expectAll(imageData, map[string]knownvalue.Check{
-						"annotations":     exactMap(seen.manifest.Annotations),
-						"artifact_type":   exactOrNull(test.artifact),
-						"config":          exactDescriptor(seen.manifest.Config),
-						"image_digest":    knownvalue.StringExact(seen.imageDigest),
-						"image_tag":       knownvalue.StringExact("pushed"),
-						"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + seen.imageDigest),
-						"layer_digests":   exactList(distinct),
-						"layers":          knownvalue.ListExact(layers),
-						"manifest_digest": knownvalue.StringExact(seen.manifestDigest),
-						"manifest_json":   hasDigest(seen.manifestDigest),
-						"media_type":      knownvalue.StringExact(seen.mediaType),
-						"platform":        exactOrNull(test.platform),
-						"platforms":       exactList(test.platforms),
-						"region":          knownvalue.StringExact(region),
-						"registry_id":     knownvalue.StringExact(account),
-					}),
-				}},
+			w.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+				"annotations":     exactMap(seen.manifest.Annotations),
+				"artifact_type":   exactOrNull(test.artifact),
+				"config":          exactDescriptor(seen.manifest.Config),
+				"image_digest":    knownvalue.StringExact(seen.imageDigest),
+				"image_tag":       knownvalue.StringExact("pushed"),
+				"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + seen.imageDigest),
+				"layer_digests":   exactList(distinct),
+				"layers":          knownvalue.ListExact(layers),
+				"manifest_digest": knownvalue.StringExact(seen.manifestDigest),
+				"manifest_json":   hasDigest(seen.manifestDigest),
+				"media_type":      knownvalue.StringExact(seen.mediaType),
+				"platform":        exactOrNull(test.platform),
+				"platforms":       exactList(test.platforms),
+				"region":          knownvalue.StringExact(region),
+				"registry_id":     knownvalue.StringExact(account),
 			})
 			w.expectEachRead(t, test.calls...)
 		})
 	}
 }
 
-func TestAccImageByDigestAndByBoth(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	seen := w.view(t, tag, "")
-	for name, arguments := range map[string][]string{
-		"digest": {byDigest(seen.imageDigest)},
-		"both":   {byTag(tag), byDigest(seen.imageDigest)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps: []resource.TestStep{{
-					Config: w.provider() + imageConfig(arguments...),
-					ConfigStateChecks: []statecheck.StateCheck{
-						statecheck.ExpectKnownValue(imageData, tfjsonpath.New("image_digest"), knownvalue.StringExact(seen.imageDigest)),
-						statecheck.ExpectKnownValue(imageData, tfjsonpath.New("layers"), knownvalue.ListSizeExact(len(w.layers))),
-					},
-				}},
-			})
-		})
+// expectImage reads a data source, on the CLI for an acceptance test, and checks
+// attributes.
+func (w *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
+	t.Helper()
+	if !acceptance {
+		evaluate(t, w.provider()+config).expect(t, attributes)
+		return
 	}
-}
-
-func TestAccImageInAnotherAccountAndRegion(t *testing.T) {
-	t.Parallel()
-	const otherAccount, otherRegion = "210987654321", "cn-north-1"
-	w := newEnv(t)
-	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
-	w.AllowAccount(otherAccount, otherRegion, repository, account)
-	seen := w.view(t, tag, "")
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + imageConfig(byTag(tag), `registry_id = "210987654321"`, `region = "cn-north-1"`),
-			ConfigStateChecks: expectAll(imageData, map[string]knownvalue.Check{
-				"region":      knownvalue.StringExact(otherRegion),
-				"registry_id": knownvalue.StringExact(otherAccount),
-				"image_uri":   knownvalue.StringExact("210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@" + seen.imageDigest),
-			}),
-		}},
+		Steps:                    []resource.TestStep{{Config: w.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
 	})
-	for _, call := range w.Calls() {
-		if call.Region != otherRegion || call.RegistryID != otherAccount {
-			t.Errorf("asked registry %s in %s, want %s in %s", call.RegistryID, call.Region, otherAccount, otherRegion)
-		}
+}
+
+func TestImageByDigestAndByBoth(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	seen := w.view(t, tag, "")
+	for _, arguments := range [][]string{{byDigest(seen.imageDigest)}, {byTag(tag), byDigest(seen.imageDigest)}} {
+		evaluate(t, w.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
+			"image_digest": knownvalue.StringExact(seen.imageDigest),
+			"layers":       knownvalue.ListSizeExact(len(w.layers)),
+		})
 	}
 }
 
@@ -250,48 +205,23 @@ func expectURLs(t *testing.T, output any, layers ...string) {
 	}
 }
 
-func TestAccImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
+func TestImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
-	step := func(platform string, wrong ...string) resource.TestStep {
-		step := resource.TestStep{Config: w.provider() + imageConfig(byTag("single"), forPlatform(platform))}
-		if wrong != nil {
-			step.ExpectError = inOrder(wrong...)
-		}
-		return step
-	}
-	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: []resource.TestStep{
-		step("linux/s390x", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8"),
-		step("linux/arm64"),
-	}})
+	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
+		mustFail(t, "platform", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8")
+	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
 	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 }
 
-func TestAccImageWaitsForApplyWhenItsTagIsUnknown(t *testing.T) {
+func TestImageFailuresOfECR(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + fmt.Sprintf("resource \"terraform_data\" \"tag\" {\n  input = %q\n}\n", tag) + imageConfig("image_tag = terraform_data.tag.output"),
-			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
-				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("image_digest")),
-				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("layers")),
-				plancheck.ExpectUnknownValue(imageData, tfjsonpath.New("registry_id")),
-			}},
-			ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue(imageData, tfjsonpath.New("layers"), knownvalue.ListSizeExact(3))},
-		}},
-	})
-}
-
-func TestAccImageReportsEveryFailureOfECR(t *testing.T) {
-	t.Parallel()
-	// In the order that they are printed in.
+	// Summary, argument and parts of the detail, in this order.
 	tests := map[ecrtypes.ImageFailureCode][]string{
-		ecrtypes.ImageFailureCodeInvalidImageDigest:            {"ECR rejected the image digest", "describe-images"},
+		ecrtypes.ImageFailureCodeInvalidImageDigest:            {"ECR rejected the image digest", "image_digest", "describe-images"},
 		ecrtypes.ImageFailureCodeInvalidImageTag:               {"ECR rejected the image tag", "image_tag", "list-images"},
-		ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest:    {"Tag and digest disagree", "pushed again", "image_digest"},
+		ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest:    {"Tag and digest disagree", "image_digest", "pushed again"},
 		ecrtypes.ImageFailureCodeImageNotFound:                 {"Image not found", "image_tag", "region", "registry_id", "lifecycle policy", "us-east-1"},
 		ecrtypes.ImageFailureCodeMissingDigestAndTag:           {"Neither tag nor digest", "image_tag", "proxy"},
 		ecrtypes.ImageFailureCodeImageReferencedByManifestList: {"Image referenced by an index", "image_tag", "deleted"},
@@ -312,28 +242,21 @@ func TestAccImageReportsEveryFailureOfECR(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t)
 			w.FailImage(account, region, repository, tag, string(code), "for some reason")
-			parts := []string{want[0]}
-			rest := want[1:]
-			if rest[0] == "image_tag" || rest[0] == "repository_name" {
-				parts, rest = append(parts, rest[0]), rest[1:]
-			}
-			parts = append(parts, "Requested an image from ECR", "repository: team/app", "region: us-east-1", "resource: 1.0",
-				"returned "+string(code)+": for some reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt")
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps:                    []resource.TestStep{{Config: w.provider() + imageConfig(byTag(tag)), ExpectError: inOrder(append(parts, rest...)...)}},
-			})
-			w.expectEachRead(t, oneManifest)
+			attribute := want[1]
+			parts := append([]string{want[0], "Requested an image from ECR", "repository: team/app", "region: us-east-1", "resource: 1.0",
+				"returned " + string(code) + ": for some reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt"}, want[2:]...)
+			evaluate(t, w.provider()+imageConfig(byTag(tag))).mustFail(t, attribute, parts...)
+			w.expectCalls(t, oneManifest)
 		})
 	}
 }
 
-func TestAccImageReportsWhatIsWrong(t *testing.T) {
+func TestImageErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		prepare   func(*testing.T, *env)
 		arguments []string
-		want      []string // in this order
+		want      []string // summary, argument, and parts of the detail in this order
 	}{
 		"tag that there is not": {
 			arguments: []string{byTag("gone")},
@@ -365,7 +288,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 		"no platform of several": {
 			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
 			arguments: []string{byTag("many")},
-			want:      []string{"Platform required", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
+			want:      []string{"Platform required", "platform", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform that there is not": {
 			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
@@ -375,7 +298,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 		"platform of an attestation": {
 			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
 			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
-			want:      []string{"Platform not found", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
+			want:      []string{"Platform not found", "platform", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"index that names no platforms": {
 			prepare: func(t *testing.T, w *env) {
@@ -402,7 +325,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 				w.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
 			},
 			arguments: []string{byTag("nested")},
-			want:      []string{"No platform to select", "resource: nested", "names another index", "image_digest", "sha256:"},
+			want:      []string{"No platform to select", "platform", "resource: nested", "names another index", "image_digest", "sha256:"},
 		},
 		"Docker's schema 1": {
 			prepare: func(_ *testing.T, w *env) {
@@ -428,7 +351,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 		"no answer in time": {
 			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Hang: true}) },
 			arguments: []string{byTag(tag), "timeouts {\n    read = \"200ms\"\n  }"},
-			want:      []string{"Timeout", "BatchGetImage", "1 attempt", "Raise timeouts.read"},
+			want:      []string{"Timeout", "timeouts.read", "BatchGetImage", "Raise timeouts.read"},
 		},
 	}
 	for name, test := range tests {
@@ -442,10 +365,7 @@ func TestAccImageReportsWhatIsWrong(t *testing.T) {
 			if i := slices.Index(arguments, "IMAGE"); i >= 0 {
 				arguments[i] = byDigest(w.view(t, tag, "").imageDigest)
 			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps:                    []resource.TestStep{{Config: w.provider() + imageConfig(arguments...), ExpectError: inOrder(test.want...)}},
-			})
+			evaluate(t, w.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
 		})
 	}
 }
@@ -457,63 +377,43 @@ func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 	w.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
 }
 
-// badImageInput is what both data sources that read an image reject, and with what
-// words.
-func badImageInput(w *env) map[string]struct {
-	arguments []string
-	want      []string
-} {
-	return map[string]struct {
-		arguments []string
-		want      []string
-	}{
-		"neither tag nor digest":     {nil, []string{"Invalid Attribute Combination", "ecrlayer_image", "At least one", "image_digest,image_tag"}},
-		"tag with a colon":           {[]string{byTag("app:1")}, []string{"Invalid image tag", "image_tag", "1 to 128", "app:1"}},
-		"empty tag":                  {[]string{byTag("")}, []string{"Invalid image tag", "image_tag"}},
-		"tag that is too long":       {[]string{byTag(strings.Repeat("x", 129))}, []string{"Invalid image tag", "128"}},
-		"digest as a tag":            {[]string{byTag(w.layers[0])}, []string{"Invalid image tag"}},
-		"short digest":               {[]string{byDigest("sha256:abc")}, []string{"Invalid image digest", "image_digest", "64 hexadecimal digits"}},
-		"good tag and a bad digest":  {[]string{byTag(tag), byDigest("1.0")}, []string{"Invalid image digest", "image_digest", "colon"}},
-		"platform without a slash":   {[]string{byTag(tag), forPlatform("amd64")}, []string{"Invalid platform", "platform", "linux/amd64"}},
-		"platform of four parts":     {[]string{byTag(tag), forPlatform("a/b/c/d")}, []string{"Invalid platform", "os/arch"}},
-		"repository with its host":   {[]string{byTag(tag), "REPOSITORY"}, []string{"Invalid repository name", "repository_name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
-		"short registry id":          {[]string{byTag(tag), `registry_id = "12345"`}, []string{"Invalid registry ID", "registry_id", "12 digits"}},
-		"region that is not there":   {[]string{byTag(tag), `region = "us-esat-1"`}, []string{"Unknown region", "region", "us-esat-1"}},
-		"timeout that is too short":  {[]string{byTag(tag), "timeouts {\n    read = \"0s\"\n  }"}, []string{"Invalid timeout", "longer than zero"}},
-		"digest and an empty string": {[]string{byDigest(w.layers[0]), byTag("")}, []string{"Invalid image tag"}},
-	}
-}
-
-func TestAccImageRejectsBadInputBeforeAnyCall(t *testing.T) {
+func TestImageRejectsInvalidArguments(t *testing.T) {
 	t.Parallel()
-	expectRejected(t, imageConfig)
-}
-
-// expectRejected fails unless a data source rejects badImageInput without a call.
-func expectRejected(t *testing.T, config func(...string) string) {
-	t.Helper()
 	w := newEnv(t)
-	tests := badImageInput(w)
-	for _, name := range slices.Sorted(maps.Keys(tests)) {
-		test := tests[name]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			arguments := slices.Clone(test.arguments)
-			body := config(arguments...)
-			if i := slices.Index(arguments, "REPOSITORY"); i >= 0 {
-				body = strings.Replace(config(slices.Delete(arguments, i, i+1)...), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1)
-			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps:                    []resource.TestStep{{Config: w.provider() + body, ExpectError: inOrder(slices.Clone(test.want)...)}},
+	const timeout = "timeouts {\n    read = \"0s\"\n  }"
+	for name, test := range map[string]struct {
+		arguments  []string
+		repository string
+		attribute  string
+		want       []string // in this order
+	}{
+		"neither tag nor digest":    {nil, "", "image_tag", []string{"Invalid Attribute Combination", "At least one", "image_digest,image_tag"}},
+		"tag with a colon":          {[]string{byTag("app:1")}, "", "image_tag", []string{"Invalid image tag", "1 to 128", "app:1"}},
+		"empty tag":                 {[]string{byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
+		"long tag":                  {[]string{byTag(strings.Repeat("x", 129))}, "", "image_tag", []string{"Invalid image tag", "128"}},
+		"digest as a tag":           {[]string{byTag(w.layers[0])}, "", "image_tag", []string{"Invalid image tag"}},
+		"digest and an empty tag":   {[]string{byDigest(w.layers[0]), byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
+		"short digest":              {[]string{byDigest("sha256:abc")}, "", "image_digest", []string{"Invalid image digest", "64 hexadecimal digits"}},
+		"tag and an invalid digest": {[]string{byTag(tag), byDigest("1.0")}, "", "image_digest", []string{"Invalid image digest", "colon"}},
+		"platform without a slash":  {[]string{byTag(tag), forPlatform("amd64")}, "", "platform", []string{"Invalid platform", "linux/amd64"}},
+		"platform of four parts":    {[]string{byTag(tag), forPlatform("a/b/c/d")}, "", "platform", []string{"Invalid platform", "os/arch"}},
+		"repository with its host":  {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
+		"short registry ID":         {[]string{byTag(tag), `registry_id = "12345"`}, "", "registry_id", []string{"Invalid registry ID", "12 digits"}},
+		"region not in the SDK":     {[]string{byTag(tag), `region = "us-esat-1"`}, "", "region", []string{"Unknown region", "us-esat-1"}},
+		"timeout":                   {[]string{byTag(tag), timeout}, "", "timeouts.read", []string{"Invalid timeout", "longer than zero"}},
+	} {
+		for _, config := range []func(...string) string{imageConfig, configOfImage, indexConfig} {
+			t.Run(name, func(t *testing.T) {
+				block := config(test.arguments...)
+				if strings.Contains(block, "platform") && strings.Contains(block, "image_index") {
+					t.Skip("it has no such argument")
+				}
+				block = strings.Replace(block, `"`+repository+`"`, `"`+cmp.Or(test.repository, repository)+`"`, 1)
+				evaluate(t, w.provider()+block).mustFail(t, test.attribute, test.want...)
 			})
-		})
-	}
-	t.Cleanup(func() {
-		if calls := w.operations(); len(calls) > 0 {
-			t.Errorf("bad input led to calls: %v", calls)
 		}
-	})
+	}
+	w.expectCalls(t)
 }
 
 func TestAccArtifactFilesExample(t *testing.T) {

@@ -5,12 +5,188 @@ package provider_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
+
+// Tests that are the same for every object.
+
+// objects returns a block for every data source and ephemeral resource, all of
+// which read w's image or its index, with more arguments, and the requests of a read.
+func (w *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
+	const url = "ecr:GetDownloadUrlForLayer"
+	many := []string{url, url, url}
+	index := strings.Replace(imageConfig(append(arguments, byTag("index"))...), "ecrlayer_image", "ecrlayer_image_index", 1)
+	return map[string]string{
+			"data.ecrlayer_download_url":       downloadURLConfig(w.layers[0], arguments...),
+			"data.ecrlayer_download_urls":      downloadURLsConfig(w.layers, arguments...),
+			"data.ecrlayer_image":              imageConfig(append(arguments, byTag(tag))...),
+			"data.ecrlayer_image_config":       configOfImage(append(arguments, byTag(tag))...),
+			"data.ecrlayer_image_index":        index,
+			"ephemeral.ecrlayer_download_url":  ephemeralConfig(w.layers[0], arguments...),
+			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(w.layers, arguments...),
+		}, map[string][]string{
+			"data.ecrlayer_download_url":       {url},
+			"data.ecrlayer_download_urls":      many,
+			"data.ecrlayer_image":              {oneManifest},
+			"data.ecrlayer_image_config":       configOfOne,
+			"data.ecrlayer_image_index":        {oneManifest},
+			"ephemeral.ecrlayer_download_url":  {url},
+			"ephemeral.ecrlayer_download_urls": many,
+		}
+}
+
+// configuration returns those of the blocks that the CLI knows, and whether it
+// knows all.
+func configuration(blocks map[string]string) (string, bool) {
+	all := ""
+	for _, name := range slices.Sorted(maps.Keys(blocks)) {
+		if tooNew(blocks[name]) == "" {
+			all += blocks[name]
+		}
+	}
+	return all, tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
+}
+
+func TestAccRequestsOfPlanAndApply(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "index", multiArch(t))
+	c := newCLI(t, w)
+	blocks, requests := w.objects()
+	config, ephemeral := configuration(blocks)
+	c.write(t, "main.tf", requireProvider+config+"\noutput \"digests\" {\n  value = data.ecrlayer_image.test.layer_digests\n}\n")
+	c.init(t)
+	c.must(t, "validate")
+	w.expectCalls(t)
+	for _, step := range []struct {
+		command []string
+		data    bool
+	}{
+		{[]string{"plan", "-out=plan.bin"}, true},
+		{[]string{"apply", "plan.bin"}, false},
+		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if anything is to change.
+	} {
+		w.Reset()
+		c.must(t, step.command[0], step.command[1:]...)
+		var want []string
+		for name, made := range requests {
+			if isData := strings.HasPrefix(name, "data."); isData && step.data || !isData && ephemeral {
+				want = append(want, made...)
+			}
+		}
+		got := w.operations()
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: the requests are %v, want %v", step.command, got, want)
+		}
+	}
+}
+
+func TestAccUnknownArgumentsDeferTheReadToApply(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.pushAny(t, "index", multiArch(t))
+	c := newCLI(t, w)
+	blocks, _ := w.objects()
+	config, _ := configuration(blocks)
+	config = strings.ReplaceAll(config, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
+	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf(`
+resource "terraform_data" "repository" {
+  input = %q
+}
+output "config_digest" {
+  value = data.ecrlayer_image_config.test.config_digest
+}
+output "download_url" {
+  sensitive = true
+  value     = data.ecrlayer_download_url.test.download_url
+}
+`, repository))
+	c.init(t)
+	plan := c.must(t, "plan", "-out=plan.bin")
+	w.expectCalls(t)
+	for name := range blocks {
+		if deferred := name + ".test will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
+			t.Errorf("the plan does not say that %s:\n%s", deferred, plan)
+		}
+	}
+	c.must(t, "apply", "plan.bin")
+	outputs := c.outputs(t)
+	if err := leadsTo(w.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != w.config {
+		t.Errorf("%v, and the config is %v", err, outputs["config_digest"])
+	}
+}
+
+func TestAccErrorsAreShownAtTheirArguments(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	c := newCLI(t, w)
+	c.write(t, "main.tf", requireProvider)
+	c.init(t)
+	for _, test := range []struct {
+		command  string
+		argument string // of every object
+		line     string
+		summary  string
+	}{
+		{"validate", `registry_id = "12345"`, `registry_id = "12345"`, "Invalid registry ID"},
+		{"plan", `region = "eu-west-1"`, `repository_name = "team/app"`, "Repository not found"},
+	} {
+		blocks, _ := w.objects(test.argument)
+		config, ephemeral := configuration(blocks)
+		c.write(t, "main.tf", requireProvider+config)
+		output := c.mustFail(t, []string{test.summary}, test.command)
+		errs := strings.Split(output, "Error: ")[1:]
+		for name := range blocks {
+			if strings.HasPrefix(name, "ephemeral.") && !ephemeral {
+				continue
+			}
+			shown := inOrder(test.summary, "with "+name+".test,", "on main.tf line", test.line)
+			if n := len(slices.DeleteFunc(slices.Clone(errs), func(e string) bool { return !shown.MatchString(e) })); n != 1 {
+				t.Errorf("%d errors match %s:\n%s", n, shown, output)
+			}
+		}
+	}
+	for _, call := range w.Calls() {
+		if call.Region != "eu-west-1" {
+			t.Errorf("invalid arguments led to a request: %+v", call)
+		}
+	}
+}
+
+func TestObjectsInAnotherAccountAndRegion(t *testing.T) {
+	t.Parallel()
+	const otherAccount, otherRegion = "210987654321", "cn-north-1"
+	w := newEnv(t)
+	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
+	w.AllowAccount(otherAccount, otherRegion, repository, account)
+	index := must[[]byte](t)(multiArch(t).RawManifest())
+	w.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(multiArch(t).MediaType())), index)
+	blocks, requests := w.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
+	for name, block := range blocks {
+		w.Reset()
+		o := evaluate(t, w.provider()+block)
+		o.expect(t, map[string]knownvalue.Check{"region": knownvalue.StringExact(otherRegion), "registry_id": knownvalue.StringExact(otherAccount)})
+		if uri, ok := o.Values["image_uri"].(string); ok && !strings.HasPrefix(uri, "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@sha256:") {
+			t.Errorf("%s: the URI is %s", name, uri)
+		}
+		w.expectCalls(t, requests[name]...)
+		for _, call := range w.CallsTo("ecr", "") {
+			if call.Region != otherRegion || call.RegistryID != otherAccount {
+				t.Errorf("%s requested registry %s in %s", name, call.RegistryID, call.Region)
+			}
+		}
+	}
+}
 
 func TestTimeoutOfEveryObjectIsLongerThanZero(t *testing.T) {
 	t.Parallel()

@@ -5,14 +5,17 @@ package provider_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
 // providerFunctions skips a test of terraform-plugin-testing on a Terraform that
@@ -20,88 +23,75 @@ import (
 // older Terraform there: it runs such a test from 1.8 on.
 var providerFunctions = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_8_0)}
 
-func parsed(uri string) string {
-	return fmt.Sprintf("\noutput \"parsed\" {\n  value = provider::ecrlayer::parse_image_uri(%q)\n}\n", uri)
+// parseImageURI calls the function over the plugin protocol, and returns its result
+// and its error.
+func parseImageURI(t *testing.T, uri string) (map[string]tftypes.Value, string) {
+	t.Helper()
+	server := provider.NewServer("test")()
+	argument := must[tfprotov6.DynamicValue](t)(tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, uri)))
+	response, err := server.CallFunction(t.Context(), &tfprotov6.CallFunctionRequest{Name: "parse_image_uri", Arguments: []*tfprotov6.DynamicValue{&argument}})
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case response.Error != nil:
+		if at := response.Error.FunctionArgument; at == nil || *at != 0 {
+			t.Errorf("the error is on the argument %v", at)
+		}
+		return nil, response.Error.Text
+	}
+	functions := must[*tfprotov6.GetFunctionsResponse](t)(server.GetFunctions(t.Context(), &tfprotov6.GetFunctionsRequest{}))
+	var result map[string]tftypes.Value
+	if err := must[tftypes.Value](t)(response.Result.Unmarshal(functions.Functions["parse_image_uri"].Return.Type)).As(&result); err != nil {
+		t.Fatal(err)
+	}
+	return result, ""
 }
 
-func TestAccParseImageURITakesApart(t *testing.T) {
+// What the function accepts is tested in ecrlayer.
+func TestParseImageURI(t *testing.T) {
 	t.Parallel()
-	const digest = "sha256:9d3c2c0a0a5a3c0e5c1d0c2f5c4a0c1d9b8a7f6e5d4c3b2a1908f7e6d5c4b3a2"
-	tests := map[string]struct {
-		uri, region, suffix, repository, tag, digest string
-	}{
-		"a repository":               {"123456789012.dkr.ecr.us-east-1.amazonaws.com/app", "us-east-1", "amazonaws.com", "app", "", ""},
-		"a tag":                      {"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0", "us-east-1", "amazonaws.com", "team/app", "1.0", ""},
-		"a digest":                   {"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + digest, "us-east-1", "amazonaws.com", "team/app", "", digest},
-		"tag and digest":             {"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0@" + digest, "us-east-1", "amazonaws.com", "team/app", "1.0", digest},
-		"a nested repository":        {"123456789012.dkr.ecr.us-east-1.amazonaws.com/a/b/c/d-e.f__g:v1", "us-east-1", "amazonaws.com", "a/b/c/d-e.f__g", "v1", ""},
-		"FIPS":                       {"123456789012.dkr.ecr-fips.us-west-2.amazonaws.com/app", "us-west-2", "amazonaws.com", "app", "", ""},
-		"dual-stack":                 {"123456789012.dkr-ecr.eu-west-1.on.aws/app", "eu-west-1", "on.aws", "app", "", ""},
-		"dual-stack and FIPS":        {"123456789012.dkr-ecr-fips.us-east-2.on.aws/app", "us-east-2", "on.aws", "app", "", ""},
-		"China":                      {"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/app", "cn-north-1", "amazonaws.com.cn", "app", "", ""},
-		"GovCloud":                   {"123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/app", "us-gov-west-1", "amazonaws.com", "app", "", ""},
-		"ISO":                        {"123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov/app", "us-iso-east-1", "c2s.ic.gov", "app", "", ""},
-		"ISOB":                       {"123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/app", "us-isob-east-1", "sc2s.sgov.gov", "app", "", ""},
-		"a region that is yet to be": {"123456789012.dkr.ecr.xx-newplace-1.amazonaws.com/app", "xx-newplace-1", "amazonaws.com", "app", "", ""},
+	const host = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
+	for uri, parts := range map[string]struct{ tag, digest any }{
+		host + "/team/app":                     {nil, nil},
+		host + "/team/app:1.0":                 {"1.0", nil},
+		host + "/team/app@" + absentDigest:     {nil, absentDigest},
+		host + "/team/app:1.0@" + absentDigest: {"1.0", absentDigest},
+	} {
+		got, message := parseImageURI(t, uri)
+		for name, value := range map[string]any{
+			"registry_id": account, "region": "cn-north-1", "dns_suffix": "amazonaws.com.cn", "repository_name": repository,
+			"image_tag": parts.tag, "image_digest": parts.digest,
+		} {
+			if want := tftypes.NewValue(tftypes.String, value); !got[name].Equal(want) {
+				t.Errorf("%s of %s is %s, want %s (%s)", name, uri, got[name], want, message)
+			}
+		}
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				TerraformVersionChecks:   providerFunctions,
-				Steps: []resource.TestStep{{
-					Config: parsed(test.uri),
-					ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownOutputValue("parsed", knownvalue.ObjectExact(map[string]knownvalue.Check{
-						"registry_id":     knownvalue.StringExact(account),
-						"region":          knownvalue.StringExact(test.region),
-						"dns_suffix":      knownvalue.StringExact(test.suffix),
-						"repository_name": knownvalue.StringExact(test.repository),
-						"image_tag":       exactOrNull(test.tag),
-						"image_digest":    exactOrNull(test.digest),
-					}))},
-				}},
-			})
-		})
+	for uri, want := range map[string][]string{
+		"public.ecr.aws/docker/library/busybox:1": {"public.ecr.aws is Amazon ECR Public", "GetDownloadUrlForLayer", "private registry"},
+		"https://" + host + "/app":                {"not have a scheme", "https://"},
+		"team/app:1.0":                            {"must begin with a registry host", "repository_url"},
+	} {
+		if _, message := parseImageURI(t, uri); !inOrder(want...).MatchString(message) {
+			t.Errorf("the error of %s is %q, want %q", uri, message, want)
+		}
 	}
 }
 
-func TestAccParseImageURISaysWhatIsWrong(t *testing.T) {
+func TestAccParseImageURIErrorIsShown(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		uri  string
-		want []string
-	}{
-		"ECR Public":               {"public.ecr.aws/docker/library/busybox:1", []string{"public.ecr.aws is Amazon ECR Public", "GetDownloadUrlForLayer", "private registry"}},
-		"a scheme":                 {"https://123456789012.dkr.ecr.us-east-1.amazonaws.com/app", []string{"not have a scheme", "https://"}},
-		"no host":                  {"team/app:1.0", []string{"must begin with a registry host", "repository_url"}},
-		"another registry":         {"docker.io/library/busybox", []string{"docker.io", "not the host of a private ECR registry"}},
-		"no repository":            {"123456789012.dkr.ecr.us-east-1.amazonaws.com", []string{"no repository name"}},
-		"a short account":          {"12345.dkr.ecr.us-east-1.amazonaws.com/app", []string{"12 digits", "12345"}},
-		"a suffix of elsewhere":    {"123456789012.dkr.ecr.us-east-1.amazonaws.com.cn/app", []string{"us-east-1", "end in amazonaws.com"}},
-		"a region that is none":    {"123456789012.dkr.ecr.virginia.amazonaws.com/app", []string{"virginia", "not a region"}},
-		"repository in upper case": {"123456789012.dkr.ecr.us-east-1.amazonaws.com/App", []string{"App", "not a repository name", "lowercase"}},
-		"an empty tag":             {"123456789012.dkr.ecr.us-east-1.amazonaws.com/app:", []string{"not a tag", "1 to 128"}},
-		"a short digest":           {"123456789012.dkr.ecr.us-east-1.amazonaws.com/app@sha256:abc", []string{"sha256:abc", "not a digest", "64 hexadecimal digits"}},
-		"nothing":                  {"", []string{"must begin with a registry host"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				TerraformVersionChecks:   providerFunctions,
-				Steps: []resource.TestStep{{
-					Config:      parsed(test.uri),
-					ExpectError: inOrder(slices.Concat([]string{`Invalid value for "uri" parameter:`}, test.want)...),
-				}},
-			})
-		})
-	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		TerraformVersionChecks:   providerFunctions,
+		Steps: []resource.TestStep{{
+			Config:      "output \"parsed\" {\n  value = provider::ecrlayer::parse_image_uri(\"docker.io/library/busybox\")\n}\n",
+			ExpectError: inOrder(`Invalid value for "uri" parameter:`, "docker.io", "not the host of a private ECR registry"),
+		}},
+	})
 }
 
-// As aws_ecr_repository has it: not known before apply, and with nothing to cut off.
-func TestAccParseImageURITakesARepositoryURLThatIsUnknown(t *testing.T) {
+// As of an aws_ecr_repository: known after apply, without tag and digest.
+func TestAccParseImageURIOfAnUnknownRepositoryURL(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	resource.Test(t, resource.TestCase{

@@ -35,7 +35,7 @@ func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t)
 			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
-			w.mustHaveAsked(t, append(test.want, ecr)...)
+			w.expectCalls(t, append(test.want, ecr)...)
 		})
 	}
 }
@@ -45,7 +45,7 @@ func TestSTSMayHangWhereItIsNotAsked(t *testing.T) {
 	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
 	session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
-	w.mustHaveAsked(t, "ecr:GetDownloadUrlForLayer")
+	w.expectCalls(t, "ecr:GetDownloadUrlForLayer")
 }
 
 func TestAccountsAreGuarded(t *testing.T) {
@@ -86,7 +86,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 			other.SecretAccessKey = "wrong"
 			session{Provider: w.endpoints() + keys(other) + argument + " = " + value, Reads: []string{w.read()}}.run(t).
 				mustFail(t, argument, "Invalid signature", argument, "SignatureDoesNotMatch", "HTTP 403", "secret key")
-			w.mustHaveAsked(t, "sts:GetCallerIdentity")
+			w.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
 	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 			Reads:    []string{w.read()},
 			env:      map[string]string{"AWS_ENDPOINT_URL": w.server.URL},
 		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
-		w.mustHaveAsked(t)
+		w.expectCalls(t)
 	})
 	t.Run("STS is out of reach", func(t *testing.T) {
 		t.Parallel()
@@ -106,7 +106,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, w.server.URL) + keys(w.user),
 			Reads:    []string{w.read()},
 		}.run(t).mustFail(t, "allowed_account_ids", "Connection refused", "endpoints", "VPC endpoint", "sts_region")
-		w.mustHaveAsked(t)
+		w.expectCalls(t)
 	})
 }
 
@@ -274,7 +274,7 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 			s.env = merged(map[string]string{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
 			s.Reads = []string{w.read()}
 			s.run(t).mustFail(t, test.attribute, test.says...)
-			w.mustHaveAsked(t)
+			w.expectCalls(t)
 		})
 	}
 }
@@ -402,7 +402,7 @@ func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
 						t.Errorf("a token is told: %v", o.Diagnostics)
 					}
 				}
-				w.mustHaveAsked(t)
+				w.expectCalls(t)
 			})
 		}
 	}
@@ -480,7 +480,7 @@ func TestRegionOfAnObjectThatIsNoCode(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
-	w.mustHaveAsked(t)
+	w.expectCalls(t)
 }
 
 func TestValidationAsksNobody(t *testing.T) {
@@ -506,7 +506,7 @@ func TestValidationAsksNobody(t *testing.T) {
 	if len(o.Diagnostics) > 0 || len(asked.all()) > 0 {
 		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, asked.all())
 	}
-	w.mustHaveAsked(t)
+	w.expectCalls(t)
 }
 
 func TestUnknownArgument(t *testing.T) {
@@ -542,7 +542,7 @@ func TestUnknownArgument(t *testing.T) {
 			if o := s.run(t); len(o.Diagnostics) > 0 || !o.Deferred || o.Read != 0 {
 				t.Errorf("not deferred: %+v", o)
 			}
-			w.mustHaveAsked(t)
+			w.expectCalls(t)
 		})
 	}
 }

@@ -248,7 +248,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 			s.Reads = []string{w.read()}
 			s.files = merged(map[string]string{"ca.pem": n.authority, "other.pem": newAuthority(t).pem}, s.files)
 			s.run(t).mustRead(t, 1)
-			w.mustHaveAsked(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
+			w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
 		})
 	}
 	failures := map[string]session{
@@ -266,7 +266,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 			s.Reads = []string{w.read()}
 			s.files = map[string]string{"other.pem": newAuthority(t).pem}
 			s.run(t).mustFail(t, "", "TLS failed", "https://api.ecr.us-east-1.amazonaws.com", "certificate", "custom_ca_bundle")
-			w.mustHaveAsked(t)
+			w.expectCalls(t)
 		})
 	}
 }
@@ -392,7 +392,7 @@ func TestUserAgentNamesTheProviderAndTheProductsOfTheBlock(t *testing.T) {
 		Reads: []string{w.read()},
 		env:   map[string]string{"TF_APPEND_USER_AGENT": "Jenkins/2 (build 7)"},
 	}.run(t).mustRead(t, 1)
-	w.mustHaveAsked(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
+	w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
 	for _, call := range w.Calls() {
 		if !inOrder(`terraform-provider-ecrlayer/test`, `Terraform/1\.11\.4`, `pipeline/4\.2 \(team platform\)`, `github\.com/example/module/v1\.0\.0`, "bare", `Jenkins/2 \(build 7\)`).MatchString(call.UserAgent) {
 			t.Errorf("%s was asked by %q", call.Service, call.UserAgent)
