@@ -39,16 +39,16 @@ func (s *secrets) add(what, value string) {
 	}
 }
 
-// answered are the secrets in the answers of ECR and STS: what URLs are made of,
-// and the credentials of roles' sessions.
-var answered = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
+// returned are the secrets in the responses of ECR and STS: those in URLs, and the
+// credentials of roles' sessions.
+var returned = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
-// watch collects the secrets that the endpoint hands out from now on.
+// watch collects the secrets that the endpoint returns from now on.
 func (w *env) watch() *secrets {
 	s := &secrets{values: map[string]string{}, counts: map[string]int{}}
 	for _, operation := range []string{"GetDownloadUrlForLayer", "AssumeRole", "AssumeRoleWithWebIdentity"} {
 		w.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
-			for _, found := range answered.FindAllSubmatch(body, -1) {
+			for _, found := range returned.FindAllSubmatch(body, -1) {
 				value := string(found[2]) + string(found[4])
 				s.add(string(found[1])+string(found[3]), value)
 				if decoded, err := url.QueryUnescape(value); err == nil && found[2] != nil {
@@ -120,7 +120,8 @@ func (s *secrets) expectNotWritten(t *testing.T, c *cli, output string, except .
 // The configurations of these tests take all credentials from variables that are
 // ephemeral, since the CLI writes the values of others into plans.
 const (
-	leakVariables = requireProvider + `
+	leakRole   = "arn:aws:iam::" + account + ":role/reader"
+	leakConfig = requireProvider + `
 variable "keys" {
   type      = object({ id = string, secret = string, token = string })
   ephemeral = true
@@ -130,29 +131,38 @@ variable "web_identity_token" {
   type      = string
   ephemeral = true
   sensitive = true
-  default   = null
 }
-`
-	leakRole = "arn:aws:iam::" + account + ":role/reader"
-
-	plainKeys = `
-  access_key = var.keys.id
-  secret_key = var.keys.secret
-  token      = var.keys.token
-`
-	assumedRole = plainKeys + `
+provider "ecrlayer" {
+  access_key  = var.keys.id
+  secret_key  = var.keys.secret
+  token       = var.keys.token
+  max_retries = 3
+}
+provider "ecrlayer" {
+  alias       = "wrong"
+  access_key  = var.keys.id
+  secret_key  = "wrong${var.keys.secret}"
+  token       = var.keys.token
+}
+provider "ecrlayer" {
+  alias                       = "role"
+  access_key                  = var.keys.id
+  secret_key                  = var.keys.secret
+  token                       = var.keys.token
   skip_credentials_validation = false
   assume_role {
     role_arn     = "` + leakRole + `"
     session_name = "leaks"
   }
-`
-	webIdentity = `
+}
+provider "ecrlayer" {
+  alias = "web"
   assume_role_with_web_identity {
     role_arn           = "` + leakRole + `"
     session_name       = "leaks"
     web_identity_token = var.web_identity_token
   }
+}
 `
 )
 
@@ -160,94 +170,64 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm9yZy9hcHAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+	const absent = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	tests := map[string]struct {
-		provider string
-		object   string // data, config or ephemeral
-		prepare  func(*env)
-		fails    []string // what the run says, nil if it succeeds
-		logged   []string // what a line of the log has
+		objects func(*env) string
+		prepare func(*env)
+		fails   []string   // errors, nil if the run succeeds
+		logged  [][]string // what each of some lines of the log has
+		except  []string   // files that may hold a URL
 	}{
-		"ephemeral, succeeds": {
-			provider: plainKeys,
-			logged:   []string{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
-		},
-		"data, succeeds": {
-			provider: plainKeys,
-			object:   "data",
-			logged:   []string{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
-		},
-		"config of an image, succeeds": {
-			provider: plainKeys,
-			object:   "config",
-			logged:   []string{"Call succeeded", "attempts=1", "operation=Download", "request_id=[0-9A-F]{16}", "status=200"},
-		},
-		"config of an image, denied by S3": {
-			provider: plainKeys,
-			object:   "config",
-			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
+		"ephemeral resources and configs": {
+			objects: func(w *env) string {
+				return configOfImage(byTag(tag)) + named("ephemeral", "plain", "", w.layers[0]) + named("ephemeral", "role", "role", w.layers[0]) +
+					named("ephemeral", "web", "web", w.layers[0]) + named("ephemeral", "throttled", "", w.layers[2]) +
+					strings.Replace(provisioned(os.DevNull), ".test.download_url", ".plain.download_url", 1)
 			},
-			fails:  []string{"Download denied", "AccessDenied"},
-			logged: []string{"Call failed", "attempts=1", "operation=Download", "AccessDenied", "status=403"},
-		},
-		"with a role, succeeds": {
-			provider: assumedRole,
-			logged:   []string{"HTTP Response Received", "aws.region=us-east-1", `http.duration=\d+`, "http.response.header.x_amzn_requestid=[0-9a-f-]{36}", "http.status_code=200", "rpc.method=STS/AssumeRole "},
-		},
-		"with a web identity, succeeds": {
-			provider: webIdentity,
-			logged:   []string{"HTTP Response Received", "http.status_code=200", "rpc.method=STS/AssumeRoleWithWebIdentity"},
-		},
-		"layer not found": {
-			provider: plainKeys,
-			prepare:  func(w *env) { w.layers[0] = "sha256:" + strings.Repeat("a", 64) },
-			fails:    []string{"Layer not found", "LayersNotFoundException"},
-			logged:   []string{"Call failed", "attempts=1", "error=", "operation=GetDownloadUrlForLayer", "request_id=[0-9a-f-]{36}", "status=400"},
-		},
-		"wrong secret key": {
-			provider: plainKeys,
-			prepare:  func(w *env) { w.user.SecretAccessKey = strings.Repeat("wrong", 8) },
-			fails:    []string{"InvalidSignatureException"},
-			logged:   []string{"Call failed", "InvalidSignatureException", "status=400"},
-		},
-		"malformed answer": {
-			provider: plainKeys,
 			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Body: []byte(
-					`{"layerDigest":"` + w.layers[0] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
+				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: 2, Match: w.requests(w.layers[2])})
 			},
-			fails:  []string{"Invalid response"},
-			logged: []string{"Call failed", "status=200"},
+			logged: [][]string{
+				{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
+				{"Call succeeded", "attempts=1", "operation=Download", "request_id=[0-9A-F]{16}", "status=200"},
+				{"Call succeeded", "attempts=3", "status=200"},
+				{"HTTP Response Received", "aws.region=us-east-1", `http.duration=\d+`, "http.response.header.x_amzn_requestid=[0-9a-f-]{36}", "http.status_code=200", "rpc.method=STS/AssumeRole "},
+				{"HTTP Response Received", "http.status_code=200", "rpc.method=STS/AssumeRoleWithWebIdentity"},
+			},
 		},
-		"role denied": {
-			provider: assumedRole,
-			prepare:  func(w *env) { w.Deny(w.user.ARN, "sts:AssumeRole") },
-			fails:    []string{"assume", "AccessDenied"},
-			logged:   []string{"HTTP Response Received", "http.status_code=403", "rpc.method=STS/AssumeRole "},
+		"data sources": {
+			objects: func(w *env) string {
+				return named("data", "plain", "", w.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.plain.download_url\n}\n"
+			},
+			logged: [][]string{{"Call succeeded", "attempts=1", "operation=GetDownloadUrlForLayer", "status=200"}},
+			// The state has what a data source reads, and so has a plan.
+			except: []string{"terraform.tfstate", "terraform.tfstate.backup", "plan.bin"},
 		},
-		"web identity token rejected": {
-			provider: webIdentity,
+		"failures": {
+			objects: func(w *env) string {
+				return configOfImage(byTag(tag)) + named("ephemeral", "absent", "", absent) + named("data", "signature", "wrong", w.layers[0]) +
+					named("data", "malformed", "", w.layers[1]) + named("ephemeral", "throttled", "", w.layers[2]) +
+					named("data", "role", "role", w.layers[0]) + named("data", "web", "web", w.layers[0])
+			},
 			prepare: func(w *env) {
 				w.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
-				w.Inject(ecrtest.Fault{Service: "sts", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
+				w.Deny(w.user.ARN, "sts:AssumeRole")
+				w.Inject(ecrtest.Fault{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
+				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
+				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Match: w.requests(w.layers[2])})
+				w.Inject(ecrtest.Fault{Match: w.requests(w.layers[1]), Body: []byte(
+					`{"layerDigest":"` + w.layers[1] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
 			},
-			fails:  []string{"web identity token", "InvalidIdentityToken"},
-			logged: []string{"HTTP Response Received", "http.status_code=400", "rpc.method=STS/AssumeRoleWithWebIdentity"},
-		},
-		"throttled, succeeds in the end": {
-			provider: plainKeys,
-			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
+			fails: []string{"Layer not found", "Invalid signature", "Invalid response", "Throttled", "Download denied", "Cannot assume role", "web identity token"},
+			logged: [][]string{
+				{"Call failed", "attempts=1", "error=", "operation=GetDownloadUrlForLayer", "LayersNotFoundException", "request_id=[0-9a-f-]{36}", "status=400"},
+				{"Call failed", "InvalidSignatureException", "status=400"},
+				{"Call failed", "status=200"},
+				{"Call failed", "attempts=3", "ThrottlingException", "status=400"},
+				{"Call failed", "attempts=1", "operation=Download", "AccessDenied", "status=403"},
+				{"HTTP Response Received", "http.status_code=403", "rpc.method=STS/AssumeRole "},
+				{"HTTP Response Received", "http.status_code=400", "rpc.method=STS/AssumeRoleWithWebIdentity"},
 			},
-			logged: []string{"Call succeeded", "attempts=3", "status=200"},
-		},
-		"throttled, fails": {
-			provider: plainKeys + "max_retries = 2\n",
-			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
-			},
-			fails:  []string{"Throttled"},
-			logged: []string{"Call failed", "attempts=2", "ThrottlingException", "status=400"},
 		},
 	}
 	for name, test := range tests {
@@ -263,7 +243,7 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 			}
 			seen := w.watch()
 			for _, leaked := range []string{"leaked-token", "leaked-credential", "leaked-signature"} {
-				seen.add("part of an URL", leaked)
+				seen.add("part of a URL", leaked)
 			}
 			seen.add("secret key", w.user.SecretAccessKey)
 			seen.add("session token", w.user.SessionToken)
@@ -274,41 +254,50 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
 			c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_keys="+keys, "TF_VAR_web_identity_token="+jwt,
 				"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
-			config := leakVariables + "provider \"ecrlayer\" {\n" + test.provider + "}\n"
-			var except []string
-			switch test.object {
-			case "config":
-				config += configOfImage(byTag(tag))
-			case "data":
-				config += downloadURLConfig(w.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.test.download_url\n}\n"
-				// The state has what a data source reads, and so has a plan.
-				except = []string{"terraform.tfstate", "terraform.tfstate.backup", "plan.bin"}
-			default:
-				config += ephemeralConfig(w.layers[0]) + provisioned(os.DevNull)
-			}
-			c.write(t, "main.tf", config)
+			c.write(t, "main.tf", leakConfig+test.objects(w))
 			c.init(t)
 
 			var output string
 			if test.fails != nil {
-				output = c.mustFail(t, test.fails, "plan", "-out=plan.bin")
+				output = c.mustFail(t, nil, "plan", "-out=plan.bin")
+				for _, summary := range test.fails {
+					if !inOrder("Error: [^\n]*" + summary).MatchString(output) {
+						t.Errorf("the error %q is not shown:\n%s", summary, output)
+					}
+				}
 			} else {
 				output = c.must(t, "plan", "-out=plan.bin") + c.must(t, "apply", "plan.bin") + c.must(t, "show") + c.must(t, "apply", "-auto-approve")
 				if seen.counts["X-Amz-Signature"] < 2 {
-					t.Errorf("only %d URLs were handed out", seen.counts["X-Amz-Signature"])
+					t.Errorf("only %d URLs were returned", seen.counts["X-Amz-Signature"])
 				}
 			}
 			trace := readFile(t, log)
 			if !strings.Contains(trace, "[TRACE]") {
 				t.Error("the log has no trace")
 			}
-			if !slices.ContainsFunc(strings.Split(trace, "\n"), func(line string) bool { return matchesAll(line, test.logged) }) {
-				about := regexp.MustCompile(`(?m)^.*(?:Call (?:succeeded|failed)|HTTP Response).*$`)
-				t.Errorf("no line of the log has %q; there are:\n%s", test.logged, strings.Join(about.FindAllString(trace, -1), "\n"))
+			about := regexp.MustCompile(`(?m)^.*(?:Call (?:succeeded|failed)|HTTP Response).*$`).FindAllString(trace, -1)
+			for _, parts := range test.logged {
+				if !slices.ContainsFunc(about, func(line string) bool { return matchesAll(line, parts) }) {
+					t.Errorf("no line of the log has %q; there are:\n%s", parts, strings.Join(about, "\n"))
+				}
 			}
-			seen.expectNotWritten(t, c, output, except...)
+			seen.expectNotWritten(t, c, output, test.except...)
 		})
 	}
+}
+
+// named returns a block that reads a layer's URL, of the provider with an alias.
+func named(kind, name, alias, layer string) string {
+	var arguments []string
+	if alias != "" {
+		arguments = append(arguments, "provider = ecrlayer."+alias)
+	}
+	return strings.Replace(ofKind(kind, downloadURLConfig(layer, arguments...)), `"test"`, fmt.Sprintf("%q", name), 1)
+}
+
+// requests matches the requests for a layer's URL.
+func (w *env) requests(layer string) func(ecrtest.Call) bool {
+	return func(call ecrtest.Call) bool { return slices.Contains(call.References, layer) && call.Service == "ecr" }
 }
 
 func matchesAll(line string, patterns []string) bool {

@@ -4,11 +4,9 @@
 package provider_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -187,21 +185,6 @@ func TestAccSigningInCanBeInterrupted(t *testing.T) {
 	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
 	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
 	c.init(t)
-	ctx, interrupt := context.WithCancel(t.Context())
-	plan := c.command(ctx, "plan")
-	if err := plan.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for len(w.CallsTo("sts", "")) == 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	interrupted := time.Now()
-	interrupt()
-	if err := plan.Wait(); err == nil {
-		t.Error("the plan went well")
-	}
-	if took := time.Since(interrupted); took > 5*time.Second {
-		t.Errorf("the plan went on for %s", took)
-	}
+	c.interrupt(t, func() bool { return len(w.CallsTo("sts", "")) > 0 }, "plan")
 	w.expectCalls(t, "sts:GetCallerIdentity")
 }
