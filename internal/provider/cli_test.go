@@ -131,7 +131,7 @@ func (c *cli) command(ctx context.Context, command string, arguments ...string) 
 	run := exec.CommandContext(ctx, c.path, append([]string{command, "-no-color"}, arguments...)...)
 	run.Dir, run.Env = c.dir, c.environ
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
-	run.WaitDelay = 10 * time.Second
+	run.WaitDelay = time.Minute
 	return run
 }
 

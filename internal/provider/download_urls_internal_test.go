@@ -7,25 +7,34 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
 // readMany reads the layer and n others that are not there, and returns what the
 // user would see.
 func (w *fixture) readMany(ctx context.Context, n int) diag.Diagnostics {
+	return run(ctx, w, &downloadURLsModel{arguments: inRepository(), LayerDigests: w.withAbsent(n)})
+}
+
+// withAbsent returns the layer and n others that are not there.
+func (w *fixture) withAbsent(n int) []string {
 	layers := []string{w.layer}
 	for i := range n {
 		layers = append(layers, digest.FromString(strconv.Itoa(i)).String())
 	}
-	return run(ctx, w, &downloadURLsModel{arguments: inRepository(), LayerDigests: layers})
+	return layers
 }
 
 // withPatience makes the client wait an hour between attempts.
@@ -37,38 +46,52 @@ func (w *fixture) withPatience() {
 	}
 }
 
-// Whatever a thousand digests wait for, the end of the read is told in a few lines
-// and without delay.
-func TestTheEndOfAReadOfAThousandLayersIsToldOnce(t *testing.T) {
+func TestTheEndOfAReadOfAThousandLayersIsReportedOnce(t *testing.T) {
 	t.Parallel()
-	faults := map[string]ecrtest.Fault{
-		"no answer":        {Hang: true},
-		"throttled on end": {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
+	for name, fault := range map[string]ecrtest.Fault{
+		"no response": {Hang: true},
+		"throttled":   {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
+	} {
+		for summary, ctx := range map[string]func(context.Context) *ending{
+			"Interrupted": func(ctx context.Context) *ending { return newEnding(ctx, context.Canceled) },
+			"Timeout":     func(ctx context.Context) *ending { return newEnding(ctx, context.DeadlineExceeded) },
+		} {
+			t.Run(name+", "+summary, func(t *testing.T) {
+				t.Parallel()
+				w := newFixture(t)
+				w.withPatience()
+				ctx := ctx(t.Context())
+				fault.Match = func(ecrtest.Call) bool { ctx.end(); return true }
+				w.Inject(fault)
+				diags := w.readMany(ctx, 999)
+				expectDiagnostic(t, w, diags, summary, []string{"1000 digests", "0 of 1000 calls completed"})
+				expectShort(t, diags)
+			})
+		}
 	}
-	for name, fault := range faults {
-		t.Run(name+", cancelled", func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			w.withPatience()
-			w.Inject(fault)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			time.AfterFunc(300*time.Millisecond, cancel)
-			diags := w.readMany(ctx, 999)
-			expectDiagnostic(t, w, diags, "Interrupted", []string{"1000 digests", "0 of 1000 calls completed", "1 attempt in "})
-			expectShort(t, diags)
-		})
-		t.Run(name+", timed out", func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			w.withPatience()
-			w.Inject(fault)
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
-			diags := w.readMany(ctx, 999)
-			expectDiagnostic(t, w, diags, "Timeout", []string{"1000 digests", "0 of 1000 calls completed", "1 attempt in ", "Raise timeouts.read"})
-			expectShort(t, diags)
-		})
+}
+
+// ending is a context that ends when end is called.
+type ending struct {
+	context.Context
+	done chan struct{}
+	end  func()
+	err  error
+}
+
+func newEnding(parent context.Context, err error) *ending {
+	done := make(chan struct{})
+	return &ending{parent, done, sync.OnceFunc(func() { close(done) }), err}
+}
+
+func (c *ending) Done() <-chan struct{} { return c.done }
+
+func (c *ending) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
 	}
 }
 
@@ -76,9 +99,15 @@ func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	w.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool { return call.References[0] == w.layer }})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	diags := w.readMany(ctx, 3)
+	ctx := newEnding(tflogtest.RootLogger(t.Context(), &w.log), context.DeadlineExceeded)
+	var completed atomic.Int32
+	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(w.cfg, func(logged context.Context, call ecrlayer.Call) {
+		logCall(logged, call)
+		if completed.Add(1) == 3 {
+			ctx.end()
+		}
+	})}}
+	diags := o.run(ctx, &downloadURLsModel{arguments: inRepository(), LayerDigests: w.withAbsent(3)}, readTimeout)
 	if len(diags) != 2 {
 		t.Fatalf("there are %d diagnostics, want two: %v", len(diags), diags)
 	}
@@ -86,16 +115,16 @@ func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
 	expectDiagnostic(t, w, diags[1:], "Timeout", []string{"3 of 4 calls completed", w.layer, "Raise timeouts.read"})
 }
 
-func TestWhatIsTrueOfAllLayersIsSaidOnce(t *testing.T) {
+func TestAFailureOfAllLayersIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fault   ecrtest.Fault
 		summary string
 	}{
-		"throttled on end": {ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"}, "Throttled"},
-		"failing on end":   {ecrtest.Fault{Status: 503}, "ECR failed"},
-		"reset":            {ecrtest.Fault{Reset: true}, "Connection lost"},
-		"HTML":             {ecrtest.Fault{Body: []byte("<html>"), ContentType: "text/html"}, "Invalid response"},
+		"throttled": {ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"}, "Throttled"},
+		"failing":   {ecrtest.Fault{Status: 503}, "ECR failed"},
+		"reset":     {ecrtest.Fault{Reset: true}, "Connection lost"},
+		"HTML":      {ecrtest.Fault{Body: []byte("<html>"), ContentType: "text/html"}, "Invalid response"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,13 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
@@ -25,23 +20,6 @@ import (
 // readConfig reads the image's config, and returns what the user would see.
 func (w *fixture) readConfig(ctx context.Context) diag.Diagnostics {
 	return run(ctx, w, &imageConfigModel{imageArguments: imageArguments{arguments: inRepository(), ImageTag: types.StringValue("1.0")}})
-}
-
-// The steps of reading a config.
-var (
-	theManifest = ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage"}
-	theURL      = ecrtest.Fault{Service: "ecr", Operation: "GetDownloadUrlForLayer"}
-	theDownload = ecrtest.Fault{Service: "s3"}
-)
-
-func TestEveryImageFailureOfECRIsExplained(t *testing.T) {
-	t.Parallel()
-	for _, code := range ecrtypes.ImageFailureCode("").Values() {
-		f := newFailure(&ecrlayer.ImageFailure{Code: code}, operation{resource: path.Root("image_tag")})
-		if summary, _, advice := f.explain(); strings.HasPrefix(summary, "ECR failure") || advice == "" {
-			t.Errorf("there is no advice on %s", code)
-		}
-	}
 }
 
 func TestADeniedDownloadBlamesTheEndpointPolicyOfS3OnlyWhereItCanBe(t *testing.T) {
@@ -113,55 +91,8 @@ func expectNoURL(t *testing.T, diags diag.Diagnostics) {
 func TestADownloadOverTLSThatFailsIsExplained(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	fault := theURL
-	fault.Rewrite = func(body []byte) []byte { return bytes.Replace(body, []byte("http://"), []byte("https://"), 1) }
-	w.Inject(fault)
+	w.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Rewrite: func(body []byte) []byte { return bytes.Replace(body, []byte("http://"), []byte("https://"), 1) }})
 	diags := w.readConfig(t.Context())
 	expectDiagnostic(t, w, diags, "TLS failed", []string{"a pre-signed URL from ECR", "https://127.0.0.1:", "needs a route"})
 	expectNoURL(t, diags)
-}
-
-func TestTheTimeoutAndAnInterruptEndEachStepOfReadingAConfig(t *testing.T) {
-	t.Parallel()
-	steps := map[string]struct {
-		fault ecrtest.Fault
-		asked string
-	}{
-		"the manifest": {theManifest, "BatchGetImage"},
-		"the URL":      {theURL, "GetDownloadUrlForLayer"},
-		"the download": {theDownload, "a pre-signed URL from ECR"},
-	}
-	for name, step := range steps {
-		for what, fault := range map[string]func(*ecrtest.Fault){
-			"without an answer":   func(f *ecrtest.Fault) { f.Hang = true },
-			"waiting for a retry": func(f *ecrtest.Fault) { f.Status = http.StatusServiceUnavailable },
-		} {
-			for ending, summary := range map[string]string{"timeout": "Timeout", "interrupt": "Interrupted"} {
-				t.Run(name+" "+what+" "+ending, func(t *testing.T) {
-					t.Parallel()
-					w := newFixture(t)
-					w.cfg.Retryer = func() aws.Retryer {
-						return retry.NewStandard(func(o *retry.StandardOptions) {
-							o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Minute, nil })
-						})
-					}
-					injected := step.fault
-					fault(&injected)
-					w.Inject(injected)
-
-					const limit = 300 * time.Millisecond
-					ctx, cancel := context.WithCancel(t.Context())
-					if ending == "timeout" {
-						ctx, cancel = context.WithTimeout(t.Context(), limit)
-					} else {
-						time.AfterFunc(limit, cancel)
-					}
-					defer cancel()
-					diags := w.readConfig(ctx)
-					expectDiagnostic(t, w, diags, summary, []string{step.asked, "1 attempt in "})
-					expectNoURL(t, diags)
-				})
-			}
-		}
-	}
 }

@@ -13,7 +13,6 @@ import (
 	datasourceschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
-	"github.com/hashicorp/terraform-plugin-framework/function"
 	frameworkprovider "github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -45,10 +44,6 @@ func (f faulty) EphemeralResources(ctx context.Context) []func() ephemeral.Ephem
 	return append(f.ProviderWithEphemeralResources.EphemeralResources(ctx), func() ephemeral.EphemeralResource { return faultyEphemeral{} })
 }
 
-func (faulty) Functions(context.Context) []func() function.Function {
-	return []func() function.Function{func() function.Function { return faultyFunction{} }}
-}
-
 type faultyData struct{ counts map[string]int }
 
 func (faultyData) Metadata(_ context.Context, _ datasource.MetadataRequest, response *datasource.MetadataResponse) {
@@ -77,54 +72,30 @@ func (e faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral
 	e.list[0]++
 }
 
-type faultyFunction struct{ value any }
-
-func (faultyFunction) Metadata(_ context.Context, _ function.MetadataRequest, response *function.MetadataResponse) {
-	response.Name = "faulty"
-}
-
-func (faultyFunction) Definition(_ context.Context, _ function.DefinitionRequest, response *function.DefinitionResponse) {
-	response.Definition = function.Definition{Summary: "Panics.", Return: function.StringReturn{}}
-}
-
-func (f faultyFunction) Run(context.Context, function.RunRequest, *function.RunResponse) {
-	_ = f.value.(int)
-}
-
-// The CLI goes on after a panic: what else there is to read is read.
+// The CLI goes on after a panic: whatever else there is to read is read. Functions
+// are tested in server_internal_test.go.
 func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		config string
-		parts  []string
-	}{
-		"data source":        {`data "ecrlayer_faulty" "test" {}`, []string{"Internal error", "data source ecrlayer_faulty", "assignment to entry in nil map", "github.com/ecrlayer/terraform-provider-ecrlayer/issues"}},
-		"ephemeral resource": {`ephemeral "ecrlayer_faulty" "test" {}`, []string{"Internal error", "ephemeral resource ecrlayer_faulty", "index out of range", "github.com/ecrlayer/terraform-provider-ecrlayer/issues"}},
-		"function": {"output \"test\" {\n  value = provider::ecrlayer::faulty()\n}", []string{"Internal error", "function faulty", "interface conversion",
-			"github.com/ecrlayer/terraform-provider-ecrlayer/issues"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newEnv(t)
-			var healthy strings.Builder
-			for i, layer := range w.layers {
-				fmt.Fprintf(&healthy, "data \"ecrlayer_download_url\" \"test%d\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", i, repository, layer)
-			}
-			resource.Test(t, resource.TestCase{
-				TerraformVersionChecks:   ephemeralValues,
-				ProtoV6ProviderFactories: faultyFactories(),
-				Steps:                    []resource.TestStep{{Config: w.provider() + healthy.String() + test.config, ExpectError: inOrder(test.parts...)}},
-			})
-			// The CLI calls functions before it reads anything.
-			if calls := len(w.Calls()); calls < len(w.layers) && name != "function" {
-				t.Errorf("only %d of %d healthy data sources were read", calls, len(w.layers))
-			}
+	w := newEnv(t)
+	for _, faulty := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
+		w.Reset()
+		cause := "assignment to entry in nil map"
+		if strings.HasPrefix(faulty, "ephemeral") {
+			cause = "index out of range"
+		}
+		resource.Test(t, resource.TestCase{
+			TerraformVersionChecks:   ephemeralValues,
+			ProtoV6ProviderFactories: faultyFactories(),
+			Steps: []resource.TestStep{{
+				Config:      w.provider() + downloadURLConfig(w.layers[0]) + faulty,
+				ExpectError: inOrder("Internal error", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues"),
+			}},
 		})
+		w.expectEachRead(t, "ecr:GetDownloadUrlForLayer")
 	}
 }
 
-// leaking is what someone may put where another string belongs.
+// leaking may be given where another string belongs.
 const leaking = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
 
 func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
@@ -147,7 +118,7 @@ func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
 			}
 			for _, secret := range []string{"leaked-credential", "leaked-token", "0123456789abcdef"} {
 				if strings.Contains(text, secret) {
-					t.Errorf("of %s, %q is told:\n%s", where, secret, text)
+					t.Errorf("of %s, %q is in the message:\n%s", where, secret, text)
 				}
 			}
 		}
@@ -187,7 +158,7 @@ func TestNoMessageRepeatsASecretOfTheRequest(t *testing.T) {
 	w := newEnv(t)
 	w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 	w.AddCredentials(w.user)
-	// As AWS does, with all that was signed.
+	// AWS returns all that was signed.
 	w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
 		w.user.SessionToken + "\n\nhost;x-amz-security-token'"})
 	o := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t)
