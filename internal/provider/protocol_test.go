@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
@@ -47,8 +46,6 @@ type session struct {
 	Reads []string
 	// Objects are read after them.
 	Objects []block
-	// Wait is how long to wait between reads.
-	Wait time.Duration
 	// Deferral says that the client can defer.
 	Deferral bool
 	// ValidateOnly ends the session when the configuration has been validated.
@@ -200,9 +197,6 @@ func (s session) serve(ctx context.Context) (outcome, error) {
 		return o, err
 	}
 	for i, object := range objects {
-		if i > 0 {
-			time.Sleep(s.Wait)
-		}
 		result, diagnostics, err := object.read(ctx, server, configs[i], s.Deferral)
 		if err != nil || o.add("read", diagnostics) {
 			return o, err

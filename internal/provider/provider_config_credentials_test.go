@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,322 +31,186 @@ func (w *env) signedBy(t *testing.T, want ecrtest.Credentials) {
 	}
 }
 
+// lab is what a session can name in its block, environment and files: the keys of
+// users as <want>, <other> and <temporary>, and URLs, as <ecr>. In an environment,
+// the keys are the name of a variable.
+type lab struct {
+	*env
+	want, other, temporary ecrtest.Credentials
+	urls                   []string
+}
+
+func newLab(t *testing.T, w *env) *lab {
+	t.Helper()
+	l := &lab{env: w, want: w.AddUser(account), other: w.AddUser(account), temporary: w.temporary("wanted", time.Hour)}
+	temporary := func() ecrtest.Credentials { return l.temporary }
+	metadata, _ := instanceMetadata(t, region, temporary)
+	otherMetadata, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return l.other })
+	sso, _ := identityCenter(t, l.temporary)
+	document := must[[]byte](t)(json.Marshal(credentialsDocument(l.temporary)))
+	l.urls = []string{
+		"<ecr>", w.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
+		"<container>", containerCredentials(t, "Basic ecs", temporary) + "/v1/credentials", "<document>", string(document),
+		"<role>", w.trust("Puller"),
+	}
+	return l
+}
+
+// expand returns a session with what it names.
+func (l *lab) expand(s session) session {
+	users := map[string]ecrtest.Credentials{"<want>": l.want, "<other>": l.other, "<temporary>": l.temporary}
+	hcl, ini := slices.Clone(l.urls), slices.Clone(l.urls)
+	for name, user := range users {
+		hcl, ini = append(hcl, name, keys(user)), append(ini, name, fileKeys(user))
+	}
+	s.Provider = strings.NewReplacer(hcl...).Replace(s.Provider)
+	variables, files := vars{}, vars{}
+	for name, value := range s.env {
+		if user, ok := users[name]; ok {
+			maps.Copy(variables, envKeys(user))
+		} else {
+			variables[name] = strings.NewReplacer(l.urls...).Replace(value)
+		}
+	}
+	for name, content := range s.files {
+		files[name] = strings.NewReplacer(ini...).Replace(content)
+	}
+	s.env, s.files = variables, files
+	return s
+}
+
+type vars = map[string]string
+
 func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 	t.Parallel()
-	// Each test gets users that differ by where their keys are. The one that ECR is
-	// to see is want.
-	type users struct {
-		want, other, another ecrtest.Credentials
-		temporary            ecrtest.Credentials
-	}
-	tests := map[string]func(*testing.T, *env, users) session{
-		"access_key and secret_key": func(_ *testing.T, _ *env, u users) session {
-			return session{Provider: keys(u.want)}
-		},
-		"token": func(_ *testing.T, _ *env, u users) session {
-			return session{Provider: keys(u.temporary)}
-		},
-		"AWS_ACCESS_KEY_ID": func(_ *testing.T, _ *env, u users) session {
-			return session{env: envKeys(u.want)}
-		},
-		"AWS_SESSION_TOKEN": func(_ *testing.T, _ *env, u users) session {
-			return session{env: envKeys(u.temporary)}
-		},
-		"profile": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `profile = "ci"`,
-				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
-			}
-		},
-		"profile with a session token": func(_ *testing.T, _ *env, u users) session {
-			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.temporary)}}
-		},
-		"keys in the config file": func(_ *testing.T, _ *env, u users) session {
-			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\n" + fileKeys(u.want)}}
-		},
-		"AWS_PROFILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   map[string]string{"AWS_PROFILE": "ci"},
-				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
-			}
-		},
-		"AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   map[string]string{"AWS_DEFAULT_PROFILE": "ci"},
-				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
-			}
-		},
-		"default profile": func(_ *testing.T, _ *env, u users) session {
-			return session{files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.other) + "[default]\n" + fileKeys(u.want)}}
-		},
-		"shared_credentials_files in an odd place": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`,
-				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other), "Team Secrets/ecr.ini": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"shared_credentials_files by a variable": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`,
-				env:      map[string]string{"SECRETS": "HOME/secrets"},
-				files:    map[string]string{"secrets/ecr.ini": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"several shared_credentials_files, the last one first": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`,
-				files:    map[string]string{"a": "[default]\n" + fileKeys(u.other), "b": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"shared_config_files": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: "profile = \"ci\"\nshared_config_files = [\"HOME/ci.ini\"]",
-				files:    map[string]string{".aws/config": "[profile ci]\n" + fileKeys(u.other), "ci.ini": "[profile ci]\n" + fileKeys(u.want)},
-			}
-		},
-		"AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/creds"},
-				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.other), "creds": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"AWS_CONFIG_FILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   map[string]string{"AWS_CONFIG_FILE": "HOME/conf"},
-				files: map[string]string{".aws/config": "[default]\n" + fileKeys(u.other), "conf": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"credential_process": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			if runtime.GOOS == "windows" {
-				t.Skip("the process is a shell script")
-			}
-			document, err := json.Marshal(credentialsDocument(u.temporary))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return session{
-				Provider: `profile = "broker"`,
-				files: map[string]string{
-					".aws/config": "[profile broker]\ncredential_process = \"HOME/bin/broker\" --for ecr\n",
-					"bin/broker":  "#!/bin/sh\n[ \"$*\" = '--for ecr' ] && cat <<'END'\n" + string(document) + "\nEND\n",
-				},
-			}
-		},
-		"Amazon ECS: a container's credentials with a token": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			return session{env: map[string]string{
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", inTurn(u.temporary)) + "/v1/credentials",
-				"AWS_CONTAINER_AUTHORIZATION_TOKEN":  "Basic ecs",
-			}}
-		},
-		"EKS Pod Identity: a container's credentials with a token in a file": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			return session{
-				env: map[string]string{
-					"AWS_CONTAINER_CREDENTIALS_FULL_URI":     containerCredentials(t, "eyJ.pod.identity", inTurn(u.temporary)) + "/v1/credentials",
-					"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "HOME/var/run/eks-pod-identity-token",
-				},
-				files: map[string]string{"var/run/eks-pod-identity-token": "eyJ.pod.identity"},
-			}
-		},
-		"ec2_metadata_service_endpoint": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
-			return session{
-				Provider: fmt.Sprintf("ec2_metadata_service_endpoint = %q", url),
-				env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
-			}
-		},
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
-			return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
-		},
-		"ec2_metadata_service_endpoint in the profile": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
-			return session{
-				env:   map[string]string{"AWS_EC2_METADATA_DISABLED": ""},
-				files: map[string]string{".aws/config": "[default]\nec2_metadata_service_endpoint = " + url + "\n"},
-			}
-		},
-		"skip_metadata_api_check false over AWS_EC2_METADATA_DISABLED": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.temporary })
-			return session{
-				Provider: fmt.Sprintf("skip_metadata_api_check = false\nec2_metadata_service_endpoint = %q", url),
-				env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "true"},
-			}
-		},
-		"the instance's role by credential_source": func(t *testing.T, w *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.other })
-			role := w.trust("Puller")
-			return session{
-				Provider: fmt.Sprintf("profile = \"instance\"\nec2_metadata_service_endpoint = %q", url),
-				env:      map[string]string{"AWS_EC2_METADATA_DISABLED": ""},
-				files:    map[string]string{".aws/config": "[profile instance]\nrole_arn = " + role + "\ncredential_source = Ec2InstanceMetadata\n"},
-			}
-		},
-		"a role by source_profile": func(t *testing.T, w *env, u users) session {
-			t.Helper()
-			role := w.trust("Puller")
-			return session{
-				Provider: `profile = "puller"`,
-				files: map[string]string{
-					".aws/config":      "[profile puller]\nrole_arn = " + role + "\nsource_profile = base\nrole_session_name = from-profile\n",
-					".aws/credentials": "[base]\n" + fileKeys(u.other),
-				},
-			}
-		},
-		"IAM Identity Center, endpoints.sso": func(t *testing.T, w *env, u users) session {
-			t.Helper()
-			url, _ := identityCenter(t, u.temporary)
-			return session{
-				Provider: fmt.Sprintf("profile = \"team\"\nregion = %q\nendpoints {\necr = %q\nsso = %q\n}", region, w.server.URL, url),
-				files:    merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
-			}
-		},
-		"IAM Identity Center, AWS_ENDPOINT_URL_SSO": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := identityCenter(t, u.temporary)
-			return session{
-				env:   map[string]string{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
-				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
-			}
-		},
-		"IAM Identity Center, endpoint_url of sso": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := identityCenter(t, u.temporary)
-			return session{
-				Provider: `profile = "team"`,
-				files: merged(map[string]string{".aws/config": ssoProfile("team")[".aws/config"] + "services = local\n[services local]\nsso =\n  endpoint_url = " + url + "\n"},
-					ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
-			}
-		},
-		"IAM Identity Center, an sso-session whose token is refreshed": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := identityCenter(t, u.temporary)
-			return session{
-				Provider: `profile = "team"`,
-				env:      map[string]string{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url},
-				files: merged(ssoSession("team"), ssoCache("corp", "stale", time.Now().Add(-time.Hour), map[string]string{
-					"clientId": "client", "clientSecret": "secret", "refreshToken": "refresh-token",
-					"registrationExpiresAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
-				})),
-			}
-		},
+	const (
+		config, credentials = ".aws/config", ".aws/credentials"
+		theDefault          = "[default]\n<want>"
+		otherDefault        = "[default]\n<other>"
+		ci                  = otherDefault + "[ci]\n<want>"
+	)
+	sso := merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))
+	tests := map[string]session{
+		"access_key and secret_key":    {Provider: "<want>"},
+		"token":                        {Provider: "<temporary>"},
+		"AWS_ACCESS_KEY_ID":            {env: vars{"<want>": ""}},
+		"AWS_SESSION_TOKEN":            {env: vars{"<temporary>": ""}},
+		"profile":                      {Provider: `profile = "ci"`, files: vars{credentials: ci}},
+		"profile with a session token": {Provider: `profile = "ci"`, files: vars{credentials: "[ci]\n<temporary>"}},
+		"keys in the config file":      {Provider: `profile = "ci"`, files: vars{config: "[profile ci]\n<want>"}},
+		"AWS_PROFILE":                  {env: vars{"AWS_PROFILE": "ci"}, files: vars{credentials: ci}},
+		"AWS_DEFAULT_PROFILE":          {env: vars{"AWS_DEFAULT_PROFILE": "ci"}, files: vars{credentials: ci}},
+		"default profile":              {files: vars{credentials: "[ci]\n<other>" + theDefault}},
+		"shared_credentials_files": {
+			Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`, files: vars{credentials: otherDefault, "Team Secrets/ecr.ini": theDefault}},
+		"shared_credentials_files by a variable": {
+			Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`, env: vars{"SECRETS": "HOME/secrets"}, files: vars{"secrets/ecr.ini": theDefault}},
+		"the last of shared_credentials_files": {
+			Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`, files: vars{"a": otherDefault, "b": theDefault}},
+		"shared_config_files": {
+			Provider: "profile = \"ci\"\nshared_config_files = [\"HOME/ci.ini\"]", files: vars{config: "[profile ci]\n<other>", "ci.ini": "[profile ci]\n<want>"}},
+		"AWS_SHARED_CREDENTIALS_FILE": {env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/a"}, files: vars{credentials: otherDefault, "a": theDefault}},
+		"AWS_CONFIG_FILE":             {env: vars{"AWS_CONFIG_FILE": "HOME/a"}, files: vars{config: otherDefault, "a": theDefault}},
+		"credential_process": {Provider: `profile = "broker"`, files: vars{
+			config:       "[profile broker]\ncredential_process = \"HOME/bin/broker\" --for ecr\n",
+			"bin/broker": "#!/bin/sh\n[ \"$*\" = '--for ecr' ] && cat <<'END'\n<document>\nEND\n",
+		}},
+		"Amazon ECS":       {env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<container>", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}},
+		"EKS Pod Identity": {env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<container>", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "HOME/token"}, files: vars{"token": "Basic ecs"}},
+		"ec2_metadata_service_endpoint": {
+			Provider: `ec2_metadata_service_endpoint = "<imds>"`, env: vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "<nowhere>"}},
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT": {env: vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "<imds>"}},
+		"ec2_metadata_service_endpoint in the profile": {
+			env: vars{"AWS_EC2_METADATA_DISABLED": ""}, files: vars{config: "[default]\nec2_metadata_service_endpoint = <imds>\n"}},
+		"skip_metadata_api_check over AWS_EC2_METADATA_DISABLED": {
+			Provider: "skip_metadata_api_check = false\nec2_metadata_service_endpoint = \"<imds>\"", env: vars{"AWS_EC2_METADATA_DISABLED": "true"}},
+		"the instance's role by credential_source": {
+			Provider: "profile = \"instance\"\nec2_metadata_service_endpoint = \"<other imds>\"", env: vars{"AWS_EC2_METADATA_DISABLED": ""},
+			files: vars{config: "[profile instance]\nrole_arn = <role>\ncredential_source = Ec2InstanceMetadata\n"}},
+		"a role by source_profile": {Provider: `profile = "puller"`, files: vars{
+			config: "[profile puller]\nrole_arn = <role>\nsource_profile = base\nrole_session_name = from-profile\n", credentials: "[base]\n<other>"}},
+		"IAM Identity Center, endpoints.sso": {
+			Provider: fmt.Sprintf("profile = \"team\"\nregion = %q\nendpoints {\necr = \"<ecr>\"\nsso = \"<sso>\"\n}", region), files: sso},
+		"IAM Identity Center, AWS_ENDPOINT_URL_SSO": {env: vars{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": "<sso>"}, files: sso},
+		"IAM Identity Center, endpoint_url of sso": {
+			Provider: `profile = "team"`, files: merged(sso, vars{config: sso[config] + "services = local\n[services local]\nsso =\n  endpoint_url = <sso>\n"})},
+		"IAM Identity Center, an sso-session whose token is refreshed": {
+			Provider: `profile = "team"`, env: vars{"AWS_ENDPOINT_URL_SSO": "<sso>", "AWS_ENDPOINT_URL_SSO_OIDC": "<sso>"},
+			files: merged(ssoSession("team"), ssoCache("corp", "stale", time.Now().Add(-time.Hour), refreshable("refresh-token")))},
 
 		// Precedence, from the first to the last.
-		"arguments over all else": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: keys(u.want) + `profile = "ci"`,
-				env:      merged(envKeys(u.other), map[string]string{"AWS_PROFILE": "ci"}),
-				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.another) + "[ci]\n" + fileKeys(u.another)},
+		"arguments first": {Provider: `<want>profile = "ci"`, env: vars{"<other>": "", "AWS_PROFILE": "ci"}, files: vars{credentials: otherDefault + "[ci]\n<other>"}},
+		"profile over AWS_ACCESS_KEY_ID, as in the AWS provider": {
+			Provider: `profile = "ci"`, env: vars{"<other>": "", "AWS_PROFILE": "default"}, files: vars{credentials: ci}},
+		"AWS_ACCESS_KEY_ID over AWS_PROFILE":   {env: vars{"<want>": "", "AWS_PROFILE": "ci"}, files: vars{credentials: "[ci]\n<other>"}},
+		"AWS_PROFILE over AWS_DEFAULT_PROFILE": {env: vars{"AWS_PROFILE": "ci", "AWS_DEFAULT_PROFILE": "other"}, files: vars{credentials: ci + "[other]\n<other>"}},
+		"credentials file over config file":    {files: vars{config: otherDefault, credentials: theDefault}},
+		"shared_credentials_files over AWS_SHARED_CREDENTIALS_FILE": {
+			Provider: `shared_credentials_files = ["HOME/a"]`, env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/b"}, files: vars{"a": theDefault, "b": otherDefault}},
+		"shared files over the container": {
+			env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<nowhere>"}, files: vars{credentials: theDefault}},
+		"container over the instance": {env: vars{
+			"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "<other imds>",
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<container>", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}},
+		"empty arguments are not set, as in the AWS provider": {env: vars{"<want>": ""}, Provider: `
+			access_key = ""
+			secret_key = ""
+			token = ""
+			profile = ""
+			custom_ca_bundle = ""
+			ec2_metadata_service_endpoint = ""
+			ec2_metadata_service_endpoint_mode = ""
+			retry_mode = ""
+			sts_region = ""
+			no_proxy = ""
+			http_proxy = ""
+			https_proxy = ""
+			skip_metadata_api_check = ""
+			shared_config_files = []
+			shared_credentials_files = []
+			allowed_account_ids = []
+			user_agent = [""]
+			assume_role {
+				role_arn = ""
 			}
-		},
-		"profile over AWS_ACCESS_KEY_ID, as in the AWS provider": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `profile = "ci"`,
-				env:      merged(envKeys(u.other), map[string]string{"AWS_PROFILE": "default"}),
-				files:    map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.another) + "[ci]\n" + fileKeys(u.want)},
+			assume_role_with_web_identity {
+				role_arn = null
 			}
-		},
-		"AWS_ACCESS_KEY_ID over AWS_PROFILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   merged(envKeys(u.want), map[string]string{"AWS_PROFILE": "ci"}),
-				files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(u.other)},
-			}
-		},
-		"AWS_PROFILE over AWS_DEFAULT_PROFILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				env:   map[string]string{"AWS_PROFILE": "ci", "AWS_DEFAULT_PROFILE": "other"},
-				files: map[string]string{".aws/credentials": "[other]\n" + fileKeys(u.other) + "[ci]\n" + fileKeys(u.want)},
-			}
-		},
-		"credentials file over config file": func(_ *testing.T, _ *env, u users) session {
-			return session{files: map[string]string{".aws/config": "[default]\n" + fileKeys(u.other), ".aws/credentials": "[default]\n" + fileKeys(u.want)}}
-		},
-		"shared_credentials_files over AWS_SHARED_CREDENTIALS_FILE": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `shared_credentials_files = ["HOME/argument"]`,
-				env:      map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/variable"},
-				files:    map[string]string{"argument": "[default]\n" + fileKeys(u.want), "variable": "[default]\n" + fileKeys(u.other)},
-			}
-		},
-		"shared files over the container": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			return session{
-				env:   map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials"},
-				files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(u.want)},
-			}
-		},
-		"container over the instance": func(t *testing.T, _ *env, u users) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return u.other })
-			return session{env: map[string]string{
-				"AWS_EC2_METADATA_DISABLED":          "",
-				"AWS_EC2_METADATA_SERVICE_ENDPOINT":  url,
-				"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "", inTurn(u.temporary)) + "/v1/credentials",
-			}}
-		},
-		"empty arguments are none, as in the AWS provider": func(_ *testing.T, _ *env, u users) session {
-			return session{
-				Provider: `
-					access_key = ""
-					secret_key = ""
-					token = ""
-					profile = ""
-					custom_ca_bundle = ""
-					ec2_metadata_service_endpoint = ""
-					ec2_metadata_service_endpoint_mode = ""
-					retry_mode = ""
-					sts_region = ""
-					no_proxy = ""
-					http_proxy = ""
-					https_proxy = ""
-					skip_metadata_api_check = ""
-					shared_config_files = []
-					shared_credentials_files = []
-					allowed_account_ids = []
-					user_agent = [""]
-					assume_role {
-						role_arn = ""
-					}
-					assume_role_with_web_identity {
-						role_arn = null
-					}
-				`,
-				env: envKeys(u.want),
-			}
-		},
+		`},
 	}
-	for name, prepare := range tests {
+	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			u := users{w.AddUser(account), w.AddUser(account), w.AddUser(account), w.temporary("wanted", time.Hour)}
-			s := prepare(t, w, u)
-			if !strings.Contains(s.Provider, "endpoints") {
-				s.Provider = w.endpoints() + s.Provider
+			if runtime.GOOS == "windows" && name == "credential_process" {
+				t.Skip("the process is a shell script")
 			}
-			s.Reads = []string{w.read()}
-			s.run(t).mustRead(t, 1)
+			l := newLab(t, newEnv(t))
+			if !strings.Contains(s.Provider, "endpoints {") {
+				s.Provider = l.endpoints() + s.Provider
+			}
+			s.Reads = []string{l.read()}
+			l.expand(s).run(t).mustRead(t, 1)
 
-			last := w.lastCall(t)
-			if roles := w.CallsTo("sts", "AssumeRole"); len(roles) > 0 {
-				// The keys of a session are made up, but whose keys asked for it is known.
-				if last.AccessKeyID == roles[0].AccessKeyID || roles[0].AccessKeyID != u.other.AccessKeyID {
-					t.Fatalf("the role was assumed by %s, and ECR asked by %s", roles[0].AccessKeyID, last.AccessKeyID)
+			last := l.lastCall(t)
+			if roles := l.CallsTo("sts", "AssumeRole"); len(roles) > 0 {
+				if last.AccessKeyID == roles[0].AccessKeyID || roles[0].AccessKeyID != l.other.AccessKeyID && roles[0].AccessKeyID != l.temporary.AccessKeyID {
+					t.Fatalf("the role was assumed by %s, and ECR called by %s", roles[0].AccessKeyID, last.AccessKeyID)
 				}
 				return
 			}
-			if last.AccessKeyID != u.want.AccessKeyID && last.AccessKeyID != u.temporary.AccessKeyID {
-				t.Fatalf("ECR was asked by %s, want %s or %s", last.AccessKeyID, u.want.AccessKeyID, u.temporary.AccessKeyID)
+			if last.AccessKeyID != l.want.AccessKeyID && last.AccessKeyID != l.temporary.AccessKeyID {
+				t.Fatalf("ECR was called by %s, want %s or %s", last.AccessKeyID, l.want.AccessKeyID, l.temporary.AccessKeyID)
 			}
-			w.expectCalls(t, "ecr:GetDownloadUrlForLayer")
+			l.expectCalls(t, "ecr:GetDownloadUrlForLayer")
 		})
+	}
+}
+
+// refreshable returns the fields of a cached token that can be refreshed.
+func refreshable(token string) map[string]string {
+	return vars{
+		"clientId": "client", "clientSecret": "secret", "refreshToken": token,
+		"registrationExpiresAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 	}
 }
 
@@ -359,14 +224,14 @@ func (w *env) trust(name string) string {
 // ssoProfile returns a config file with a profile of IAM Identity Center, in the
 // form without a session.
 func ssoProfile(name string) map[string]string {
-	return map[string]string{".aws/config": fmt.Sprintf(
+	return vars{".aws/config": fmt.Sprintf(
 		"[profile %s]\nsso_start_url = %s\nsso_region = %s\nsso_account_id = %s\nsso_role_name = Puller\n", name, ssoStartURL, region, account)}
 }
 
 // ssoSession returns a config file with a profile of the session "corp" of IAM
 // Identity Center.
 func ssoSession(name string) map[string]string {
-	return map[string]string{".aws/config": fmt.Sprintf(
+	return vars{".aws/config": fmt.Sprintf(
 		"[profile %s]\nsso_session = corp\nsso_account_id = %s\nsso_role_name = Puller\n[sso-session corp]\nsso_start_url = %s\nsso_region = %s\n", name, account, ssoStartURL, region)}
 }
 
@@ -385,21 +250,21 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 		want     string
 	}{
 		"region":              {provider: `region = "eu-west-1"`, want: "eu-west-1"},
-		"AWS_REGION":          {env: map[string]string{"AWS_REGION": "eu-west-2"}, want: "eu-west-2"},
-		"AWS_DEFAULT_REGION":  {env: map[string]string{"AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-3"},
+		"AWS_REGION":          {env: vars{"AWS_REGION": "eu-west-2"}, want: "eu-west-2"},
+		"AWS_DEFAULT_REGION":  {env: vars{"AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-3"},
 		"default profile":     {config: "[default]\nregion = eu-north-1\n", want: "eu-north-1"},
 		"profile":             {provider: `profile = "ci"`, config: "[default]\nregion = eu-north-1\n[profile ci]\nregion = eu-south-1\n", want: "eu-south-1"},
-		"AWS_PROFILE":         {env: map[string]string{"AWS_PROFILE": "ci"}, config: "[profile ci]\nregion = eu-south-2\n", want: "eu-south-2"},
-		"shared_config_files": {provider: `shared_config_files = ["HOME/.aws/config"]`, env: map[string]string{"AWS_CONFIG_FILE": "HOME/none"}, config: "[default]\nregion = ca-west-1\n", want: "ca-west-1"},
+		"AWS_PROFILE":         {env: vars{"AWS_PROFILE": "ci"}, config: "[profile ci]\nregion = eu-south-2\n", want: "eu-south-2"},
+		"shared_config_files": {provider: `shared_config_files = ["HOME/.aws/config"]`, env: vars{"AWS_CONFIG_FILE": "HOME/none"}, config: "[default]\nregion = ca-west-1\n", want: "ca-west-1"},
 		"argument over environment": {
-			provider: `region = "eu-west-1"`, env: map[string]string{"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-1"},
+			provider: `region = "eu-west-1"`, env: vars{"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-1"},
 		"AWS_REGION over AWS_DEFAULT_REGION": {
-			env: map[string]string{"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-2"},
+			env: vars{"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, want: "eu-west-2"},
 		"environment over profile": {
-			provider: `profile = "ci"`, env: map[string]string{"AWS_DEFAULT_REGION": "eu-west-3"}, config: "[profile ci]\nregion = eu-south-1\n", want: "eu-west-3"},
-		"empty argument": {provider: `region = ""`, env: map[string]string{"AWS_REGION": "eu-west-2"}, want: "eu-west-2"},
+			provider: `profile = "ci"`, env: vars{"AWS_DEFAULT_REGION": "eu-west-3"}, config: "[profile ci]\nregion = eu-south-1\n", want: "eu-west-3"},
+		"empty argument": {provider: `region = ""`, env: vars{"AWS_REGION": "eu-west-2"}, want: "eu-west-2"},
 		"data source over all": {
-			provider: `region = "eu-west-1"`, env: map[string]string{"AWS_REGION": "eu-west-2"}, read: `region = "ap-east-1"`, want: "ap-east-1"},
+			provider: `region = "eu-west-1"`, env: vars{"AWS_REGION": "eu-west-2"}, read: `region = "ap-east-1"`, want: "ap-east-1"},
 		"skip_region_validation": {provider: "region = \"xx-moon-1\"\nskip_region_validation = true", want: "xx-moon-1"},
 		"skip_region_validation for a data source": {
 			provider: "region = \"eu-west-1\"\nskip_region_validation = true", read: `region = "xx-moon-1"`, want: "xx-moon-1"},
@@ -413,7 +278,7 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", w.server.URL) + test.provider,
 				Reads:    []string{w.read(test.read)},
 				env:      merged(envKeys(w.user), test.env),
-				files:    map[string]string{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(w.user)},
+				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(w.user)},
 			}.run(t).mustRead(t, 1)
 			if got := w.lastCall(t).Region; got != test.want {
 				t.Errorf("asked in %s, want %s", got, test.want)
@@ -443,7 +308,7 @@ func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 	session{
 		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", w.server.URL),
 		Reads:    []string{w.read()},
-		env:      map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
+		env:      vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
 	}.run(t).mustRead(t, 1)
 	w.signedBy(t, user)
 	if got := w.lastCall(t).Region; got != "ap-south-2" {
@@ -463,12 +328,12 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 		host string
 	}{
 		"instance":                               {session{}, "169.254.169.254"},
-		"instance, IPv4":                         {session{Provider: `ec2_metadata_service_endpoint_mode = "ipv4"`, env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}}, "169.254.169.254"},
+		"instance, IPv4":                         {session{Provider: `ec2_metadata_service_endpoint_mode = "ipv4"`, env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}}, "169.254.169.254"},
 		"ec2_metadata_service_endpoint_mode":     {session{Provider: `ec2_metadata_service_endpoint_mode = "IPv6"`}, "[fd00:ec2::254]"},
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {session{env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}}, "[fd00:ec2::254]"},
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"}}, "[fd00:ec2::254]"},
 		"ec2_metadata_service_endpoint_mode of the profile": {
-			session{files: map[string]string{".aws/config": "[default]\nec2_metadata_service_endpoint_mode = IPv6\n"}}, "[fd00:ec2::254]"},
-		"Amazon ECS": {session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v1/credentials", "AWS_REGION": "ap-south-2"}}, "169.254.170.2"},
+			session{files: vars{".aws/config": "[default]\nec2_metadata_service_endpoint_mode = IPv6\n"}}, "[fd00:ec2::254]"},
+		"Amazon ECS": {session{env: vars{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v1/credentials", "AWS_REGION": "ap-south-2"}}, "169.254.170.2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -494,7 +359,7 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 			s := test.session
 			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", w.server.URL) + s.Provider
 			s.Reads = []string{w.read()}
-			s.env = merged(s.env, map[string]string{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
+			s.env = merged(s.env, vars{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
 			s.run(t).mustRead(t, 1)
 			w.signedBy(t, user)
 			for _, host := range asked.all() {
@@ -509,37 +374,34 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 	}
 }
 
-func TestInstanceIsNotAskedNeedlessly(t *testing.T) {
+func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		session func(*env) session
-		found   bool // whether there are credentials elsewhere
+	for name, test := range map[string]struct {
+		session
+		found bool // whether there are credentials elsewhere
 	}{
-		"keys in the provider block": {func(w *env) session { return session{Provider: keys(w.user)} }, true},
-		"keys in the environment":    {func(w *env) session { return session{env: envKeys(w.user)} }, true},
-		"keys in a profile": {func(w *env) session {
-			return session{files: map[string]string{".aws/credentials": "[default]\n" + fileKeys(w.user)}}
-		}, true},
-		"skip_metadata_api_check":   {func(*env) session { return session{Provider: "skip_metadata_api_check = true"} }, false},
-		"skip_metadata_api_check 1": {func(*env) session { return session{Provider: "skip_metadata_api_check = \"1\""} }, false},
-		"AWS_EC2_METADATA_DISABLED": {func(*env) session { return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}} }, false},
-	}
-	for name, test := range tests {
+		"keys in the provider block": {session{Provider: "<want>"}, true},
+		"keys in the environment":    {session{env: vars{"<want>": ""}}, true},
+		"keys in a profile":          {session{files: vars{".aws/credentials": "[default]\n<want>"}}, true},
+		"skip_metadata_api_check":    {session{Provider: "skip_metadata_api_check = true"}, false},
+		"skip_metadata_api_check, 1": {session{Provider: `skip_metadata_api_check = "1"`}, false},
+		"AWS_EC2_METADATA_DISABLED":  {session{env: vars{"AWS_EC2_METADATA_DISABLED": "true"}}, false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
-			s := test.session(w)
-			s.Provider, s.Reads = w.endpoints()+s.Provider, []string{w.read()}
-			s.env = merged(map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}, s.env)
-			if o := s.run(t); test.found {
+			l := newLab(t, newEnv(t))
+			url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return l.other })
+			s := test.session
+			s.Provider, s.Reads = l.endpoints()+s.Provider, []string{l.read()}
+			s.env = merged(vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}, s.env)
+			if o := l.expand(s).run(t); test.found {
 				o.mustRead(t, 1)
 			} else {
 				o.mustFail(t, "", "No usable credentials", "access_key, secret_key and token", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "instance metadata")
-				w.expectCalls(t)
+				l.expectCalls(t)
 			}
-			if got := asked.all(); len(got) > 0 {
-				t.Errorf("the instance metadata service was asked for %v", got)
+			if got := requested.all(); len(got) > 0 {
+				t.Errorf("there were requests to the instance metadata service: %v", got)
 			}
 		})
 	}
@@ -619,7 +481,7 @@ func TestRoleWithNothingButItsARN(t *testing.T) {
 	}
 }
 
-func TestRolesAreAssumedOneWithTheCredentialsOfTheOtherFromEverySource(t *testing.T) {
+func TestRolesAreChained(t *testing.T) {
 	t.Parallel()
 	const chain = `
 		assume_role {
@@ -631,33 +493,28 @@ func TestRolesAreAssumedOneWithTheCredentialsOfTheOtherFromEverySource(t *testin
 			session_name = "second"
 			external_id  = "x2"
 		}`
-	tests := map[string]func(w *env) session{
-		"keys in the provider block": func(w *env) session { return session{Provider: keys(w.user)} },
-		"keys in the environment":    func(w *env) session { return session{env: envKeys(w.user)} },
-		"profile": func(w *env) session {
-			return session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\n" + fileKeys(w.user)}}
-		},
-	}
-	for name, prepare := range tests {
+	for name, s := range map[string]session{
+		"keys in the provider block": {Provider: "<want>"},
+		"keys in the environment":    {env: vars{"<want>": ""}},
+		"profile":                    {Provider: `profile = "ci"`, files: vars{".aws/credentials": "[ci]\n<want>"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.push(t, "210987654321", region, repository, tag, w.image)
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
-			w.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
-			s := prepare(w)
-			s.Provider = w.endpoints() + s.Provider + chain
-			s.Reads = []string{w.read()}
-			s.run(t).mustRead(t, 1)
+			l := newLab(t, newEnv(t))
+			l.push(t, "210987654321", region, repository, tag, l.image)
+			l.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+			l.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
+			s.Provider = l.endpoints() + s.Provider + chain
+			s.Reads = []string{l.read()}
+			l.expand(s).run(t).mustRead(t, 1)
 
-			for _, call := range w.CallsTo("sts", "AssumeRole") {
-				first := call.Form.Get("RoleSessionName") == "first"
-				if byUser := call.AccessKeyID == w.user.AccessKeyID; byUser != first {
+			for _, call := range l.CallsTo("sts", "AssumeRole") {
+				if first := call.Form.Get("RoleSessionName") == "first"; (call.AccessKeyID == l.want.AccessKeyID) != first {
 					t.Errorf("%s was assumed by %s", call.Form.Get("RoleArn"), call.AccessKeyID)
 				}
 			}
-			if last := w.lastCall(t); last.AccountID != "210987654321" {
-				t.Errorf("ECR was asked as account %s", last.AccountID)
+			if last := l.lastCall(t); last.AccountID != "210987654321" {
+				t.Errorf("ECR was called as account %s", last.AccountID)
 			}
 		})
 	}
@@ -670,68 +527,24 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 			policy       = "{\"Version\":\"2012-10-17\"}"
 			policy_arns  = ["arn:aws:iam::123456789012:policy/pull"]
 			session_name = "runner"`
+	block := func(lines string) string {
+		return "assume_role_with_web_identity {\nrole_arn = \"" + roleA + "\"\n" + lines + "\n}\n"
+	}
+	const token, inFile = `web_identity_token = "the-token"`, "AWS_WEB_IDENTITY_TOKEN_FILE"
 	tests := map[string]session{
-		"web_identity_token": {Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"
-			web_identity_token = "the-token"` + more + `
-		}`},
-		"web_identity_token_file": {
-			Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"
-			web_identity_token_file = "~/oidc/token"` + more + `
-		}`,
-			files: map[string]string{"oidc/token": "the-token"},
-		},
+		"web_identity_token":      {Provider: block(token + more)},
+		"web_identity_token_file": {Provider: block(`web_identity_token_file = "~/oidc/token"` + more), files: vars{"oidc/token": "the-token"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE for the block": {
-			Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"` + more + `
-		}`,
-			env:   map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/other"},
-			files: map[string]string{"token": "the-token"},
-		},
-		"TF_AWS_WEB_IDENTITY_TOKEN for the block": {
-			Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"` + more + `
-		}`,
-			env: map[string]string{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token"},
-		},
+			Provider: block(more), env: vars{inFile: "HOME/token", "AWS_ROLE_ARN": roleB}, files: vars{"token": "the-token"}},
+		"TF_AWS_WEB_IDENTITY_TOKEN for the block": {Provider: block(more), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token"}},
 		"the block over the environment": {
-			Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"
-			web_identity_token = "the-token"` + more + `
-		}`,
-			env:   map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token", "TF_AWS_WEB_IDENTITY_TOKEN": "other-token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/b"},
-			files: map[string]string{"token": "other-token"},
-		},
+			Provider: block(token + more), env: vars{inFile: "HOME/token", "TF_AWS_WEB_IDENTITY_TOKEN": "other-token", "AWS_ROLE_ARN": roleB}, files: vars{"token": "other-token"}},
 		"IRSA: AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE": {
-			env: map[string]string{
-				"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token",
-				"AWS_ROLE_ARN":                "arn:aws:iam::123456789012:role/a",
-				"AWS_ROLE_SESSION_NAME":       "runner",
-			},
-			files: map[string]string{"token": "the-token"},
-		},
-		"profile": {
-			Provider: `profile = "oidc"`,
-			files: map[string]string{
-				"token":       "the-token",
-				".aws/config": "[profile oidc]\nrole_arn = arn:aws:iam::123456789012:role/a\nweb_identity_token_file = HOME/token\nrole_session_name = runner\n",
-			},
-		},
-		"with nothing but the token": {Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"
-			session_name = "runner"
-			web_identity_token = "the-token"
-		}`},
-		"another role after it": {
-			Provider: `assume_role_with_web_identity {
-			role_arn = "arn:aws:iam::123456789012:role/a"
-			web_identity_token = "the-token"` + more + `
-		}
-		assume_role {
-			role_arn = "arn:aws:iam::210987654321:role/path/b"
-		}`,
-		},
+			env: vars{inFile: "HOME/token", "AWS_ROLE_ARN": roleA, "AWS_ROLE_SESSION_NAME": "runner"}, files: vars{"token": "the-token"}},
+		"profile": {Provider: `profile = "oidc"`, files: vars{
+			"token": "the-token", ".aws/config": "[profile oidc]\nrole_arn = " + roleA + "\nweb_identity_token_file = HOME/token\nrole_session_name = runner\n"}},
+		"only the token":        {Provider: block(token + "\nsession_name = \"runner\"")},
+		"another role after it": {Provider: block(token+more) + "assume_role {\nrole_arn = \"" + roleB + "\"\n}"},
 	}
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -772,93 +585,65 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 	}
 }
 
-func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
+// The expiry that the client is told has passed, so that it renews credentials before
+// each request. The endpoint accepts them for an hour.
+func TestExpiredCredentialsAreRenewed(t *testing.T) {
 	t.Parallel()
-	const life = 3 * time.Second
-	// soon makes the sessions of roles end soon, by their expiration.
-	soon := func(w *env) {
-		w.Inject(ecrtest.Fault{Service: "sts", Rewrite: func(body []byte) []byte { return expiring(body, life) }})
+	assume := func(arns ...string) (blocks string) {
+		for _, arn := range arns {
+			blocks += fmt.Sprintf("assume_role {\nrole_arn = %q\n}\n", arn)
+		}
+		return blocks
 	}
-	tests := map[string]func(*testing.T, *env) session{
-		"a role": func(_ *testing.T, w *env) session {
-			soon(w)
-			return session{Provider: keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a"))}
+	tests := map[string]func(*testing.T, *lab) session{
+		"a role": func(_ *testing.T, l *lab) session { return session{Provider: "<want>" + assume(l.trust("a"))} },
+		"a chain of two": func(_ *testing.T, l *lab) session {
+			return session{Provider: "<want>" + assume(l.trust("a"), l.trust("b"))}
 		},
-		"a chain of two": func(_ *testing.T, w *env) session {
-			soon(w)
-			return session{Provider: keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", w.trust("a"), w.trust("b"))}
-		},
-		"a web identity, whose token has been replaced": func(_ *testing.T, w *env) session {
-			soon(w)
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
+		"a web identity": func(_ *testing.T, l *lab) session {
+			l.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
 			return session{
 				Provider: fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token_file = \"HOME/token\"\n}", roleA),
-				files:    map[string]string{"token": "the-token"},
+				files:    vars{"token": "the-token"},
 			}
 		},
-		"a role of the profile": func(_ *testing.T, w *env) session {
-			soon(w)
+		"a role of the profile": func(_ *testing.T, _ *lab) session {
+			return session{Provider: `profile = "puller"`, env: vars{"AWS_ENDPOINT_URL_STS": "<ecr>"}, files: vars{
+				".aws/config": "[profile puller]\nrole_arn = <role>\nsource_profile = base\n", ".aws/credentials": "[base]\n<want>"}}
+		},
+		"a container": func(t *testing.T, l *lab) session {
+			return session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", l.expired()) + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
+		},
+		"an instance": func(t *testing.T, l *lab) session {
+			url, _ := instanceMetadata(t, region, l.expired())
+			return session{env: vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
+		},
+		"IAM Identity Center": func(t *testing.T, l *lab) session {
+			next := l.expired()
+			url, _ := identityCenter(t, next(), next(), next(), next())
 			return session{
-				Provider: `profile = "puller"`,
-				files: map[string]string{
-					".aws/config":      "[profile puller]\nrole_arn = " + w.trust("a") + "\nsource_profile = base\n",
-					".aws/credentials": "[base]\naws_access_key_id = " + w.user.AccessKeyID + "\naws_secret_access_key = " + w.user.SecretAccessKey + "\n",
-				},
-				env: map[string]string{"AWS_ENDPOINT_URL_STS": w.server.URL},
-			}
-		},
-		"a container": func(t *testing.T, w *env) session {
-			t.Helper()
-			// The SDK asks anew at each call in the last five minutes of a session.
-			first, second := w.temporary("first", life), w.temporary("second", time.Hour)
-			url := containerCredentials(t, "Basic ecs", func() ecrtest.Credentials {
-				if time.Until(first.Expires) > life/2 {
-					return first
-				}
-				return second
-			})
-			return session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
-		},
-		"an instance": func(t *testing.T, w *env) session {
-			t.Helper()
-			url, _ := instanceMetadata(t, region, inTurn(w.temporary("first", life), w.temporary("second", time.Hour)))
-			return session{env: map[string]string{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
-		},
-		"IAM Identity Center": func(t *testing.T, w *env) session {
-			t.Helper()
-			url, _ := identityCenter(t, w.temporary("first", life), w.temporary("second", time.Hour))
-			return session{
-				env:   map[string]string{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
+				env:   vars{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
 				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"credential_process": func(t *testing.T, w *env) session {
-			t.Helper()
+		"credential_process": func(t *testing.T, l *lab) session {
 			if runtime.GOOS == "windows" {
 				t.Skip("the process is a shell script")
 			}
-			first, _ := json.Marshal(credentialsDocument(w.temporary("first", life)))
-			second, _ := json.Marshal(credentialsDocument(w.temporary("second", time.Hour)))
-			return session{
-				Provider: `profile = "broker"`,
-				files: map[string]string{
-					".aws/config": "[profile broker]\ncredential_process = HOME/broker\n",
-					"broker":      "#!/bin/sh\nif [ -e HOME/asked ]; then echo '" + string(second) + "'; else touch HOME/asked; echo '" + string(first) + "'; fi\n",
-				},
-			}
+			return l.credentialProcess(t, 4)
 		},
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			s := prepare(t, w)
-			s.Provider = w.endpoints() + s.Provider
-			s.Reads, s.Wait = []string{w.read(), w.read(), w.read()}, (life+time.Second)/2
-			s.run(t).mustRead(t, 3)
-			calls := w.CallsTo("ecr", "")
-			if calls[0].AccessKeyID == calls[2].AccessKeyID {
-				t.Errorf("ECR was asked by %s at first and %s at last", calls[0].AccessKeyID, calls[2].AccessKeyID)
+			l := newLab(t, newEnv(t))
+			l.Inject(ecrtest.Fault{Service: "sts", Rewrite: expiring})
+			s := prepare(t, l)
+			s.Provider = l.endpoints() + s.Provider
+			s.Reads = []string{l.read(), l.read()}
+			l.expand(s).run(t).mustRead(t, 2)
+			if calls := l.CallsTo("ecr", ""); calls[0].AccessKeyID == calls[1].AccessKeyID {
+				t.Errorf("both requests are signed by %s", calls[0].AccessKeyID)
 			}
 		})
 	}
@@ -866,7 +651,31 @@ func TestCredentialsAreRenewedWhenTheyExpire(t *testing.T) {
 
 var expiration = regexp.MustCompile("<Expiration>.*</Expiration>")
 
-// expiring returns an answer of STS with credentials that expire after life.
-func expiring(body []byte, life time.Duration) []byte {
-	return expiration.ReplaceAll(body, []byte("<Expiration>"+time.Now().Add(life).UTC().Format(time.RFC3339)+"</Expiration>"))
+// expiring returns a response of STS with credentials that have expired.
+func expiring(body []byte) []byte {
+	return expiration.ReplaceAll(body, []byte("<Expiration>"+time.Now().Add(-time.Second).UTC().Format(time.RFC3339)+"</Expiration>"))
+}
+
+// expired returns what returns other credentials each time.
+func (l *lab) expired() func() ecrtest.Credentials {
+	var sessions atomic.Int32
+	return func() ecrtest.Credentials {
+		c := l.env.temporary(fmt.Sprint("session", sessions.Add(1)), time.Hour)
+		c.Expires = time.Now().Add(-time.Second)
+		return c
+	}
+}
+
+// credentialProcess returns a session with a credential_process that succeeds n times.
+func (l *lab) credentialProcess(t *testing.T, n int) session {
+	t.Helper()
+	next := l.expired()
+	files := vars{
+		".aws/config": "[profile broker]\ncredential_process = HOME/broker\n[profile other]\n",
+		"broker":      "#!/bin/sh\nset -e\nn=$(cat HOME/n 2>/dev/null || echo 0)\necho $((n + 1)) >HOME/n\ncat HOME/session$n\n",
+	}
+	for i := range n {
+		files[fmt.Sprint("session", i)] = string(must[[]byte](t)(json.Marshal(credentialsDocument(next()))))
+	}
+	return session{Provider: `profile = "broker"`, files: files}
 }

@@ -4,7 +4,6 @@
 package provider_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -408,44 +407,31 @@ func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatCannotBeRenewedAreNotTakenForARefusalOfECR(t *testing.T) {
+// Authenticating gets credentials once, and so does each read.
+func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.trust("a")
-	w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: func(body []byte) []byte {
-		return expiring(body, 2*time.Second)
-	}})
-	w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
-	o := session{
-		Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
-		Reads:    []string{w.read(), w.read()},
-		Wait:     3 * time.Second,
-	}.run(t)
-	o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
-	if len(w.CallsTo("ecr", "")) != 1 {
-		t.Errorf("asked for %v", w.operations())
-	}
-}
-
-func TestCredentialsThatCannotBeRenewedAreThoseOfTheProfileInTheBlock(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	document, err := json.Marshal(credentialsDocument(w.temporary("once", 2*time.Second)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := "#!/bin/sh\nset -e\nmkdir HOME/asked\necho '" + string(document) + "'\n" // It answers once.
-	o := session{
-		Provider: w.endpoints() + "profile = \"mine\"\n",
-		Reads:    []string{w.read(), w.read()},
-		Wait:     3 * time.Second,
-		env:      map[string]string{"AWS_PROFILE": "other"},
-		files: map[string]string{
-			".aws/config":    "[profile mine]\ncredential_process = HOME/credentials.sh\n[profile other]\n",
-			"credentials.sh": program,
-		},
-	}.run(t)
-	o.mustFail(t, "", "The credential_process failed", "No request was sent", `profile "mine"`)
+	t.Run("a role", func(t *testing.T) {
+		t.Parallel()
+		w := newEnv(t)
+		w.trust("a")
+		w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expiring})
+		w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
+		o := session{
+			Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
+			Reads:    []string{w.read(), w.read()},
+		}.run(t)
+		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
+		if n := len(w.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
+			t.Errorf("%d requests to ECR, and %d reads succeeded", n, o.Read)
+		}
+	})
+	t.Run("a profile of the block", func(t *testing.T) {
+		t.Parallel()
+		l := newLab(t, newEnv(t))
+		s := l.credentialProcess(t, 2)
+		s.Provider, s.Reads, s.env = l.endpoints()+s.Provider, []string{l.read(), l.read()}, vars{"AWS_PROFILE": "other"}
+		s.run(t).mustFail(t, "", "The credential_process failed", "No request was sent", `profile "broker"`)
+	})
 }
 
 func TestAProfileThatIsNotThere(t *testing.T) {
