@@ -7,11 +7,15 @@ import (
 	"context"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -82,5 +86,43 @@ func TestLoadDoesNotChangeTheEnvironment(t *testing.T) {
 	}
 	if after := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(after, before) {
 		t.Errorf("the environment was %q, and is %q", before, after)
+	}
+}
+
+func TestRetryModeIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		argument, variable, profile string
+		want                        aws.RetryMode
+	}{
+		"default":            {"", "", "", aws.RetryModeStandard},
+		"retry_mode":         {"adaptive", "", "", aws.RetryModeAdaptive},
+		"AWS_RETRY_MODE":     {"", "adaptive", "", aws.RetryModeAdaptive},
+		"profile":            {"", "", "adaptive", aws.RetryModeAdaptive},
+		"argument first":     {"standard", "adaptive", "adaptive", aws.RetryModeStandard},
+		"environment second": {"", "standard", "adaptive", aws.RetryModeStandard},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config")
+			content := "[default]\n"
+			if test.profile != "" {
+				content += "retry_mode = " + test.profile + "\n"
+			}
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("AWS_CONFIG_FILE", file)
+			t.Setenv("AWS_RETRY_MODE", test.variable)
+			m, _ := newModel(t)
+			m.RetryMode = types.StringValue(test.argument)
+			config, diags := m.Load(t.Context(), "test", "1.0.0")
+			if diags.HasError() {
+				t.Fatal(diags)
+			}
+			// What aws-sdk-go-base has around the retryer.
+			retryer := reflect.Indirect(reflect.ValueOf(config.AWS.Retryer())).FieldByName("RetryerV2").Interface()
+			if _, adaptive := retryer.(*retry.AdaptiveMode); adaptive != (test.want == aws.RetryModeAdaptive) {
+				t.Errorf("the retryer is a %T, want %s", retryer, test.want)
+			}
+		})
 	}
 }

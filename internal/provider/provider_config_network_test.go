@@ -7,9 +7,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http/httptest"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
 // through returns the arguments that send everything through the internet.
@@ -20,8 +24,8 @@ func (n *internet) through() string {
 func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 	t.Parallel()
 	// The hosts are those of the tests in ECR's API model.
-	fips := map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}
-	dual := map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}
+	fips := vars{"AWS_USE_FIPS_ENDPOINT": "true"}
+	dual := vars{"AWS_USE_DUALSTACK_ENDPOINT": "true"}
 	tests := map[string]struct {
 		region   string
 		provider string
@@ -41,7 +45,7 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 		"FIPS by the environment": {region: "us-west-2", env: fips, want: "api.ecr-fips.us-west-2.amazonaws.com"},
 		"FIPS by the profile":     {region: "us-west-2", config: "use_fips_endpoint = true", want: "api.ecr-fips.us-west-2.amazonaws.com"},
 		"FIPS by environment over profile": {
-			region: "us-west-2", env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "false"}, config: "use_fips_endpoint = true", want: "api.ecr.us-west-2.amazonaws.com"},
+			region: "us-west-2", env: vars{"AWS_USE_FIPS_ENDPOINT": "false"}, config: "use_fips_endpoint = true", want: "api.ecr.us-west-2.amazonaws.com"},
 
 		"dual-stack":                        {region: "us-east-1", provider: "use_dualstack_endpoint = true", want: "ecr.us-east-1.api.aws"},
 		"dual-stack by the environment":     {region: "eu-west-1", env: dual, want: "ecr.eu-west-1.api.aws"},
@@ -60,10 +64,10 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 				Provider: fmt.Sprintf("region = %q\n", test.region) + keys(w.user) + n.through() + test.provider,
 				Reads:    []string{w.read()},
 				env:      test.env,
-				files:    map[string]string{"ca.pem": n.authority, ".aws/config": "[default]\n" + test.config},
+				files:    vars{"ca.pem": n.authority, ".aws/config": "[default]\n" + test.config},
 			}.run(t).mustRead(t, 1)
 			if last := w.lastCall(t); last.Host != test.want || last.Region != test.region {
-				t.Errorf("asked %s for region %s, want %s for %s", last.Host, last.Region, test.want, test.region)
+				t.Errorf("called %s for region %s, want %s for %s", last.Host, last.Region, test.want, test.region)
 			}
 			if got := slices.Compact(n.all()); !slices.Equal(got, []string{"CONNECT " + test.want + ":443"}) {
 				t.Errorf("connected to %v, want %s only", got, test.want)
@@ -71,6 +75,10 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 		})
 	}
 }
+
+// roleAndAccount are the requests of a read with a role and its account.
+// aws-sdk-go-base assumes the role once more, to see that there are credentials.
+var roleAndAccount = []string{"sts:AssumeRole", "sts:AssumeRole", "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer"}
 
 func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
 	t.Parallel()
@@ -87,38 +95,34 @@ func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
 		"FIPS and sts_region": {"us-west-2", "use_fips_endpoint = true\nsts_region = \"us-east-2\"", "sts-fips.us-east-2.amazonaws.com", "us-east-2", nil},
 		"ISO":                 {"us-iso-east-1", "", "sts.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", nil},
 		"dual-stack":          {"us-east-1", "use_dualstack_endpoint = true", "sts.us-east-1.api.aws", "us-east-1", nil},
-		"FIPS, the variable":  {"us-east-1", "", "sts-fips.us-east-1.amazonaws.com", "us-east-1", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
+		"FIPS, the variable":  {"us-east-1", "", "sts-fips.us-east-1.amazonaws.com", "us-east-1", vars{"AWS_USE_FIPS_ENDPOINT": "true"}},
 	}
 	for name, test := range tests {
-		for _, reason := range []string{"skip_credentials_validation = false", "a role"} {
-			t.Run(name+", "+reason, func(t *testing.T) {
-				t.Parallel()
-				w := newEnv(t)
-				n := newInternet(t, w)
-				w.push(t, account, test.region, repository, tag, w.image)
-				argument := reason
-				if reason == "a role" {
-					argument = fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a"))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			n := newInternet(t, w)
+			w.push(t, account, test.region, repository, tag, w.image)
+			session{
+				Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nassume_role {\nrole_arn = %q\n}\n", test.region, w.trust("a")) + keys(w.user) + n.through() + test.provider,
+				Reads:    []string{w.read()},
+				files:    vars{"ca.pem": n.authority},
+				env:      test.env,
+			}.run(t).mustRead(t, 1)
+			w.expectCalls(t, roleAndAccount...)
+			for _, call := range w.CallsTo("sts", "") {
+				if call.Host != test.want || call.Region != test.wantRegion {
+					t.Errorf("called %s for region %s, want %s for %s", call.Host, call.Region, test.want, test.wantRegion)
 				}
-				session{
-					Provider: fmt.Sprintf("region = %q\n", test.region) + keys(w.user) + n.through() + test.provider + "\n" + argument,
-					Reads:    []string{w.read()},
-					files:    map[string]string{"ca.pem": n.authority},
-					env:      test.env,
-				}.run(t).mustRead(t, 1)
-				for _, call := range w.CallsTo("sts", "") {
-					if call.Host != test.want || call.Region != test.wantRegion {
-						t.Errorf("asked %s for region %s, want %s for %s", call.Host, call.Region, test.want, test.wantRegion)
-					}
-				}
-				if len(w.CallsTo("sts", "")) == 0 {
-					t.Error("STS was not asked")
-				}
-				if last := w.lastCall(t); last.Region != test.region {
-					t.Errorf("ECR was asked in %s", last.Region)
-				}
-			})
-		}
+			}
+			if last := w.lastCall(t); last.Region != test.region {
+				t.Errorf("ECR was called in %s", last.Region)
+			}
+			// The proxy is used for STS, too.
+			if hosts := slices.Compact(n.all()); len(hosts) != 2 || hosts[0] != "CONNECT "+test.want+":443" {
+				t.Errorf("the requests to the proxy are %v", hosts)
+			}
+		})
 	}
 }
 
@@ -130,99 +134,53 @@ func TestRegionOfADataSourceHasItsHost(t *testing.T) {
 	session{
 		Provider: "region = \"us-east-1\"\n" + keys(w.user) + n.through(),
 		Reads:    []string{w.read(), w.read(`region = "cn-northwest-1"`), w.read()},
-		files:    map[string]string{"ca.pem": n.authority},
+		files:    vars{"ca.pem": n.authority},
 	}.run(t).mustRead(t, 3)
 	var hosts []string
 	for _, call := range w.Calls() {
 		hosts = append(hosts, call.Host)
 	}
 	if want := []string{"api.ecr.us-east-1.amazonaws.com", "api.ecr.cn-northwest-1.amazonaws.com.cn", "api.ecr.us-east-1.amazonaws.com"}; !slices.Equal(hosts, want) {
-		t.Errorf("asked %v, want %v", hosts, want)
+		t.Errorf("called %v, want %v", hosts, want)
 	}
 }
 
-func TestEndpointIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+func TestEndpointsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 	t.Parallel()
-	// RIGHT is the URL of the endpoint; nothing listens at WRONG.
-	tests := map[string]session{
-		"endpoints":               {Provider: "endpoints {\necr = \"RIGHT\"\n}"},
-		"AWS_ENDPOINT_URL_ECR":    {env: map[string]string{"AWS_ENDPOINT_URL_ECR": "RIGHT"}},
-		"AWS_ENDPOINT_URL":        {env: map[string]string{"AWS_ENDPOINT_URL": "RIGHT"}},
-		"endpoint_url":            {files: map[string]string{".aws/config": "[default]\nendpoint_url = RIGHT\n"}},
-		"endpoint_url of ecr":     {files: map[string]string{".aws/config": "[default]\nservices = local\n[services local]\necr =\n  endpoint_url = RIGHT\n"}},
-		"several blocks":          {Provider: "endpoints {\nsts = \"WRONG\"\n}\nendpoints {\necr = \"RIGHT\"\n}"},
-		"with a slash at the end": {Provider: "endpoints {\necr = \"RIGHT/\"\n}"},
+	const config = ".aws/config"
+	for name, s := range map[string]session{
+		"endpoints":            {Provider: "endpoints {\necr = \"<ecr>\"\nsts = \"<sts>\"\n}"},
+		"several blocks":       {Provider: "endpoints {\nsts = \"<sts>\"\n}\nendpoints {\necr = \"<ecr>/\"\n}"},
+		"AWS_ENDPOINT_URL_ECR": {env: vars{"AWS_ENDPOINT_URL_ECR": "<ecr>", "AWS_ENDPOINT_URL_STS": "<sts>"}},
+		"AWS_ENDPOINT_URL":     {env: vars{"AWS_ENDPOINT_URL": "<ecr>"}},
+		"endpoint_url":         {files: vars{config: "[default]\nendpoint_url = <ecr>\n"}},
+		"services":             {files: vars{config: "[default]\nservices = local\n[services local]\necr =\n  endpoint_url = <ecr>\nsts =\n  endpoint_url = <sts>\n"}},
 		"argument over environment": {
-			Provider: "endpoints {\necr = \"RIGHT\"\n}", env: map[string]string{"AWS_ENDPOINT_URL_ECR": "WRONG", "AWS_ENDPOINT_URL": "WRONG"}},
-		"AWS_ENDPOINT_URL_ECR over AWS_ENDPOINT_URL": {
-			env: map[string]string{"AWS_ENDPOINT_URL_ECR": "RIGHT", "AWS_ENDPOINT_URL": "WRONG"}},
-		"environment over profile": {
-			env: map[string]string{"AWS_ENDPOINT_URL": "RIGHT"}, files: map[string]string{".aws/config": "[default]\nendpoint_url = WRONG\n"}},
-		"empty argument": {
-			Provider: "endpoints {\necr = \"\"\n}", env: map[string]string{"AWS_ENDPOINT_URL_ECR": "RIGHT"}},
-		"with use_fips_endpoint":      {Provider: "use_fips_endpoint = true\nendpoints {\necr = \"RIGHT\"\n}"},
-		"with use_dualstack_endpoint": {Provider: "use_dualstack_endpoint = true", env: map[string]string{"AWS_ENDPOINT_URL_ECR": "RIGHT"}},
-	}
-	for name, s := range tests {
+			Provider: "endpoints {\necr = \"<ecr>\"\nsts = \"<sts>\"\n}", env: vars{"AWS_ENDPOINT_URL_ECR": "<nowhere>", "AWS_ENDPOINT_URL_STS": "<nowhere>", "AWS_ENDPOINT_URL": "<nowhere>"}},
+		"AWS_ENDPOINT_URL_ECR over AWS_ENDPOINT_URL": {env: vars{"AWS_ENDPOINT_URL_ECR": "<ecr>", "AWS_ENDPOINT_URL": "<sts>"}},
+		"environment over profile":                   {env: vars{"AWS_ENDPOINT_URL": "<ecr>"}, files: vars{config: "[default]\nendpoint_url = <nowhere>\n"}},
+		"empty arguments":                            {Provider: "endpoints {\necr = \"\"\nsts = \"\"\n}", env: vars{"AWS_ENDPOINT_URL_ECR": "<ecr>", "AWS_ENDPOINT_URL_STS": "<sts>"}},
+		"with use_fips_endpoint":                     {Provider: "use_fips_endpoint = true\nendpoints {\necr = \"<ecr>\"\nsts = \"<sts>\"\n}"},
+		"with use_dualstack_endpoint":                {Provider: "use_dualstack_endpoint = true\nendpoints {\nsts = \"<sts>\"\n}", env: vars{"AWS_ENDPOINT_URL_ECR": "<ecr>"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			place := strings.NewReplacer("RIGHT", w.server.URL, "WRONG", "http://127.0.0.1:1")
-			env, files := map[string]string{}, map[string]string{}
-			for name, value := range s.env {
-				env[name] = place.Replace(value)
-			}
-			for name, content := range s.files {
-				files[name] = place.Replace(content)
-			}
-			s.Provider = fmt.Sprintf("region = %q\n", region) + keys(w.user) + place.Replace(s.Provider)
-			s.Reads, s.env, s.files = []string{w.read()}, env, files
-			s.run(t).mustRead(t, 1)
-			w.signedBy(t, w.user)
-		})
-	}
-}
-
-func TestEndpointOfSTS(t *testing.T) {
-	t.Parallel()
-	tests := map[string]session{
-		"endpoints":            {Provider: "endpoints {\nsts = \"STS\"\n}"},
-		"AWS_ENDPOINT_URL_STS": {env: map[string]string{"AWS_ENDPOINT_URL_STS": "STS"}},
-		"AWS_ENDPOINT_URL":     {env: map[string]string{"AWS_ENDPOINT_URL": "STS"}},
-		"endpoint_url":         {files: map[string]string{".aws/config": "[default]\nendpoint_url = STS\n"}},
-		"endpoint_url of sts":  {files: map[string]string{".aws/config": "[default]\nservices = local\n[services local]\nsts =\n  endpoint_url = STS\n"}},
-		"argument over environment": {
-			Provider: "endpoints {\nsts = \"STS\"\n}", env: map[string]string{"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}},
-		"with use_fips_endpoint": {Provider: "use_fips_endpoint = true\nendpoints {\nsts = \"STS\"\n}"},
-	}
-	for name, s := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newEnv(t)
-			sts := httptest.NewServer(w.Endpoint) // The same, at another address.
+			l := newLab(t, newEnv(t))
+			sts := httptest.NewServer(l.Endpoint) // The same, at another address.
 			t.Cleanup(sts.Close)
-			env := map[string]string{"AWS_ENDPOINT_URL_ECR": w.server.URL}
-			for name, value := range s.env {
-				env[name] = strings.ReplaceAll(value, "STS", sts.URL)
+			stsURL := l.server.URL
+			if strings.Contains(fmt.Sprint(s), "<sts>") {
+				stsURL = sts.URL
 			}
-			for name, content := range s.files {
-				s.files[name] = strings.ReplaceAll(content, "STS", sts.URL)
-			}
-			role := fmt.Sprintf("\nassume_role {\nrole_arn = %q\n}", w.trust("a"))
-			s.Provider = fmt.Sprintf("region = %q\nskip_credentials_validation = false\n", region) + keys(w.user) + strings.ReplaceAll(s.Provider, `"STS"`, `"`+sts.URL+`"`) + role
-			s.Reads, s.env = []string{w.read()}, env
-			s.run(t).mustRead(t, 1)
-			for _, call := range w.Calls() {
-				want := w.server.URL
-				if call.Service == "sts" {
-					want = sts.URL
+			l.urls = append(l.urls, "<sts>", sts.URL)
+			s.Provider = fmt.Sprintf("region = %q\nskip_credentials_validation = false\nassume_role {\nrole_arn = \"<role>\"\n}\n<want>", region) + s.Provider
+			s.Reads = []string{l.read()}
+			l.expand(s).run(t).mustRead(t, 1)
+			l.expectCalls(t, roleAndAccount...)
+			for _, call := range l.Calls() {
+				if want := (vars{"ecr": l.server.URL, "sts": stsURL})[call.Service]; "http://"+call.Host != want {
+					t.Errorf("%s was called at %s, want %s", call.Service, call.Host, want)
 				}
-				if "http://"+call.Host != want {
-					t.Errorf("%s was asked at %s, want %s", call.Service, call.Host, want)
-				}
-			}
-			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 {
-				t.Errorf("%d calls of GetCallerIdentity, want 1", n)
 			}
 		})
 	}
@@ -233,9 +191,9 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 	tests := map[string]session{
 		"custom_ca_bundle":           {Provider: `custom_ca_bundle = "HOME/ca.pem"`},
 		"custom_ca_bundle in a home": {Provider: `custom_ca_bundle = "~/ca.pem"`},
-		"AWS_CA_BUNDLE":              {env: map[string]string{"AWS_CA_BUNDLE": "HOME/ca.pem"}},
-		"ca_bundle of the profile":   {files: map[string]string{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}},
-		"argument over environment":  {Provider: `custom_ca_bundle = "HOME/ca.pem"`, env: map[string]string{"AWS_CA_BUNDLE": "HOME/other.pem"}},
+		"AWS_CA_BUNDLE":              {env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}},
+		"ca_bundle of the profile":   {files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}},
+		"argument over environment":  {Provider: `custom_ca_bundle = "HOME/ca.pem"`, env: vars{"AWS_CA_BUNDLE": "HOME/other.pem"}},
 		"insecure":                   {Provider: "insecure = true"},
 		"insecure, whatever the CA":  {Provider: "insecure = true\ncustom_ca_bundle = \"HOME/other.pem\""},
 	}
@@ -246,7 +204,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 			n := newInternet(t, w)
 			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nskip_credentials_validation = false\n", region, n.proxy) + keys(w.user) + s.Provider
 			s.Reads = []string{w.read()}
-			s.files = merged(map[string]string{"ca.pem": n.authority, "other.pem": newAuthority(t).pem}, s.files)
+			s.files = merged(vars{"ca.pem": n.authority, "other.pem": newAuthority(t).pem}, s.files)
 			s.run(t).mustRead(t, 1)
 			w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
 		})
@@ -255,7 +213,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 		"an authority of one's own":  {},
 		"another authority":          {Provider: `custom_ca_bundle = "HOME/other.pem"`},
 		"insecure is false":          {Provider: "insecure = false"},
-		"another by the environment": {env: map[string]string{"AWS_CA_BUNDLE": "HOME/other.pem"}},
+		"another by the environment": {env: vars{"AWS_CA_BUNDLE": "HOME/other.pem"}},
 	}
 	for name, s := range failures {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +222,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 			n := newInternet(t, w)
 			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nmax_retries = 1\n", region, n.proxy) + keys(w.user) + s.Provider
 			s.Reads = []string{w.read()}
-			s.files = map[string]string{"other.pem": newAuthority(t).pem}
+			s.files = vars{"other.pem": newAuthority(t).pem}
 			s.run(t).mustFail(t, "", "TLS failed", "https://api.ecr.us-east-1.amazonaws.com", "certificate", "custom_ca_bundle")
 			w.expectCalls(t)
 		})
@@ -273,26 +231,26 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 
 func TestProxiesAreUsedAsTheBlockSays(t *testing.T) {
 	t.Parallel()
-	// PROXY is the proxy; nothing listens at WRONG. Each session asks ECR over HTTPS,
+	// PROXY is the proxy; nothing listens at WRONG. Each session calls ECR over HTTPS,
 	// or over HTTP where plain is set.
 	const host = "api.ecr.us-east-1.amazonaws.com"
 	basic := " Basic " + base64.StdEncoding.EncodeToString([]byte("jane:pa ss"))
 	tests := map[string]struct {
 		session
 		plain bool
-		want  string // what the proxy is asked
+		want  string // the requests to the proxy
 	}{
 		"https_proxy":                  {session: session{Provider: `https_proxy = "PROXY"`}, want: "CONNECT " + host + ":443"},
 		"https_proxy without a scheme": {session: session{Provider: `https_proxy = "BARE"`}, want: "CONNECT " + host + ":443"},
 		"https_proxy with a password":  {session: session{Provider: `https_proxy = "http://jane:pa%20ss@BARE"`}, want: "CONNECT " + host + ":443" + basic},
-		"HTTPS_PROXY":                  {session: session{env: map[string]string{"HTTPS_PROXY": "PROXY"}}, want: "CONNECT " + host + ":443"},
-		"https_proxy, the variable":    {session: session{env: map[string]string{"https_proxy": "PROXY"}}, want: "CONNECT " + host + ":443"},
+		"HTTPS_PROXY":                  {session: session{env: vars{"HTTPS_PROXY": "PROXY"}}, want: "CONNECT " + host + ":443"},
+		"https_proxy, the variable":    {session: session{env: vars{"https_proxy": "PROXY"}}, want: "CONNECT " + host + ":443"},
 		"http_proxy alone":             {session: session{Provider: `http_proxy = "PROXY"`}, want: "CONNECT " + host + ":443"},
-		"HTTPS_PROXY over http_proxy":  {session: session{Provider: `http_proxy = "WRONG"`, env: map[string]string{"HTTPS_PROXY": "PROXY"}}, want: "CONNECT " + host + ":443"},
-		"https_proxy over HTTPS_PROXY": {session: session{Provider: `https_proxy = "PROXY"`, env: map[string]string{"HTTPS_PROXY": "WRONG"}}, want: "CONNECT " + host + ":443"},
+		"HTTPS_PROXY over http_proxy":  {session: session{Provider: `http_proxy = "WRONG"`, env: vars{"HTTPS_PROXY": "PROXY"}}, want: "CONNECT " + host + ":443"},
+		"https_proxy over HTTPS_PROXY": {session: session{Provider: `https_proxy = "PROXY"`, env: vars{"HTTPS_PROXY": "WRONG"}}, want: "CONNECT " + host + ":443"},
 		"http_proxy":                   {session: session{Provider: "http_proxy = \"PROXY\"\nhttps_proxy = \"\""}, plain: true, want: "POST ecr.example.com"},
-		"HTTP_PROXY":                   {session: session{env: map[string]string{"HTTP_PROXY": "PROXY"}}, plain: true, want: "POST ecr.example.com"},
-		"http_proxy over HTTP_PROXY":   {session: session{Provider: "http_proxy = \"PROXY\"\nhttps_proxy = \"\"", env: map[string]string{"HTTP_PROXY": "WRONG"}}, plain: true, want: "POST ecr.example.com"},
+		"HTTP_PROXY":                   {session: session{env: vars{"HTTP_PROXY": "PROXY"}}, plain: true, want: "POST ecr.example.com"},
+		"http_proxy over HTTP_PROXY":   {session: session{Provider: "http_proxy = \"PROXY\"\nhttps_proxy = \"\"", env: vars{"HTTP_PROXY": "WRONG"}}, plain: true, want: "POST ecr.example.com"},
 		"https_proxy is not for HTTP":  {session: session{Provider: "http_proxy = \"PROXY\"\nhttps_proxy = \"WRONG\""}, plain: true, want: "POST ecr.example.com"},
 	}
 	for name, test := range tests {
@@ -314,7 +272,7 @@ func TestProxiesAreUsedAsTheBlockSays(t *testing.T) {
 			o.mustRead(t, 1)
 			w.signedBy(t, w.user)
 			if got := slices.Compact(n.all()); !slices.Equal(got, []string{test.want}) {
-				t.Errorf("the proxy was asked %v, want %q", got, test.want)
+				t.Errorf("the requests to the proxy are %v, want %q", got, test.want)
 			}
 		})
 	}
@@ -332,7 +290,7 @@ func (s session) proxied(n *internet) session {
 		env[name] = value
 	}
 	s.env = env
-	s.files = map[string]string{"ca.pem": n.authority}
+	s.files = vars{"ca.pem": n.authority}
 	return s
 }
 
@@ -342,11 +300,11 @@ func TestHostsAreReachedWithoutAProxyAsTheBlockSays(t *testing.T) {
 	tests := map[string]session{
 		"no_proxy":                   {Provider: "https_proxy = \"PROXY\"\nno_proxy = \"example.com,.ecr.test\""},
 		"no_proxy for all":           {Provider: "https_proxy = \"PROXY\"\nno_proxy = \"*\""},
-		"NO_PROXY":                   {Provider: `https_proxy = "PROXY"`, env: map[string]string{"NO_PROXY": "ecr.test"}},
-		"no_proxy, the variable":     {Provider: `https_proxy = "PROXY"`, env: map[string]string{"no_proxy": "ecr.test"}},
-		"no_proxy over NO_PROXY":     {Provider: "https_proxy = \"PROXY\"\nno_proxy = \"ecr.test\"", env: map[string]string{"NO_PROXY": "example.com"}},
-		"https_proxy is empty":       {Provider: `https_proxy = ""`, env: map[string]string{"HTTPS_PROXY": "PROXY"}},
-		"only HTTP_PROXY":            {env: map[string]string{"HTTP_PROXY": "PROXY"}},
+		"NO_PROXY":                   {Provider: `https_proxy = "PROXY"`, env: vars{"NO_PROXY": "ecr.test"}},
+		"no_proxy, the variable":     {Provider: `https_proxy = "PROXY"`, env: vars{"no_proxy": "ecr.test"}},
+		"no_proxy over NO_PROXY":     {Provider: "https_proxy = \"PROXY\"\nno_proxy = \"ecr.test\"", env: vars{"NO_PROXY": "example.com"}},
+		"https_proxy is empty":       {Provider: `https_proxy = ""`, env: vars{"HTTPS_PROXY": "PROXY"}},
+		"only HTTP_PROXY":            {env: vars{"HTTP_PROXY": "PROXY"}},
 		"no proxy named by anything": {},
 	}
 	for name, s := range tests {
@@ -360,24 +318,9 @@ func TestHostsAreReachedWithoutAProxyAsTheBlockSays(t *testing.T) {
 			o := s.run(t)
 			o.mustFail(t, "", "Host not found", `private\.ecr\.test`, "resolve")
 			if got := n.all(); len(got) > 0 {
-				t.Errorf("the proxy was asked %v", got)
+				t.Errorf("the requests to the proxy are %v", got)
 			}
 		})
-	}
-}
-
-func TestProxyIsUsedForSTSToo(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	n := newInternet(t, w)
-	session{
-		Provider: fmt.Sprintf("region = %q\n", region) + keys(w.user) + n.through() + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a")),
-		Reads:    []string{w.read()},
-		files:    map[string]string{"ca.pem": n.authority},
-	}.run(t).mustRead(t, 1)
-	hosts := slices.Compact(n.all())
-	if want := []string{"CONNECT sts.us-east-1.amazonaws.com:443", "CONNECT api.ecr.us-east-1.amazonaws.com:443"}; !slices.Equal(hosts, want) {
-		t.Errorf("the proxy was asked %v, want %v", hosts, want)
 	}
 }
 
@@ -390,12 +333,126 @@ func TestUserAgentNamesTheProviderAndTheProductsOfTheBlock(t *testing.T) {
 			user_agent                  = ["pipeline/4.2 (team platform)", "github.com/example/module/v1.0.0", "bare"]
 		`,
 		Reads: []string{w.read()},
-		env:   map[string]string{"TF_APPEND_USER_AGENT": "Jenkins/2 (build 7)"},
+		env:   vars{"TF_APPEND_USER_AGENT": "Jenkins/2 (build 7)"},
 	}.run(t).mustRead(t, 1)
 	w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
 	for _, call := range w.Calls() {
 		if !inOrder(`terraform-provider-ecrlayer/test`, `Terraform/1\.11\.4`, `pipeline/4\.2 \(team platform\)`, `github\.com/example/module/v1\.0\.0`, "bare", `Jenkins/2 \(build 7\)`).MatchString(call.UserAgent) {
-			t.Errorf("%s was asked by %q", call.Service, call.UserAgent)
+			t.Errorf("%s was called by %q", call.Service, call.UserAgent)
 		}
 	}
+}
+
+// attemptsMade returns the calls that were made in one read, and how many there
+// are to be at most, which the SDK says in each request.
+func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
+	t.Helper()
+	calls = w.CallsTo("ecr", "")
+	for i, call := range calls {
+		header := call.Header.Get("Amz-Sdk-Request")
+		match := regexp.MustCompile(`attempt=(\d+); max=(\d+)`).FindStringSubmatch(header)
+		if match == nil || match[1] != strconv.Itoa(i+1) {
+			t.Fatalf("request %d says %q", i+1, header)
+		}
+		most = match[2]
+	}
+	return calls, most
+}
+
+func TestMaxRetriesIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		provider string
+		env      map[string]string
+		config   string
+		want     string
+	}{
+		"default":              {want: "25"},
+		"max_retries":          {provider: "max_retries = 7", want: "7"},
+		"AWS_MAX_ATTEMPTS":     {env: vars{"AWS_MAX_ATTEMPTS": "9"}, want: "9"},
+		"max_attempts":         {config: "max_attempts = 11", want: "11"},
+		"argument first":       {provider: "max_retries = 7", env: vars{"AWS_MAX_ATTEMPTS": "9"}, config: "max_attempts = 11", want: "7"},
+		"environment second":   {env: vars{"AWS_MAX_ATTEMPTS": "9"}, config: "max_attempts = 11", want: "9"},
+		"adaptive, by default": {provider: `retry_mode = "adaptive"`, want: "25"},
+		"adaptive":             {provider: "retry_mode = \"adaptive\"\nmax_retries = 7", want: "7"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			session{
+				Provider: w.endpoints() + keys(w.user) + test.provider,
+				Reads:    []string{w.read()},
+				env:      test.env,
+				files:    vars{".aws/config": "[default]\n" + test.config},
+			}.run(t).mustRead(t, 1)
+			if _, most := w.attemptsMade(t); most != test.want {
+				t.Errorf("at most %s attempts, want %s", most, test.want)
+			}
+		})
+	}
+}
+
+func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
+	t.Parallel()
+	throttled := ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"}
+	tests := map[string]struct {
+		provider string
+		env      map[string]string
+		fault    ecrtest.Fault
+		want     int
+		says     []string
+	}{
+		"once":                    {provider: "max_retries = 1", fault: throttled, want: 1, says: []string{"Throttled", "1 attempt in", "max_retries"}},
+		"three times":             {provider: "max_retries = 3", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in", "max_retries"}},
+		"AWS_MAX_ATTEMPTS":        {env: vars{"AWS_MAX_ATTEMPTS": "2"}, fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
+		"failures of ECR":         {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Status: 503}, want: 3, says: []string{"ECR failed", "3 attempts in"}},
+		"connections that break":  {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Reset: true}, want: 3, says: []string{"Connection lost", "3 attempts in"}},
+		"adaptive":                {provider: "max_retries = 3\nretry_mode = \"adaptive\"", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
+		"not, if it is no use":    {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Code: "AccessDeniedException", Message: "no"}, want: 1, says: []string{"Access denied", "1 attempt in"}},
+		"until the bucket is dry": {provider: "max_retries = 9\ntoken_bucket_rate_limiter_capacity = 10", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
+		"no bucket":               {provider: "max_retries = 3\ntoken_bucket_rate_limiter_capacity = 0", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			w.Inject(test.fault)
+			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}, env: test.env}.run(t)
+			attribute := ""
+			if strings.HasPrefix(name, "not") {
+				attribute = "repository_name"
+			}
+			o.mustFail(t, attribute, test.says...)
+			if calls, _ := w.attemptsMade(t); len(calls) != test.want {
+				t.Errorf("%d requests, want %d", len(calls), test.want)
+			}
+		})
+	}
+}
+
+func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1})
+	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1, Match: func(ecrtest.Call) bool {
+		return len(w.CallsTo("ecr", "")) == 3
+	}})
+	// The retry of the first read takes 5 of 7 tokens, which its success gives back;
+	// the one of the second read is possible only because of that.
+	session{Provider: w.endpoints() + keys(w.user) + "token_bucket_rate_limiter_capacity = 7", Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
+	if n := len(w.CallsTo("ecr", "")); n != 4 {
+		t.Errorf("%d requests, want 4", n)
+	}
+}
+
+func TestSignInIsAttemptedAFewTimesOnly(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	w.Inject(ecrtest.Fault{Service: "sts", Status: 500})
+	session{
+		Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a")),
+		Reads:    []string{w.read()},
+	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role", w.trust("a"))
+	w.expectCalls(t, "sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole")
 }
