@@ -82,8 +82,8 @@ func oneURLEach(layers []string) knownvalue.Check {
 	return knownvalue.MapExact(checks)
 }
 
-// expectCallsOfEachRead fails unless ECR was asked for each of the layers, for all
-// equally often, and nobody for anything else.
+// expectCallsOfEachRead fails unless every layer was requested, all equally often,
+// and nothing else.
 func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
 	t.Helper()
 	calls := map[string]int{}
@@ -91,19 +91,19 @@ func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
 		switch {
 		case call.Operation == "GetDownloadUrlForLayer":
 			calls[call.References[0]]++
-		case call.Service != "s3": // Which the checks ask.
+		case call.Service != "s3": // Which the checks call.
 			t.Errorf("there was a call of %s of %s", call.Operation, call.Service)
 		}
 	}
 	reads := calls[layers[0]]
 	for _, layer := range layers {
 		if calls[layer] != reads || reads == 0 {
-			t.Errorf("%s was asked for %d times, another %d times", layer, calls[layer], reads)
+			t.Errorf("%s was requested %d times, another %d times", layer, calls[layer], reads)
 		}
 		delete(calls, layer)
 	}
 	if len(calls) > 0 {
-		t.Errorf("others were asked for: %v", calls)
+		t.Errorf("others were requested: %v", calls)
 	}
 }
 

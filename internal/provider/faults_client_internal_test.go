@@ -160,7 +160,7 @@ func TestCredentialsThatExpireBetweenTwoCallsAreRenewed(t *testing.T) {
 				}
 			}
 			if asked != 2 {
-				t.Errorf("credentials were asked for %d times", asked)
+				t.Errorf("credentials were requested %d times", asked)
 			}
 		})
 	}

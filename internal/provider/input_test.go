@@ -45,8 +45,8 @@ func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.Ge
 }
 
 // What is in a configuration is either rejected before any call is made, or it is
-// good for ECR, and ECR is asked exactly for that.
-func FuzzNothingInvalidIsAskedOfECR(f *testing.F) {
+// good for ECR, and ECR exactly that is requested.
+func FuzzNothingInvalidIsRequested(f *testing.F) {
 	endpoint := ecrtest.New()
 	httpServer := httptest.NewServer(endpoint)
 	f.Cleanup(httpServer.Close)
@@ -91,11 +91,11 @@ func FuzzNothingInvalidIsAskedOfECR(f *testing.F) {
 			}
 			call := calls[0]
 			if call.RepositoryName != name || call.RegistryID != registryID || !slices.Equal(call.References, []string{digest}) || (regionName != "" && call.Region != regionName) {
-				t.Errorf("%s of %q, %q, %q, %q asked for %+v", typeName, name, digest, registryID, regionName, call)
+				t.Errorf("%s of %q, %q, %q, %q requested %+v", typeName, name, digest, registryID, regionName, call)
 			}
 			if len(name) < 2 || len(name) > 256 || !modelRepositoryName.MatchString(name) || !modelLayerDigest.MatchString(digest) || (registryID != "" && !modelRegistryID.MatchString(registryID)) ||
 				call.ErrorCode == "InvalidParameterException" || call.ErrorCode == "SerializationException" {
-				t.Errorf("%s asked ECR for %q, %q, %q, which its model does not take (%s)", typeName, name, digest, registryID, call.ErrorCode)
+				t.Errorf("%s requested %q, %q, %q, which the API model does not allow (%s)", typeName, name, digest, registryID, call.ErrorCode)
 			}
 		}
 	})

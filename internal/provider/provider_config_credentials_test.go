@@ -281,13 +281,13 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(w.user)},
 			}.run(t).mustRead(t, 1)
 			if got := w.lastCall(t).Region; got != test.want {
-				t.Errorf("asked in %s, want %s", got, test.want)
+				t.Errorf("called in %s, want %s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestRegionOfAnImitationOfAWSIsAskedFor(t *testing.T) {
+func TestRegionOfAnotherImplementationOfECR(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{
@@ -295,7 +295,7 @@ func TestRegionOfAnImitationOfAWSIsAskedFor(t *testing.T) {
 		Reads:    []string{w.read()},
 	}.run(t).mustFail(t, "repository_name", "Repository not found", "region: garage")
 	if got := w.Calls()[0].Region; got != "garage" {
-		t.Errorf("asked in %s", got)
+		t.Errorf("called in %s", got)
 	}
 }
 
@@ -304,7 +304,7 @@ func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 	w := newEnv(t)
 	w.push(t, account, "ap-south-2", repository, tag, w.image)
 	user := w.temporary("instance", time.Hour)
-	url, asked := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
+	url, requested := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
 		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", w.server.URL),
 		Reads:    []string{w.read()},
@@ -312,16 +312,16 @@ func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 	}.run(t).mustRead(t, 1)
 	w.signedBy(t, user)
 	if got := w.lastCall(t).Region; got != "ap-south-2" {
-		t.Errorf("asked in %s", got)
+		t.Errorf("called in %s", got)
 	}
-	if !slices.Contains(asked.all(), "PUT /latest/api/token") {
-		t.Errorf("the instance metadata service was not asked by its version 2: %v", asked.all())
+	if !slices.Contains(requested.all(), "PUT /latest/api/token") {
+		t.Errorf("the instance metadata service was not called by its version 2: %v", requested.all())
 	}
 }
 
 // Hosts of link-local addresses are reached through a proxy, since nothing else
 // here answers for them.
-func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
+func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
@@ -350,10 +350,10 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			asked := &requests{}
+			requested := &requests{}
 			forward := httputil.NewSingleHostReverseProxy(behind)
 			proxy := serve(t, func(rw http.ResponseWriter, r *http.Request) {
-				asked.note(r.Host)
+				requested.note(r.Host)
 				forward.ServeHTTP(rw, r)
 			})
 			s := test.session
@@ -362,13 +362,13 @@ func TestLinkLocalServicesAreAskedAtTheirAddresses(t *testing.T) {
 			s.env = merged(s.env, vars{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
 			s.run(t).mustRead(t, 1)
 			w.signedBy(t, user)
-			for _, host := range asked.all() {
+			for _, host := range requested.all() {
 				if host != test.host {
-					t.Errorf("asked %s, want %s", host, test.host)
+					t.Errorf("called %s, want %s", host, test.host)
 				}
 			}
-			if len(asked.all()) == 0 {
-				t.Error("nobody was asked")
+			if len(requested.all()) == 0 {
+				t.Error("there was no request")
 			}
 		})
 	}
@@ -457,7 +457,7 @@ func TestRoleIsAssumedAsTheBlockSays(t *testing.T) {
 	}
 	last := w.lastCall(t)
 	if last.Operation != "GetDownloadUrlForLayer" || !strings.HasPrefix(last.AccessKeyID, "ASIA") || last.AccountID != account {
-		t.Errorf("%s was asked by %s of %s", last.Operation, last.AccessKeyID, last.AccountID)
+		t.Errorf("%s was called by %s of %s", last.Operation, last.AccessKeyID, last.AccountID)
 	}
 }
 
@@ -477,7 +477,7 @@ func TestRoleWithNothingButItsARN(t *testing.T) {
 		}
 	}
 	if last := w.lastCall(t); !strings.HasPrefix(last.AccessKeyID, "ASIA") {
-		t.Errorf("asked by %s", last.AccessKeyID)
+		t.Errorf("called by %s", last.AccessKeyID)
 	}
 }
 
@@ -563,7 +563,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 			}
 			for _, call := range calls {
 				if call.AccessKeyID != "" || call.Form.Get("RoleArn") != roleA || call.Form.Get("WebIdentityToken") != "the-token" || call.Form.Get("RoleSessionName") != "runner" {
-					t.Errorf("asked by %q for %v", call.AccessKeyID, call.Form)
+					t.Errorf("called by %q for %v", call.AccessKeyID, call.Form)
 				}
 				if !strings.Contains(s.Provider, "duration") && call.Form.Has("DurationSeconds") {
 					t.Errorf("the session is to last %s seconds", call.Form.Get("DurationSeconds"))
@@ -571,7 +571,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 				if strings.Contains(s.Provider, "duration") && (call.Form.Get("DurationSeconds") != "1200" ||
 					call.Form.Get("Policy") != `{"Version":"2012-10-17"}` ||
 					!slices.Equal(call.Members("PolicyArns", "arn"), []string{"arn:aws:iam::123456789012:policy/pull"})) {
-					t.Errorf("asked for %v", call.Form)
+					t.Errorf("the request is %v", call.Form)
 				}
 			}
 			want := account
@@ -579,7 +579,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 				want = "210987654321"
 			}
 			if got := w.lastCall(t).AccountID; got != want {
-				t.Errorf("ECR was asked as account %s, want %s", got, want)
+				t.Errorf("ECR was called as account %s, want %s", got, want)
 			}
 		})
 	}

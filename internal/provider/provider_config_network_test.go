@@ -446,7 +446,7 @@ func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 	}
 }
 
-func TestSignInIsAttemptedAFewTimesOnly(t *testing.T) {
+func TestAuthenticationIsAttemptedAFewTimes(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "sts", Status: 500})

@@ -14,7 +14,7 @@ import (
 // What follows runs the CLI: it decides when a provider is configured at all, and
 // which provider an object has.
 
-func TestAccAliasesHaveEachTheirAccountAndRegion(t *testing.T) {
+func TestAccEveryAliasHasItsAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -76,18 +76,18 @@ data "ecrlayer_download_url" "tools" {
 	slices.Sort(got)
 	want := []string{"123456789012 in us-east-1", "210987654321 in ap-east-1", "210987654321 in eu-central-1", "333333333333 in us-west-2"}
 	if !slices.Equal(got, want) {
-		t.Errorf("asked as %v, want %v", got, want)
+		t.Errorf("called as %v, want %v", got, want)
 	}
 	if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 2 {
 		t.Errorf("%d calls of GetCallerIdentity, want one for each provider that restricts accounts", n)
 	}
 }
 
-func TestAccNothingIsAskedWithoutAnObjectOfTheProvider(t *testing.T) {
+func TestAccNoRequestIsMadeWithoutAnObject(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
-	url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
 	c.environ = append(c.environ, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
 	c.write(t, "main.tf", requireProvider+`
 provider "ecrlayer" {
@@ -107,16 +107,16 @@ resource "terraform_data" "other" {
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
 	w.expectCalls(t)
-	if got := asked.all(); len(got) > 0 {
-		t.Errorf("the instance metadata service was asked for %v", got)
+	if got := requested.all(); len(got) > 0 {
+		t.Errorf("there were requests to the instance metadata service: %v", got)
 	}
 
-	// With one, validation asks nobody either.
+	// With one, validation makes no request either.
 	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
 	c.must(t, "validate")
 	w.expectCalls(t)
-	if got := asked.all(); len(got) > 0 {
-		t.Errorf("the instance metadata service was asked for %v", got)
+	if got := requested.all(); len(got) > 0 {
+		t.Errorf("there were requests to the instance metadata service: %v", got)
 	}
 }
 
@@ -146,7 +146,7 @@ data "ecrlayer_download_url" "test" {
 	w.signedBy(t, w.user)
 }
 
-func TestAccWrongValueIsShownAtItsLine(t *testing.T) {
+func TestAccInvalidValueIsShownAtItsLine(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -170,11 +170,11 @@ func TestAccWrongValueIsShownAtItsLine(t *testing.T) {
 		c.mustFail(t, test.says, test.command)
 	}
 	if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
-		t.Errorf("ECR was asked: %v", w.operations())
+		t.Errorf("there were requests to ECR: %v", w.operations())
 	}
 }
 
-func TestAccSigningInCanBeInterrupted(t *testing.T) {
+func TestAccAuthenticationCanBeInterrupted(t *testing.T) {
 	t.Parallel()
 	needsInterrupts(t)
 	if name, _ := cliVersion(); name == "OpenTofu" {

@@ -21,8 +21,8 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// TestMain keeps the user's AWS environment from the tests: what they ask must
-// be what the configuration says. In the end it looks for goroutines that have
+// TestMain keeps the user's AWS environment from the tests: what they request
+// must be what the configuration says. In the end it looks for goroutines that have
 // outlived what started them.
 func TestMain(m *testing.M) {
 	if serveSession() {
@@ -123,7 +123,7 @@ provider "ecrlayer" {
 `, region, w.user.AccessKeyID, w.user.SecretAccessKey, w.server.URL, strings.Join(arguments, "\n  "))
 }
 
-// calls returns the operations that were asked for, one word each.
+// operations returns the requests made, one word each.
 func (w *env) operations() []string {
 	var operations []string
 	for _, call := range w.Calls() {

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
+func TestAccountIsRequestedOnlyWhereTheBlockNeedsIt(t *testing.T) {
 	t.Parallel()
 	const ecr, sts = "ecr:GetDownloadUrlForLayer", "sts:GetCallerIdentity"
 	tests := map[string]struct {
@@ -39,21 +39,13 @@ func TestSTSIsAskedForTheAccountOnlyWhereTheBlockWantsIt(t *testing.T) {
 	}
 }
 
-func TestSTSMayHangWhereItIsNotAsked(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
-	session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
-	w.expectCalls(t, "ecr:GetDownloadUrlForLayer")
-}
-
-func TestAccountsAreGuarded(t *testing.T) {
+func TestAccountsAreRestricted(t *testing.T) {
 	t.Parallel()
 	foreign := ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}}
 	assumeForeign := fmt.Sprintf("\nassume_role {\nrole_arn = %q\n}", roleB)
 	tests := map[string]struct {
 		provider, attribute string
-		says                []string
+		want                []string
 	}{
 		"account not allowed": {`allowed_account_ids = ["210987654321", "000000000001"]`, "allowed_account_ids",
 			[]string{"Account not allowed", account, "210987654321"}},
@@ -67,15 +59,15 @@ func TestAccountsAreGuarded(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t)
 			w.AddRole(foreign)
-			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.says...)
+			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.want...)
 			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(w.CallsTo("ecr", "")) > 0 {
-				t.Errorf("asked for %v", w.operations())
+				t.Errorf("the requests are %v", w.operations())
 			}
 		})
 	}
 }
 
-func TestAccountThatSTSDoesNotTell(t *testing.T) {
+func TestAccountThatSTSDoesNotReturn(t *testing.T) {
 	t.Parallel()
 	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
 		t.Run(argument, func(t *testing.T) {
@@ -94,7 +86,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 		session{
 			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(w.user),
 			Reads:    []string{w.read()},
-			env:      map[string]string{"AWS_ENDPOINT_URL": w.server.URL},
+			env:      vars{"AWS_ENDPOINT_URL": w.server.URL},
 		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
 		w.expectCalls(t)
 	})
@@ -109,7 +101,7 @@ func TestAccountThatSTSDoesNotTell(t *testing.T) {
 	})
 }
 
-func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
+func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 	t.Parallel()
 	role := func(lines ...string) string {
 		return "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n" + strings.Join(lines, "\n") + "\n}"
@@ -120,61 +112,61 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 	tests := map[string]struct {
 		session
 		attribute string
-		says      []string
+		want      []string
 	}{
 		// Credentials.
 		"access_key without secret_key": {session{Provider: `access_key = "AKIA"`}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"access_key, empty secret_key":  {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"\""}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"secret_key without access_key": {session{Provider: `secret_key = "secret"`}, "secret_key", []string{"Incomplete credentials", "access_key"}},
-		"token without access_key":      {session{Provider: `token = "token"`, env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "token", []string{"Incomplete credentials", "access_key"}},
+		"token without access_key":      {session{Provider: `token = "token"`, env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "token", []string{"Incomplete credentials", "access_key"}},
 		"profile that is not there": {
-			session{Provider: `profile = "prod"`, files: map[string]string{".aws/config": "[profile production]\nregion = us-east-1\n"}},
+			session{Provider: `profile = "prod"`, files: vars{".aws/config": "[profile production]\nregion = us-east-1\n"}},
 			"profile", []string{"Profile not found", `"prod"`, `\.aws/config`, `\.aws/credentials`, "aws configure", "shared_config_files"}},
 		"profile that is not in shared_config_files": {
-			session{Provider: "profile = \"prod\"\nshared_config_files = [\"HOME/odd\"]", files: map[string]string{".aws/config": "[profile prod]\n"}},
+			session{Provider: "profile = \"prod\"\nshared_config_files = [\"HOME/odd\"]", files: vars{".aws/config": "[profile prod]\n"}},
 			"profile", []string{"Profile not found", `"prod"`, "/odd"}},
 		"profile of AWS_PROFILE that is not there": {
-			session{env: map[string]string{"AWS_PROFILE": "prod"}}, "", []string{"Profile not found", `"prod"`, "AWS_PROFILE"}},
+			session{env: vars{"AWS_PROFILE": "prod"}}, "", []string{"Profile not found", `"prod"`, "AWS_PROFILE"}},
 		"profile with half a key": {
-			session{Provider: `profile = "ci"`, files: map[string]string{".aws/credentials": "[ci]\naws_access_key_id = AKIA\n"}},
+			session{Provider: `profile = "ci"`, files: vars{".aws/credentials": "[ci]\naws_access_key_id = AKIA\n"}},
 			"profile", []string{"Invalid profile", "partial credentials found for profile ci", "credentials"}},
 		"profile whose source is not there": {
-			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\n"}},
+			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\n"}},
 			"profile", []string{"Invalid profile", "base", `\.aws/config`}},
 		"profile that wants MFA": {
-			session{Provider: `profile = "ci"`, files: map[string]string{
+			session{Provider: `profile = "ci"`, files: vars{
 				".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/jane\n[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
 			}}, "profile", []string{"Role needs MFA", `profile "ci"`, "credential_process"}},
 		"profile without any credentials": {
-			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
+			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
 			"profile", []string{"No usable credentials", "IMDS", "access_key"}},
 		"no credentials at all": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
 		"file that cannot be read": {
-			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: map[string]string{"dir/file": ""}},
+			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
 		"config file that cannot be read": {
-			session{Provider: `shared_config_files = ["HOME/dir"]`, files: map[string]string{"dir/file": ""}},
+			session{Provider: `shared_config_files = ["HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_config_files[0]", []string{"Unreadable file", "/dir", "is a directory"}},
 		"AWS_SHARED_CREDENTIALS_FILE that cannot be read": {
-			session{env: map[string]string{"AWS_SHARED_CREDENTIALS_FILE": "HOME/dir"}, files: map[string]string{"dir/file": ""}},
+			session{env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/dir"}, files: vars{"dir/file": ""}},
 			"", []string{"Unreadable file", "AWS_SHARED_CREDENTIALS_FILE", "/dir", "is a directory"}},
 		"null among shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
 		"null among shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
 		"profile of aws login": {
-			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/jane\n"}},
+			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/jane\n"}},
 			"profile", []string{"Login session expired", "aws login --profile ci"}},
 		"credential_process that fails": {
-			session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
+			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
 			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
 		"container's endpoint elsewhere": {
-			session{env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
+			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
 		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
 		"ec2_metadata_service_endpoint": {
 			session{Provider: `ec2_metadata_service_endpoint = "169.254.169.254"`}, "ec2_metadata_service_endpoint", []string{"Invalid endpoint", "scheme"}},
 		"ec2_metadata_service_endpoint_mode": {
 			session{Provider: `ec2_metadata_service_endpoint_mode = "IPv5"`}, "ec2_metadata_service_endpoint_mode", []string{"IPv4", "IPv6"}},
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {
-			session{env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
+			session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
 
 		// Roles.
 		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
@@ -203,13 +195,13 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"two web identities":             {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
 		"web identity without a token":   {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
 		"web identity with two tokens":   {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
-		"web identity with two in env":   {session{Provider: webIdentity(), env: map[string]string{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity with two in env":   {session{Provider: webIdentity(), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
 		"web identity token too short":   {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
 		"web identity file not there":    {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
-		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: map[string]string{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
+		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: vars{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
 		"web identity's role_arn":        {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE without a role": {
-			session{env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: map[string]string{"token": "t"}}, "", []string{"Missing role ARN", "[Rr]ole ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"}},
+			session{env: vars{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: vars{"token": "t"}}, "", []string{"Missing role ARN", "[Rr]ole ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"}},
 
 		// Accounts and regions.
 		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
@@ -219,10 +211,10 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
 		"region that is not there":         {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
 		"zone in place of a region":        {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
-		"region of AWS_REGION":             {session{env: map[string]string{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
-		"region of the profile":            {session{Provider: `profile = "ci"`, files: map[string]string{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
-		"no region":                        {session{env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
-		"no region, with a role":           {session{Provider: role(), env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
+		"region of AWS_REGION":             {session{env: vars{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
+		"region of the profile":            {session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
+		"no region":                        {session{env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
+		"no region, with a role":           {session{Provider: role(), env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
 		"no region, with a web identity":   {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
 		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
 		"sts_region":                       {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
@@ -233,17 +225,17 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
 		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
 		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints[1].ecr", []string{"Two endpoints", "ecr", "Remove one"}},
-		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: map[string]string{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
+		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: vars{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
 		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
-		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
-		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: map[string]string{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
-		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: map[string]string{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: map[string]string{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
-		"AWS_USE_FIPS_ENDPOINT":       {session{env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
+		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
+		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
+		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: vars{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: vars{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
+		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
 		"CA bundle that isn't there":  {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
-		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: map[string]string{"ca.pem": "no certificate"}},
+		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: vars{"ca.pem": "no certificate"}},
 			"custom_ca_bundle", []string{"Invalid CA bundle", "BEGIN CERTIFICATE", "/ca.pem", "no certificate"}},
-		"AWS_CA_BUNDLE that isn't there": {session{env: map[string]string{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
-		"ca_bundle that isn't there":     {session{files: map[string]string{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
+		"AWS_CA_BUNDLE that isn't there": {session{env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
+		"ca_bundle that isn't there":     {session{files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
 		"http_proxy":                     {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
 		"https_proxy":                    {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
 		"https_proxy that is no URL":     {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
@@ -253,9 +245,9 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
 		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
-		"AWS_MAX_ATTEMPTS":            {session{env: map[string]string{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
-		"AWS_RETRY_MODE":              {session{env: map[string]string{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE"}},
-		"max_attempts in the profile": {session{files: map[string]string{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
+		"AWS_MAX_ATTEMPTS":            {session{env: vars{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
+		"AWS_RETRY_MODE":              {session{env: vars{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE"}},
+		"max_attempts in the profile": {session{files: vars{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
 
 		// User agent.
 		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
@@ -269,23 +261,23 @@ func TestWrongValueIsAnErrorOfItsArgument(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t)
 			s := test.session
-			// All that is asked would reach the endpoint.
-			s.env = merged(map[string]string{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
+			// Every request would reach the endpoint.
+			s.env = merged(vars{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
 			s.Reads = []string{w.read()}
-			s.run(t).mustFail(t, test.attribute, test.says...)
+			s.run(t).mustFail(t, test.attribute, test.want...)
 			w.expectCalls(t)
 		})
 	}
 }
 
-func TestRoleThatCannotBeAssumedIsAnErrorOfItsBlock(t *testing.T) {
+func TestRoleThatCannotBeAssumedIsAnErrorOnItsBlock(t *testing.T) {
 	t.Parallel()
 	chain := fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", roleA, roleB)
 	tests := map[string]struct {
 		prepare   func(*env)
 		provider  string
 		attribute string
-		says      []string
+		want      []string
 	}{
 		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
 			[]string{"Cannot assume role: access denied", roleA, "api error AccessDenied", "trust policy", "external_id", "sts:TagSession"}},
@@ -338,27 +330,27 @@ func TestRoleThatCannotBeAssumedIsAnErrorOfItsBlock(t *testing.T) {
 				o.Provider = w.endpoints() + test.provider
 			}
 			got := o.run(t)
-			got.mustFail(t, test.attribute, test.says...)
+			got.mustFail(t, test.attribute, test.want...)
 			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, w.user.SecretAccessKey) && w.user.SecretAccessKey != "wrong" {
-				t.Errorf("a secret is told: %s", text)
+				t.Errorf("a secret is in the diagnostics: %s", text)
 			}
 			if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
-				t.Error("ECR was asked nevertheless")
+				t.Error("there was a request to ECR")
 			}
 		})
 	}
 }
 
-func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
+func TestExpiredIdentityCenterSession(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
-		says []string
+		want []string
 	}{
 		"the token has expired": {
 			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", `profile "team"`, "aws sso login --profile team"}},
-		"nobody has signed in": {
+		"there is no token, AWS_PROFILE": {
 			session{files: ssoProfile("team")},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
 		"the session was ended": {
@@ -368,42 +360,36 @@ func TestIdentityCenterSaysHowToSignInAgain(t *testing.T) {
 			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
 		"the token of an sso-session cannot be refreshed": {
-			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), map[string]string{
-				"clientId": "client", "clientSecret": "secret", "refreshToken": "stale", "registrationExpiresAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
-			}))},
+			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), refreshable("stale")))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
 		"the role is not assigned": {
 			session{files: merged(
-				map[string]string{".aws/config": strings.Replace(ssoProfile("team")[".aws/config"], "Puller", "Admin", 1)},
+				vars{".aws/config": strings.Replace(ssoProfile("team")[".aws/config"], "Puller", "Admin", 1)},
 				ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))},
 			[]string{"No access in IAM Identity Center", "ForbiddenException", "sso_account_id", "sso_role_name", `profile "team"`}},
 	}
 	for name, test := range tests {
-		for _, by := range []string{"profile", "AWS_PROFILE"} {
-			t.Run(name+", by "+by, func(t *testing.T) {
-				t.Parallel()
-				w := newEnv(t)
-				url, _ := identityCenter(t, w.temporary("sso", time.Hour))
-				s := test.session
-				s.Provider, s.env = w.endpoints(), map[string]string{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
-				attribute := ""
-				if by == "profile" {
-					s.Provider += `profile = "team"`
-					attribute = "profile"
-				} else {
-					s.env["AWS_PROFILE"] = "team"
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			url, _ := identityCenter(t, w.temporary("sso", time.Hour))
+			s, attribute := test.session, "profile"
+			s.Provider, s.env = w.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
+			if strings.Contains(name, "AWS_PROFILE") {
+				s.env["AWS_PROFILE"], attribute = "team", ""
+			} else {
+				s.Provider += `profile = "team"`
+			}
+			s.Reads = []string{w.read()}
+			o := s.run(t)
+			o.mustFail(t, attribute, test.want...)
+			for _, secret := range []string{ssoToken, "revoked", "stale"} {
+				if strings.Contains(fmt.Sprint(o.Diagnostics), secret) {
+					t.Errorf("a token is in the diagnostics: %v", o.Diagnostics)
 				}
-				s.Reads = []string{w.read()}
-				o := s.run(t)
-				o.mustFail(t, attribute, test.says...)
-				for _, secret := range []string{ssoToken, "revoked", "stale"} {
-					if strings.Contains(fmt.Sprint(o.Diagnostics), secret) {
-						t.Errorf("a token is told: %v", o.Diagnostics)
-					}
-				}
-				w.expectCalls(t)
-			})
-		}
+			}
+			w.expectCalls(t)
+		})
 	}
 }
 
@@ -434,45 +420,40 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
-func TestAProfileThatIsNotThere(t *testing.T) {
+func TestMissingProfileOfTheEnvironment(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		variable, provider string
-		fails              bool
+	for name, test := range map[string]struct {
+		env, provider string
+		fails         bool
 	}{
-		"AWS_PROFILE":                           {"AWS_PROFILE", "KEYS", true},
-		"AWS_DEFAULT_PROFILE":                   {"AWS_DEFAULT_PROFILE", "", true},
-		"AWS_DEFAULT_PROFILE with keys besides": {"AWS_DEFAULT_PROFILE", "KEYS", false},
-	}
-	for name, test := range tests {
+		"AWS_PROFILE":                   {"AWS_PROFILE", "<want>", true},
+		"AWS_DEFAULT_PROFILE":           {"AWS_DEFAULT_PROFILE", "", true},
+		"AWS_DEFAULT_PROFILE with keys": {"AWS_DEFAULT_PROFILE", "<want>", false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			o := session{
-				Provider: w.endpoints() + strings.Replace(test.provider, "KEYS", keys(w.user), 1),
-				Reads:    []string{w.read()},
-				env:      map[string]string{test.variable: "nothere"},
-			}.run(t)
-			if !test.fails {
+			l := newLab(t, newEnv(t))
+			o := l.expand(session{Provider: l.endpoints() + test.provider, Reads: []string{l.read()}, env: vars{test.env: "nothere"}}).run(t)
+			if test.fails {
+				o.mustFail(t, "", "Profile not found", "nothere")
+			} else {
 				o.mustRead(t, 1)
-				return
 			}
-			o.mustFail(t, "", "Profile not found", "nothere")
 		})
 	}
 }
 
-func TestRegionOfAnObjectThatIsNoCode(t *testing.T) {
+func TestInvalidRegionOfAnObject(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
 	w.expectCalls(t)
 }
 
-func TestValidationAsksNobody(t *testing.T) {
+func TestValidationMakesNoRequest(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
-	url, asked := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
 	o := session{
 		Provider: w.endpoints() + `
 			profile                       = "none"
@@ -486,11 +467,11 @@ func TestValidationAsksNobody(t *testing.T) {
 			}
 		`,
 		Reads:        []string{w.read()},
-		env:          map[string]string{"AWS_EC2_METADATA_DISABLED": ""},
+		env:          vars{"AWS_EC2_METADATA_DISABLED": ""},
 		ValidateOnly: true,
 	}.run(t)
-	if len(o.Diagnostics) > 0 || len(asked.all()) > 0 {
-		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, asked.all())
+	if len(o.Diagnostics) > 0 || len(requested.all()) > 0 {
+		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.all())
 	}
 	w.expectCalls(t)
 }
@@ -518,7 +499,7 @@ func TestUnknownArgument(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newEnv(t)
-			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: map[string]string{"AWS_ENDPOINT_URL": w.server.URL}}
+			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: vars{"AWS_ENDPOINT_URL": w.server.URL}}
 			o := s.run(t)
 			o.mustFail(t, test.attribute, "Unknown provider argument", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
 			if o.Diagnostics[0].Phase != "configure" {
@@ -538,13 +519,13 @@ func TestWarnings(t *testing.T) {
 	tests := map[string]struct {
 		session
 		attribute string
-		says      []string
+		want      []string
 	}{
 		"web identity besides keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
-		"HTTPS_PROXY that is none":          {session{env: map[string]string{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
-		"variable that AWS has given up":    {session{env: map[string]string{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
-		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: map[string]string{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
+		"HTTPS_PROXY that is none":          {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
+		"variable that AWS has given up":    {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
+		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: vars{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -557,8 +538,8 @@ func TestWarnings(t *testing.T) {
 				t.Fatalf("%d read, %v", o.Read, o.Diagnostics)
 			}
 			d := o.Diagnostics[0]
-			if d.Severity != "WARNING" || d.Attribute != test.attribute || !inOrder(slices.Clone(test.says)...).MatchString(d.Summary+"\n"+d.Detail) || strings.Contains(d.Detail, "password") {
-				t.Errorf("want a warning at %q with %q, got\n%v", test.attribute, test.says, d)
+			if d.Severity != "WARNING" || d.Attribute != test.attribute || !inOrder(slices.Clone(test.want)...).MatchString(d.Summary+"\n"+d.Detail) || strings.Contains(d.Detail, "password") {
+				t.Errorf("want a warning at %q with %q, got\n%v", test.attribute, test.want, d)
 			}
 		})
 	}
