@@ -67,4 +67,4 @@ OpenTofu*)
 esac
 
 echo "testing with $version ($cli)" >&2
-go test -timeout 10m $packages "$@"
+go test -timeout 5m $packages "$@"

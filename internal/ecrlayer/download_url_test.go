@@ -4,7 +4,6 @@
 package ecrlayer_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -168,58 +167,5 @@ func TestAFailedCallDescribesRequestAndResponse(t *testing.T) {
 	}
 	if len(r.observed) != 1 || r.observed[0] != want {
 		t.Errorf("the observer got\n%+v, want\n%+v", r.observed, want)
-	}
-}
-
-func TestEveryAttemptIsCounted(t *testing.T) {
-	t.Parallel()
-	r, layer := newLayer(t)
-	r.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
-
-	if _, err := r.client.DownloadURL(t.Context(), inTestRepository, layer); err != nil {
-		t.Fatal(err)
-	}
-	if got := r.observed[0].Attempts; got != 3 {
-		t.Errorf("there were %d attempts, want 3", got)
-	}
-}
-
-func TestACanceledCallEnds(t *testing.T) {
-	t.Parallel()
-	tests := map[string]ecrtest.Fault{
-		"while ECR does not respond": {Hang: true},
-		"between attempts":           {Status: http.StatusInternalServerError},
-	}
-	for name, fault := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, layer := newLayer(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			fault.Match = func(ecrtest.Call) bool {
-				time.AfterFunc(20*time.Millisecond, cancel)
-				return true
-			}
-			r.Inject(fault)
-			_, err := ecrlayer.NewClient(patient(r.cfg), nil).DownloadURL(ctx, inTestRepository, layer)
-			var call *ecrlayer.CallError
-			if !errors.As(err, &call) || !call.Cancelled() || call.TimedOut() || call.Attempts != 1 {
-				t.Fatalf("the error is %v, want that of a canceled call", err)
-			}
-		})
-	}
-}
-
-func TestATimeoutIsNotACancellation(t *testing.T) {
-	t.Parallel()
-	r, layer := newLayer(t)
-	r.Inject(ecrtest.Fault{Hang: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-
-	_, err := r.client.DownloadURL(ctx, inTestRepository, layer)
-	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || !call.TimedOut() || call.Cancelled() {
-		t.Errorf("the error is %v, want that of a call that timed out", err)
 	}
 }

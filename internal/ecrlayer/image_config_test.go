@@ -61,21 +61,6 @@ func TestImageConfigOfAnArtifact(t *testing.T) {
 	}
 }
 
-func TestImageConfigVerifiesThePlatform(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	r.push(t, "v1", oci(build(t, 1, "linux/arm64/v8")))
-	ref := ecrlayer.ImageReference{Tag: "v1"}
-	if got, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, "linux/arm64"); err != nil || got.Variant != "v8" || len(r.CallsTo("s3", "GetObject")) != 1 {
-		t.Errorf("got %+v, %v after %q", got, err, r.operations())
-	}
-	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ref, "linux/amd64")
-	var choice *ecrlayer.PlatformError
-	if !errors.As(err, &choice) || choice.Requested != "linux/amd64" || !slices.Equal(choice.Available, []string{"linux/arm64/v8"}) {
-		t.Errorf("got the error %v", err)
-	}
-}
-
 func TestImageConfigOfAnOldMediaType(t *testing.T) {
 	t.Parallel()
 	for _, mediaType := range []string{"application/octet-stream", "application/json", "text/html", ""} {
@@ -249,24 +234,6 @@ func checkNoURL(t *testing.T, err error) {
 	case interface{ Unwrap() []error }:
 		for _, inner := range wrapped.Unwrap() {
 			checkNoURL(t, inner)
-		}
-	}
-}
-
-func TestImageConfigDownloadIsNotSigned(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	r.push(t, "v1", build(t, 1, "linux/amd64"))
-	if _, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, ""); err != nil {
-		t.Fatal(err)
-	}
-	calls := r.CallsTo("s3", "GetObject")
-	if len(calls) != 1 {
-		t.Fatalf("%d downloads", len(calls))
-	}
-	for name := range calls[0].Header {
-		if name == "Authorization" || strings.HasPrefix(name, "X-Amz-") {
-			t.Errorf("the download has the header %s", name)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func layerInput(digest string) *ecr.GetDownloadUrlForLayerInput {
 // anyDigest is well-formed and belongs to nothing.
 var anyDigest = "sha256:" + strings.Repeat("0", 64)
 
-// get sends a request without a body and returns the answer with its body.
+// get sends a request without a body and returns the response with its body.
 func (e *env) get(t *testing.T, method, url string, header ...string) (*http.Response, string) {
 	t.Helper()
 	return e.do(t, e.request(t, method, url, "", header...))

@@ -99,7 +99,7 @@ func TestImagesThatAreNotReturned(t *testing.T) {
 	e := start(t)
 	_, _ = e.push(t, repo+":v1")
 	_, _ = e.push(t, repo+":v2")
-	e.FailImage(account, region, repo, "v2", "UpstreamUnavailable", "The upstream does not answer")
+	e.FailImage(account, region, repo, "v2", "UpstreamUnavailable", "The upstream does not respond")
 
 	const notFound = "Requested image not found"
 	for _, test := range []struct {
@@ -113,7 +113,7 @@ func TestImagesThatAreNotReturned(t *testing.T) {
 		{"neither", "", "", types.ImageFailureCodeMissingDigestAndTag, "Invalid request parameters: both tag and digest cannot be null"},
 		{"no digest", "", "latest", types.ImageFailureCodeInvalidImageDigest, "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"},
 		{"long tag", strings.Repeat("a", 301), "", types.ImageFailureCodeInvalidImageTag, ""},
-		{"failure set for an image", "v2", "", types.ImageFailureCodeUpstreamUnavailable, "The upstream does not answer"},
+		{"failure set for an image", "v2", "", types.ImageFailureCodeUpstreamUnavailable, "The upstream does not respond"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

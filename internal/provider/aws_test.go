@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// What only AWS can show: that ECR answers as the local endpoint does. These tests
+// What only AWS can show: that ECR responds as the local endpoint does. These tests
 // read an image that is there, and change nothing.
 const (
 	awsRepositoryVariable = "ECRLAYER_AWS_REPOSITORY"
@@ -46,8 +46,8 @@ func newAWSCLI(t *testing.T) *cli {
 // awsImage is the configuration of the image as data.ecrlayer_image.it.
 func awsImage() string {
 	platform := "null"
-	if asked := os.Getenv(awsPlatformVariable); asked != "" {
-		platform = fmt.Sprintf("%q", asked)
+	if platformName := os.Getenv(awsPlatformVariable); platformName != "" {
+		platform = fmt.Sprintf("%q", platformName)
 	}
 	return requireProvider + fmt.Sprintf(`
 locals {

@@ -170,14 +170,14 @@ var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 		output, _ := command.Output()
 		return output
 	}
-	var answer struct {
+	var reported struct {
 		Version string `json:"terraform_version"`
 	}
-	if err := json.Unmarshal(run("version", "-json"), &answer); err != nil {
+	if err := json.Unmarshal(run("version", "-json"), &reported); err != nil {
 		return path + " is not Terraform or OpenTofu", nil
 	}
 	name, _, _ := strings.Cut(string(run("version")), " ")
-	parsed, _ := version.NewVersion(answer.Version)
+	parsed, _ := version.NewVersion(reported.Version)
 	return name, parsed
 })
 

@@ -92,34 +92,6 @@ func TestAccEphemeralDownloadURLInAProvisioner(t *testing.T) {
 	}
 }
 
-func TestAccEphemeralDownloadURLInAConnection(t *testing.T) {
-	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
-	server := newSSHConsumer(t)
-	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{Config: w.provider() + ephemeralConfig(w.layers[0]) + fmt.Sprintf(`
-resource "terraform_data" "test" {
-  connection {
-    type     = "ssh"
-    host     = "127.0.0.1"
-    port     = %d
-    user     = "anyone"
-    password = ephemeral.ecrlayer_download_url.test.download_url
-    agent    = false
-    timeout  = "30s"
-  }
-  provisioner "remote-exec" {
-    inline = ["true"]
-  }
-}
-`, server.port)}},
-	})
-	expectReceived(t, w, &server.consumer, w.layers[0])
-}
-
 func TestAccEphemeralDownloadURLAsAWriteOnlyArgument(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
@@ -148,35 +120,6 @@ resource "consumer_secret" "test" {
 	if received := s.all(); len(received) != 2 || received[0] == received[1] {
 		t.Errorf("the resource got %d URLs, want 2 that differ", len(received))
 	}
-}
-
-func TestAccEphemeralDownloadURLAsInputOfAnotherEphemeralResource(t *testing.T) {
-	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
-	var s consumer
-	all := s.factories()
-	all["echo"] = echoprovider.NewProviderServer()
-	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: all,
-		Steps: []resource.TestStep{{
-			// The URL goes into one, and what that makes of it comes back as an argument.
-			Config: w.provider() + ephemeralConfig(w.layers[2]) + fmt.Sprintf(`
-ephemeral "consumer_fetch" "test" {
-  url = ephemeral.ecrlayer_download_url.test.download_url
-}
-ephemeral "ecrlayer_download_url" "again" {
-  repository_name = %q
-  layer_digest    = ephemeral.consumer_fetch.test.digest
-}
-`, repository) + echo("ephemeral.ecrlayer_download_url.again"),
-			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(echoed, tfjsonpath.New("data").AtMapKey("download_url"), w.layers[2]),
-			},
-		}},
-	})
-	expectReceived(t, w, &s, w.layers[2])
 }
 
 // expectReceived checks that a consumer got URLs of a layer, and nothing else.

@@ -55,12 +55,12 @@ func TestFaultsOfTheDownloadAreRetriedAndThenExplained(t *testing.T) {
 		summary string
 		detail  []string // parts
 	}{
-		"SlowDown":                {ecrtest.Fault{Code: "SlowDown", Message: "Please reduce your request rate.", Status: 503}, "Download failed", []string{"SlowDown", "max_retries"}},
-		"InternalError":           {ecrtest.Fault{Code: "InternalError", Message: "We encountered an internal error.", Status: 500}, "Download failed", []string{"InternalError"}},
-		"502 of a proxy":          {ecrtest.Fault{Status: http.StatusBadGateway}, "Download failed", []string{"502"}},
-		"429":                     {ecrtest.Fault{Status: http.StatusTooManyRequests}, "Download failed", []string{"429"}},
-		"reset before the answer": {ecrtest.Fault{Reset: true}, "Connection lost", []string{"No response", route}},
-		"cut in the middle":       {ecrtest.Fault{Truncate: 1}, "Connection lost", []string{"cannot be read", route}},
+		"SlowDown":                  {ecrtest.Fault{Code: "SlowDown", Message: "Please reduce your request rate.", Status: 503}, "Download failed", []string{"SlowDown", "max_retries"}},
+		"InternalError":             {ecrtest.Fault{Code: "InternalError", Message: "We encountered an internal error.", Status: 500}, "Download failed", []string{"InternalError"}},
+		"502 of a proxy":            {ecrtest.Fault{Status: http.StatusBadGateway}, "Download failed", []string{"502"}},
+		"429":                       {ecrtest.Fault{Status: http.StatusTooManyRequests}, "Download failed", []string{"429"}},
+		"reset before the response": {ecrtest.Fault{Reset: true}, "Connection lost", []string{"No response", route}},
+		"cut in the middle":         {ecrtest.Fault{Truncate: 1}, "Connection lost", []string{"cannot be read", route}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -136,10 +136,10 @@ func TestCredentialsThatExpireBetweenTwoCallsAreRenewed(t *testing.T) {
 			w := newFixture(t)
 			first := w.temporary(time.Now().Add(time.Hour))
 			second := w.user
-			asked := 0
+			retrieved := 0
 			w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				asked++
-				if asked == 1 {
+				retrieved++
+				if retrieved == 1 {
 					// For the client they have expired when they are used next.
 					return aws.Credentials{AccessKeyID: first.AccessKeyID, SecretAccessKey: first.SecretAccessKey, SessionToken: first.SessionToken, CanExpire: true, Expires: time.Now()}, nil
 				}
@@ -159,8 +159,8 @@ func TestCredentialsThatExpireBetweenTwoCallsAreRenewed(t *testing.T) {
 					}
 				}
 			}
-			if asked != 2 {
-				t.Errorf("credentials were requested %d times", asked)
+			if retrieved != 2 {
+				t.Errorf("credentials were requested %d times", retrieved)
 			}
 		})
 	}

@@ -348,7 +348,7 @@ func TestImageErrors(t *testing.T) {
 			arguments: []string{byTag("text")},
 			want:      []string{"Broken image", "image_tag", "cannot be read"},
 		},
-		"no answer in time": {
+		"no response in time": {
 			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Hang: true}) },
 			arguments: []string{byTag(tag), "timeouts {\n    read = \"200ms\"\n  }"},
 			want:      []string{"Timeout", "timeouts.read", "BatchGetImage", "Raise timeouts.read"},

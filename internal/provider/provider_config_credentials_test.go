@@ -320,7 +320,7 @@ func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 }
 
 // Hosts of link-local addresses are reached through a proxy, since nothing else
-// here answers for them.
+// here responds at them.
 func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -16,8 +16,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-// The requests that are not answered because of what is in a configuration, or
-// that concern resources, of which this provider has none.
+// The requests that no configuration causes, or that concern resources, of which this provider has none.
 var unguarded = map[string]bool{
 	"GetMetadata": true, "GetProviderSchema": true, "GetResourceIdentitySchemas": true, "GetFunctions": true, "StopProvider": true,
 	"ValidateResourceConfig": true, "UpgradeResourceState": true, "UpgradeResourceIdentity": true, "ReadResource": true, "PlanResourceChange": true,
