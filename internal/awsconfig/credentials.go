@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -20,6 +21,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 )
+
+// authTimeout bounds how long finding credentials may take, because not every CLI
+// passes an interrupt to a provider that is being configured.
+const authTimeout = 5 * time.Minute
 
 // CredentialsFailure is an error that says why there are no usable credentials.
 type CredentialsFailure struct {
@@ -260,6 +265,14 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 	return diags
 }
 
+// causeOf returns the error that a diagnostic of aws-sdk-go-base is about.
+func causeOf(d basediag.Diagnostic) error {
+	if with, ok := d.(basediag.DiagnosticWithErr); ok && with.Err() != nil {
+		return with.Err()
+	}
+	return errors.New(strings.TrimSpace(d.Summary() + " " + d.Detail()))
+}
+
 // credentialsWarning turns a warning of aws-sdk-go-base into one that names the
 // arguments of this provider.
 func credentialsWarning(d basediag.Diagnostic) diag.Diagnostic {
@@ -306,19 +319,6 @@ func authTimedOut(exchange string) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Timeout", fmt.Sprintf("Authentication timed out after %s.%s\n\n"+
 		"The provider calls STS to assume a role, and to get the account if allowed_account_ids, forbidden_account_ids or skip_credentials_validation = false is set; "+
 		"it calls IAM Identity Center, the container or the instance if their credentials are used. Check the route to it. A private subnet reaches STS through a VPC endpoint for it.", authTimeout, exchange))
-}
-
-func noRegion() diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(path.Root("region"), "No region",
-		"No AWS region is set. Set it in region of the provider block, in the environment variable AWS_REGION or AWS_DEFAULT_REGION, or in the profile in the shared config file. "+
-			"The SDK does not read profiles whose names are in quotes, such as [profile 'with space'].")
-}
-
-// unknownRegion is for a region that does not exist. origin says where it is set,
-// as a sentence, unless the argument sets it.
-func unknownRegion(at path.Path, region, origin string) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Unknown region", strings.TrimSpace(
-		fmt.Sprintf("%s must be an AWS region, got %q, which this version of the provider does not know. Correct it or, if the region is newer, set skip_region_validation = true in the provider block. %s", at, region, origin)))
 }
 
 // invalidProfile is for shared files that cannot be used. It is on the argument

@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -22,16 +20,6 @@ import (
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
-
-// DocumentationURL is where the provider's documentation is.
-const DocumentationURL = "https://registry.terraform.io/providers/ecrlayer/ecrlayer/latest/docs"
-
-// defaultMaxRetries is the AWS provider's number of attempts.
-const defaultMaxRetries = 25
-
-// authTimeout bounds how long finding credentials may take, because not every CLI
-// passes an interrupt to a provider that is being configured.
-const authTimeout = 5 * time.Minute
 
 // Config is what a provider block comes to.
 type Config struct {
@@ -143,14 +131,6 @@ func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.
 			fmt.Sprintf("The credentials belong to account %s, which allowed_account_ids (%s) does not list. Use credentials of one of those accounts.",
 				account, strings.Join(m.AllowedAccountIDs, ", ")))}
 	}
-}
-
-// causeOf returns the error that a diagnostic of aws-sdk-go-base is about.
-func causeOf(d basediag.Diagnostic) error {
-	if with, ok := d.(basediag.DiagnosticWithErr); ok && with.Err() != nil {
-		return with.Err()
-	}
-	return errors.New(strings.TrimSpace(d.Summary() + " " + d.Detail()))
 }
 
 // UnknownArgument returns an error on the first argument of a provider block whose

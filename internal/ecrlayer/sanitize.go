@@ -11,8 +11,6 @@ import (
 	"unicode"
 )
 
-const redacted = "REDACTED"
-
 // Sanitize returns s as it may be printed: without the secrets that Redact and
 // the control characters that Clean replaces.
 func Sanitize(s string) string {
