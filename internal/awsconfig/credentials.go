@@ -4,9 +4,12 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +23,8 @@ import (
 	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
 // authTimeout bounds how long finding credentials may take, because not every CLI
@@ -220,16 +225,37 @@ func (f *CredentialsFailure) Describe() string {
 	for _, noise := range []string{"retrieving credentials: ", "validating provider credentials: ", "failed to refresh cached credentials, ", "retrieving caller identity from STS: "} {
 		text = strings.TrimPrefix(text, noise)
 	}
-	return "Error: " + strings.TrimRight(strings.TrimSpace(text), ".") + "."
+	return "Error: " + strings.TrimRight(strings.TrimSpace(ecrlayer.Truncate(text, maxErrorText)), ".") + "."
+}
+
+// maxErrorText is how much of an error a diagnostic quotes, in bytes: an endpoint
+// can put anything into it.
+const maxErrorText = 1 << 10
+
+// lastRequest returns the last request for credentials and its response as a
+// line. The SDK requests those of a container by itself, so that recorded lacks
+// them.
+func (f *CredentialsFailure) lastRequest(recorded string) string {
+	if recorded == "" && textHas("failed to load credentials")(f) {
+		url := cmp.Or(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"), "http://169.254.170.2"+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+		recorded = "GET " + url + ": no valid response"
+		if status, ok := errors.AsType[interface {
+			error
+			HTTPStatusCode() int
+		}](f.err); ok && status.HTTPStatusCode() != 0 {
+			recorded = fmt.Sprintf("GET %s: HTTP %d %s", url, status.HTTPStatusCode(), http.StatusText(status.HTTPStatusCode()))
+		}
+	}
+	if recorded == "" {
+		return ""
+	}
+	return "\nLast request: " + recorded
 }
 
 // detail returns a diagnostic's detail: what failed, the last request, and what to
 // do next.
 func (f *CredentialsFailure) detail(what, exchange, advice string) string {
-	if exchange != "" {
-		exchange = "\nLast request: " + exchange
-	}
-	return strings.TrimSpace(what+" "+f.Describe()) + exchange + "\n\n" + advice
+	return strings.TrimSpace(what+" "+f.Describe()) + f.lastRequest(exchange) + "\n\n" + advice
 }
 
 // credentialsDiagnostics turns the diagnostics of aws-sdk-go-base into ones on the
@@ -312,13 +338,17 @@ func (m *Model) accountUnknown(at path.Path, err error, exchange string) diag.Di
 		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), exchange, cause.Advice))
 }
 
-func authTimedOut(exchange string) diag.Diagnostic {
+// authTimedOut is for sources of credentials that do not respond. because is the
+// argument that calls for STS, if there is one.
+func authTimedOut(because path.Path, exchange string) diag.Diagnostic {
 	if exchange != "" {
 		exchange = "\nLast request: " + exchange
 	}
-	return diag.NewErrorDiagnostic("Timeout", fmt.Sprintf("Authentication timed out after %s.%s\n\n"+
-		"The provider calls STS to assume a role, and to get the account if allowed_account_ids, forbidden_account_ids or skip_credentials_validation = false is set; "+
-		"it calls IAM Identity Center, the container or the instance if their credentials are used. Check the route to it. A private subnet reaches STS through a VPC endpoint for it.", authTimeout, exchange))
+	detail := fmt.Sprintf("Authentication timed out after %s.%s\n\n", authTimeout, exchange)
+	if !because.Equal(path.Empty()) {
+		return diag.NewAttributeErrorDiagnostic(because, "Timeout", detail+fmt.Sprintf("The provider calls STS because of %s. Check the route to STS: a private subnet reaches it through a VPC endpoint for it.", because))
+	}
+	return diag.NewErrorDiagnostic("Timeout", detail+"Check the route to the source of the credentials: STS, IAM Identity Center, the container or the instance, or the command in credential_process.")
 }
 
 // invalidProfile is for shared files that cannot be used. It is on the argument

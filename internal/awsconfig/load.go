@@ -62,7 +62,7 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 
 	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
 	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		diags.Append(authTimedOut(transport.lastExchange()))
+		diags.Append(authTimedOut(m.callsForSTS(), transport.lastExchange()))
 		return nil, diags
 	}
 	diags.Append(m.credentialsDiagnostics(baseDiags, transport.lastExchange())...)
@@ -99,6 +99,18 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 	}, diags
 }
 
+// callsForSTS returns the block that names a role to assume, or an empty path.
+func (m *Model) callsForSTS() path.Path {
+	switch {
+	case len(m.AssumeRole) > 0:
+		return path.Root("assume_role")
+	case len(m.AssumeRoleWithWebIdentity) > 0:
+		return path.Root("assume_role_with_web_identity")
+	default:
+		return path.Empty()
+	}
+}
+
 // checkAccount requests the account of the credentials from STS if the block calls
 // for it, and returns an error if the block does not allow the account.
 func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.Config, transport *credentialsTransport) diag.Diagnostics {
@@ -118,7 +130,7 @@ func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.
 	account, _, baseDiags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &validating)
 	switch {
 	case baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return diag.Diagnostics{authTimedOut(transport.lastExchange())}
+		return diag.Diagnostics{authTimedOut(at, transport.lastExchange())}
 	case baseDiags.HasError():
 		return diag.Diagnostics{m.accountUnknown(at, causeOf(baseDiags.Errors()[0]), transport.lastExchange())}
 	case base.VerifyAccountIDAllowed(account) == nil:
