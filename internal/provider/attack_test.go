@@ -59,7 +59,7 @@ func TestAccNothingOfAnEndpointReachesTerminalOrLogUnfiltered(t *testing.T) {
 			fails: []string{"Invalid layer digest", "layer_digests"},
 		},
 		"endpoints with passwords and queries": {
-			provider: "assume_role {\n    role_arn = \"arn:aws:iam::123456789012:role/a\"\n  }\n  endpoints {\n    sso = var.endpoint\n  }",
+			provider: "assume_role {\n    role_arn = \"arn:aws:iam::123456789012:role/a\"\n  }\n  endpoints {\n    sso = var.endpoint\n    sts = var.endpoint\n  }",
 			config:   imageConfig(byTag(tag)),
 			fails:    []string{"Cannot assume role"},
 		},
