@@ -64,8 +64,8 @@ func (e *CallError) TimedOut() bool {
 	return errors.Is(e.cause, context.DeadlineExceeded)
 }
 
-// Cancelled reports whether the call ended because its context was canceled.
-func (e *CallError) Cancelled() bool {
+// Canceled reports whether the call ended because its context was canceled.
+func (e *CallError) Canceled() bool {
 	return errors.Is(e.cause, context.Canceled)
 }
 
