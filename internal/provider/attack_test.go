@@ -26,9 +26,11 @@ func TestAccNothingOfAnEndpointReachesTerminalOrLogUnfiltered(t *testing.T) {
 		fails    []string // nil: it succeeds
 	}{
 		"a message of ECR": {
-			prepare: func(w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: "LayersNotFoundException", Message: hostile}) },
-			config:  "data \"ecrlayer_download_url\" \"test\" {\n  repository_name = \"team/app\"\n  layer_digest = \"LAYER\"\n}\n",
-			fails:   []string{"Layer not found", "look"},
+			prepare: func(w *env) {
+				w.Inject(ecrtest.Fault{Service: "ecr", Code: "LayersNotFoundException", Message: hostile})
+			},
+			config: "data \"ecrlayer_download_url\" \"test\" {\n  repository_name = \"team/app\"\n  layer_digest = \"LAYER\"\n}\n",
+			fails:  []string{"Layer not found", "look"},
 		},
 		"an error code of ECR": {
 			prepare: func(w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: "Odd\x1b[31mException", Message: "m"}) },

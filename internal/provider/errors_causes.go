@@ -107,7 +107,7 @@ func not(condition func(*failure) bool) func(*failure) bool {
 }
 
 func timedOut(f *failure) bool    { return f.call.TimedOut() }
-func canceled(f *failure) bool   { return f.call.Canceled() }
+func canceled(f *failure) bool    { return f.call.Canceled() }
 func ofConfig(f *failure) bool    { return f.reference != "" && !f.isDownload() }
 func byDigest(f *failure) bool    { return strings.Contains(f.reference, ":") }
 func serverError(f *failure) bool { return f.call.StatusCode >= http.StatusInternalServerError }

@@ -24,8 +24,8 @@ type operation struct {
 	what string
 	// resource is the argument that names it in the repository.
 	resource path.Path
-	// reference is the requested image, "" if it is none, and platform that of its
-	// platforms.
+	// reference is the requested image, and platform the requested one of its
+	// platforms. Both are "" for layers.
 	reference, platform string
 
 	// Set by the object: the repository, the argument that bounds the read, and

@@ -208,7 +208,7 @@ func withCommon(own map[string]schema.Attribute) map[string]schema.Attribute {
 		},
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials.",
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials. It stays null if it is not set, because ECR does not return it.",
 			Validators:          []validator.String{registryID},
 		},
 		"region": schema.StringAttribute{
