@@ -41,7 +41,7 @@ func (s *secrets) add(what, value string) {
 
 // returned are the secrets in the responses of ECR and STS: those in URLs, and the
 // credentials of roles' sessions.
-var returned = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
+var returned = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|[?&]Signature)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
 // watch collects the secrets that the endpoint returns from now on.
 func (w *env) watch() *secrets {
