@@ -4,7 +4,7 @@
 package awsconfig
 
 import (
-	"crypto/sha1" //nolint:gosec // The AWS CLI names the files of its cache so.
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -49,7 +49,7 @@ var sources = map[string]struct {
 		home := t.TempDir()
 		t.Setenv("HOME", home)
 		const start = "https://example.awsapps.com/start"
-		sum := sha1.Sum([]byte(start)) //nolint:gosec // As above.
+		sum := sha1.Sum([]byte(start))
 		m.SharedConfigFiles = []string{filepath.Join(home, "config")}
 		write(t, m.SharedConfigFiles[0], "[profile sso]\nsso_start_url = "+start+"\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = Puller\n")
 		write(t, filepath.Join(home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"),

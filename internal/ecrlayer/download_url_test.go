@@ -6,7 +6,6 @@ package ecrlayer_test
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
 func TestMain(m *testing.M) {
@@ -70,69 +68,6 @@ func TestADownloadURLIsWhatECRReturned(t *testing.T) {
 	}
 	if calls := r.operations(); len(calls) != 2 || calls[0] != "GetDownloadUrlForLayer" {
 		t.Errorf("the calls are %v, want one to ECR and the download", calls)
-	}
-}
-
-func TestADownloadURLIsKeptByteForByte(t *testing.T) {
-	t.Parallel()
-	for _, url := range []string{
-		"https://bucket.s3.amazonaws.com/a%2Fb%20c?X-Amz-Signature=a%2Bb%3d&empty=&=&x",
-		"https://bucket.s3.amazonaws.com/%e2%82%AC/~!*'();:@+$,[]?q=<&>'|\\^`{}\"",
-		"HTTPS://Bucket.S3.amazonaws.com:443/./a//b/../c?b=2&a=1#fragment",
-	} {
-		r, layer := newLayer(t)
-		r.Inject(respondWith(url, layer.String()))
-		got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
-		if err != nil {
-			// A scheme is compared without regard to case, as RFC 3986 has it.
-			t.Errorf("%q: %v", url, err)
-		} else if got.URL != url {
-			t.Errorf("the URL is %q, want %q", got.URL, url)
-		}
-	}
-}
-
-// respondWith has ECR respond with a URL and a digest.
-func respondWith(url, layer string) ecrtest.Fault {
-	return ecrtest.Fault{
-		Service:     "ecr",
-		Body:        []byte(`{"downloadUrl":` + quote(url) + `,"layerDigest":` + quote(layer) + `}`),
-		ContentType: "application/x-amz-json-1.1",
-	}
-}
-
-// quote returns a string as JSON, escaping only what JSON must.
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
-
-func TestAResponseAboutSomethingElseIsAnError(t *testing.T) {
-	t.Parallel()
-	const url = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef"
-	r, layer := newLayer(t)
-	other := digest.FromString("another layer").String()
-	tests := map[string]string{
-		"another digest":   `{"downloadUrl":"` + url + `","layerDigest":"` + other + `"}`,
-		"no digest":        `{"downloadUrl":"` + url + `"}`,
-		"no URL":           `{"layerDigest":"` + layer.String() + `"}`,
-		"null URL":         `{"downloadUrl":null,"layerDigest":"` + layer.String() + `"}`,
-		"empty URL":        `{"downloadUrl":"","layerDigest":"` + layer.String() + `"}`,
-		"a URL that is no": `{"downloadUrl":"` + url[len("https://"):] + `","layerDigest":"` + layer.String() + `"}`,
-		"nothing":          `{}`,
-	}
-	for name, body := range tests {
-		r.Inject(ecrtest.Fault{Service: "ecr", Times: 1, Body: []byte(body), ContentType: "application/x-amz-json-1.1"})
-		got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
-		if _, ok := errors.AsType[*ecrlayer.InvalidResponseError](err); !ok {
-			t.Errorf("%s: the error is %v, want an InvalidResponseError", name, err)
-			continue
-		}
-		if got != (ecrlayer.DownloadURL{}) {
-			t.Errorf("%s: there is a result beside the error", name)
-		}
-		if strings.Contains(err.Error(), "0123456789abcdef") {
-			t.Errorf("%s: the error holds the signature: %v", name, err)
-		}
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -130,91 +128,6 @@ func TestImageConfigBounds(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestImageConfigDownloadFailures(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		fault    ecrtest.Fault
-		want     ecrlayer.DownloadError
-		attempts int
-	}{
-		"an endpoint policy that denies the bucket": {
-			fault:    ecrtest.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"},
-			want:     ecrlayer.DownloadError{StatusCode: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"},
-			attempts: 1,
-		},
-		"a proxy": {
-			fault:    ecrtest.Fault{Status: http.StatusForbidden, Body: []byte("<html><body>blocked"), ContentType: "text/html"},
-			want:     ecrlayer.DownloadError{StatusCode: http.StatusForbidden},
-			attempts: 1,
-		},
-		"a redirect": {
-			fault:    ecrtest.Fault{Status: http.StatusMovedPermanently},
-			want:     ecrlayer.DownloadError{StatusCode: http.StatusMovedPermanently},
-			attempts: 1,
-		},
-		"404": {
-			fault:    ecrtest.Fault{Status: http.StatusNotFound, Code: "NoSuchKey", Message: "The specified key does not exist."},
-			want:     ecrlayer.DownloadError{StatusCode: http.StatusNotFound, Code: "NoSuchKey", Message: "The specified key does not exist."},
-			attempts: 1,
-		},
-		"5xx after all attempts": {
-			fault:    ecrtest.Fault{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."},
-			want:     ecrlayer.DownloadError{StatusCode: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."},
-			attempts: 3,
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newImageRegistry(t)
-			r.putImage(t, "v1", []byte(`{"os":"linux"}`), nil)
-			test.fault.Service = "s3"
-			r.Inject(test.fault)
-			_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-			var (
-				failure *ecrlayer.DownloadError
-				call    *ecrlayer.CallError
-			)
-			if !errors.As(err, &failure) || !errors.As(err, &call) {
-				t.Fatalf("got the error %v", err)
-			}
-			test.want.Host = r.host
-			if *failure != test.want {
-				t.Errorf("got %+v, want %+v", *failure, test.want)
-			}
-			checkNoURL(t, err)
-			if text := fmt.Sprintf("%+v", r.observed); strings.Contains(text, "X-Amz-") {
-				t.Errorf("the observer got %s", text)
-			}
-			if call.Operation != ecrlayer.OperationDownload || call.Attempts != test.attempts || call.StatusCode != test.want.StatusCode || call.Endpoint != "http://"+r.host {
-				t.Errorf("the call is %+v", call.Call)
-			}
-		})
-	}
-}
-
-func TestImageConfigDownloadWhereNothingListens(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	r.putImage(t, "v1", []byte(`{"os":"linux"}`), nil)
-	var config net.ListenConfig
-	listener := must(config.Listen(t.Context(), "tcp", "127.0.0.1:0"))
-	host := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.SetLayerHost(host)
-	_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || call.Endpoint != "http://"+host || call.Attempts != 3 {
-		t.Fatalf("got the error %v", err)
-	}
-	if _, ok := errors.AsType[*net.OpError](err); !ok {
-		t.Errorf("the cause is lost: %v", err)
-	}
-	checkNoURL(t, err)
 }
 
 // checkNoURL fails if the text of err, or of any error that it wraps, holds a

@@ -20,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -351,34 +350,6 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 	}
 }
 
-func TestImageByTagByDigestAndByBoth(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	img, other := build(t, 1, "linux/amd64"), build(t, 1, "linux/amd64")
-	r.push(t, "v1", img)
-	r.push(t, "latest", img)
-	r.push(t, "other", other)
-	named := digest.Digest(must(img.Digest()).String())
-
-	for _, ref := range []ecrlayer.ImageReference{{Tag: "v1"}, {Digest: named}, {Tag: "v1", Digest: named}, {Tag: "latest", Digest: named}} {
-		got, err := r.client.Image(t.Context(), inTestRepository, ref, "")
-		if err != nil {
-			t.Errorf("%s: %v", ref, err)
-			continue
-		}
-		if got.ImageDigest != named || got.ManifestDigest != named {
-			t.Errorf("%s is %s, want %s", ref, got.ImageDigest, named)
-		}
-	}
-
-	ref := ecrlayer.ImageReference{Tag: "other", Digest: named}
-	_, err := r.client.Image(t.Context(), inTestRepository, ref, "")
-	var failure *ecrlayer.ImageFailure
-	if !errors.As(err, &failure) || failure.Code != ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest {
-		t.Errorf("a tag that is not the digest's: got the error %v", err)
-	}
-}
-
 func TestImagePlatform(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
@@ -520,47 +491,6 @@ func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
 	var other *ecrlayer.NotAnIndexError
 	if !errors.As(err, &other) || other.MediaType != string(types.OCIManifestSchema1) {
 		t.Errorf("got the error %v, want a NotAnIndexError", err)
-	}
-}
-
-func TestImageFailures(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	r.FailImage(testAccount, testRegion, testRepository, "v1", "BrandNew", "the reason")
-	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var failure *ecrlayer.ImageFailure
-	if !errors.As(err, &failure) || *failure != (ecrlayer.ImageFailure{Code: "BrandNew", Reason: "the reason"}) {
-		t.Fatalf("got the error %v", err)
-	}
-	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || call.Operation != "BatchGetImage" || call.Resource != "v1" || call.Attempts != 1 || call.RequestID == "" {
-		t.Errorf("the failure is not that of the call: %+v", call)
-	}
-}
-
-func TestImageOfAnIndexWithoutItsManifest(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	gone := digest.FromString("gone")
-	index := r.put(t, "v1", types.OCIImageIndex, map[string]any{
-		"schemaVersion": 2,
-		"mediaType":     types.OCIImageIndex,
-		"manifests": []any{map[string]any{
-			"mediaType": types.OCIManifestSchema1, "digest": gone, "size": 7,
-			"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
-		}},
-	})
-	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/arm64")
-	var missing *ecrlayer.MissingManifestError
-	if !errors.As(err, &missing) || missing.Index != index || missing.Manifest != gone || missing.Platform != "linux/arm64/v8" {
-		t.Fatalf("got the error %v", err)
-	}
-	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || call.Resource != gone.String() {
-		t.Errorf("the error is not that of the second call: %v", err)
-	}
-	if !strings.Contains(err.Error(), "is not in the repository") {
-		t.Errorf("the error does not say what is wrong: %v", err)
 	}
 }
 

@@ -93,11 +93,11 @@ func TestParseImageURISaysWhatIsWrong(t *testing.T) {
 		"two slashes":                          {host + "//my-app", `"/my-app" is not a repository name`},
 		"an empty tag":                         {host + "/my-app:", `"" is not a tag`},
 		"a tag that begins with a period":      {host + "/my-app:.v1", `".v1" is not a tag`},
-		"a tag that is too long":               {host + "/my-app:" + strings.Repeat("t", 129), "is not a tag: a tag must have 1 to 128"},
+		"a tag that is too long":               {host + "/my-app:" + strings.Repeat("t", 129), "is not a tag: it must have 1 to 128"},
 		"two tags":                             {host + "/my-app:v1:v2", `"v1:v2" is not a tag`},
 		"a tag after the digest":               {host + "/my-app@" + someDigest + ":v1", "is not a digest"},
 		"an empty digest":                      {host + "/my-app@", `"" is not a digest`},
-		"a digest that is too short":           {host + "/my-app@sha256:e3b0c442", "must have 64 digits"},
+		"a digest that is too short":           {host + "/my-app@sha256:e3b0c442", "must have 64 hexadecimal digits"},
 		"a digest in capitals":                 {host + "/my-app@" + strings.ToUpper(someDigest), "is not a digest"},
 	}
 	for name, test := range tests {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,63 +16,6 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
-
-func TestLayersThatCannotBeDownloaded(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	image, _ := e.push(t, repo+":v1")
-	digest, err := image.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, elsewhere := e.push(t, "team/other:v1")
-	loose := e.PutBlob(account, region, repo, []byte("not in any image"))
-
-	for _, test := range []struct {
-		name                       string
-		repository, digest, region string
-		code, text                 string
-	}{
-		{name: "no such repository", repository: "team/none", digest: anyDigest, code: "RepositoryNotFoundException", text: "The repository with name 'team/none' does not exist in the registry with id '" + account + "'"},
-		{name: "another region", repository: repo, digest: anyDigest, region: "eu-west-2", code: "RepositoryNotFoundException", text: repo},
-		{name: "no such layer", repository: repo, digest: anyDigest, code: "LayersNotFoundException", text: "The layer with digest '" + anyDigest + "' does not exist within the repository with name '" + repo + "' in the registry with id '" + account + "'"},
-		{name: "layer of another repository", repository: repo, digest: elsewhere, code: "LayersNotFoundException", text: elsewhere},
-		{name: "manifest", repository: repo, digest: digest.String(), code: "LayersNotFoundException", text: digest.String()},
-		{name: "layer of no image", repository: repo, digest: loose.String(), code: "LayerInaccessibleException", text: loose.String()},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			_, err := e.ecr(e.user, func(o *ecr.Options) {
-				if test.region != "" {
-					o.Region = test.region
-				}
-			}).GetDownloadUrlForLayer(t.Context(), &ecr.GetDownloadUrlForLayerInput{
-				RepositoryName: aws.String(test.repository),
-				LayerDigest:    aws.String(test.digest),
-			})
-			wantError(t, err, http.StatusBadRequest, test.code, test.text)
-		})
-	}
-}
-
-func TestOtherAccounts(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	_, layer := e.push(t, repo+":v1")
-	stranger := e.AddUser(other)
-	input := layerInput(layer)
-	input.RegistryId = aws.String(account)
-
-	_, err := e.ecr(stranger).GetDownloadUrlForLayer(t.Context(), input)
-	wantError(t, err, http.StatusBadRequest, "AccessDeniedException", fmt.Sprintf(
-		"User: %s is not authorized to perform: ecr:GetDownloadUrlForLayer on resource: arn:aws:ecr:eu-west-1:%s:repository/%s because no resource-based policy allows the ecr:GetDownloadUrlForLayer action",
-		stranger.ARN, account, repo))
-
-	e.AllowAccount(account, region, repo, other)
-	if _, err := e.ecr(stranger).GetDownloadUrlForLayer(t.Context(), input); err != nil {
-		t.Error(err)
-	}
-}
 
 func TestInputIsValidated(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,6 @@
 package ecrtest_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	ggcr "github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/opencontainers/go-digest"
 )
 
 var allTypes = []string{
@@ -26,71 +24,6 @@ func tagged(tag string) *ecr.BatchGetImageInput {
 		RepositoryName:     aws.String(repo),
 		ImageIds:           []types.ImageIdentifier{{ImageTag: aws.String(tag)}},
 		AcceptedMediaTypes: allTypes,
-	}
-}
-
-func digested(digest string) *ecr.BatchGetImageInput {
-	input := tagged("")
-	input.ImageIds = []types.ImageIdentifier{{ImageDigest: aws.String(digest)}}
-	return input
-}
-
-// one returns the only image that an input names.
-func (e *env) one(t *testing.T, input *ecr.BatchGetImageInput) types.Image {
-	t.Helper()
-	out, err := e.ecr(e.user).BatchGetImage(t.Context(), input)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(out.Images) != 1 || len(out.Failures) != 0 {
-		t.Fatalf("images: %+v, failures: %+v", out.Images, out.Failures)
-	}
-	return out.Images[0]
-}
-
-// TestAnyManifestIsPushedAndReturned pushes what ECR takes: a manifest whose blobs
-// and children are there, with any media types.
-func TestAnyManifestIsPushedAndReturned(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	blob := func(content string) string {
-		d := e.PutBlob(account, region, repo, []byte(content))
-		return fmt.Sprintf(`{"mediaType":"application/vnd.example","size":%d,"digest":%q}`, len(content), d)
-	}
-	config, layer := blob("config"), blob("layer")
-	foreign := fmt.Sprintf(`{"mediaType":%q,"size":1,"digest":%q}`, ggcr.DockerForeignLayer, anyDigest)
-	withURL := fmt.Sprintf(`{"mediaType":%q,"size":1,"digest":%q,"urls":["https://example.com/layer"]}`, ggcr.OCILayer, anyDigest)
-	image := fmt.Sprintf(`{"schemaVersion":2,"config":%s,"layers":[%s,%s,%s]}`, config, layer, foreign, withURL)
-	soci := fmt.Sprintf(`{"schemaVersion":2,"artifactType":"application/vnd.amazon.soci.index.v1+json","config":%s,"layers":[%s]}`, config, layer)
-	list := func(of ...string) string {
-		var children []string
-		for _, raw := range of {
-			children = append(children, fmt.Sprintf(`{"mediaType":"application/vnd.example","size":%d,"digest":%q}`, len(raw), digest.FromString(raw)))
-		}
-		return `{"schemaVersion":2,"manifests":[` + strings.Join(children, ",") + `]}`
-	}
-	base := e.server.URL + "/v2/" + account + "/" + region + "/" + repo + "/manifests/"
-	for i, test := range []struct{ mediaType, raw string }{
-		{string(ggcr.OCIManifestSchema1), image},
-		{string(ggcr.OCIManifestSchema1), soci},
-		{string(ggcr.OCIImageIndex), list(image, soci)},
-		{string(ggcr.DockerManifestList), list(list(image, soci))},
-	} {
-		tag := fmt.Sprint("v", i)
-		for _, target := range []string{tag, digest.FromString(test.raw).String()} {
-			if resp, body := e.do(t, e.request(t, http.MethodPut, base+target, test.raw, "Content-Type", test.mediaType)); resp.StatusCode != http.StatusCreated {
-				t.Fatalf("%s: %s: %s", test.raw, resp.Status, body)
-			}
-		}
-		for _, input := range []*ecr.BatchGetImageInput{tagged(tag), digested(digest.FromString(test.raw).String())} {
-			got := e.one(t, input)
-			if aws.ToString(got.ImageManifest) != test.raw || aws.ToString(got.ImageManifestMediaType) != test.mediaType || aws.ToString(got.ImageId.ImageTag) != tag {
-				t.Errorf("%+v", got)
-			}
-		}
-		if resp, body := e.get(t, http.MethodGet, base+tag); body != test.raw || resp.Header.Get("Content-Type") != test.mediaType {
-			t.Errorf("pulled %s: %s", resp.Status, body)
-		}
 	}
 }
 

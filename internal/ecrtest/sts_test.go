@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -35,42 +34,6 @@ func assume(change func(*sts.AssumeRoleInput)) *sts.AssumeRoleInput {
 		change(input)
 	}
 	return input
-}
-
-func sessionOf(c *types.Credentials) ecrtest.Credentials {
-	return ecrtest.Credentials{
-		AccessKeyID:     aws.ToString(c.AccessKeyId),
-		SecretAccessKey: aws.ToString(c.SecretAccessKey),
-		SessionToken:    aws.ToString(c.SessionToken),
-	}
-}
-
-func TestAssumedRoleCallsECR(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	e.addRoles()
-	e.CreateRepository(other, region, repo)
-	out, err := e.sts(e.user).AssumeRole(t.Context(), assume(func(in *sts.AssumeRoleInput) {
-		in.DurationSeconds = aws.Int32(7200)
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantARN := "arn:aws:sts::" + other + ":assumed-role/puller/session"
-	if aws.ToString(out.AssumedRoleUser.Arn) != wantARN || time.Until(*out.Credentials.Expiration).Round(time.Minute) != 2*time.Hour {
-		t.Errorf("%+v %+v", out.AssumedRoleUser, out.Credentials.Expiration)
-	}
-	session := sessionOf(out.Credentials)
-	identity, err := e.sts(session).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	if err != nil || aws.ToString(identity.Arn) != wantARN || aws.ToString(identity.Account) != other {
-		t.Errorf("%+v, %v", identity, err)
-	}
-	_, err = e.ecr(session).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
-	wantError(t, err, http.StatusBadRequest, "LayersNotFoundException", "registry with id '"+other+"'")
-
-	e.Skew(3 * time.Hour)
-	_, err = e.ecr(session).GetDownloadUrlForLayer(t.Context(), layerInput(anyDigest))
-	wantError(t, err, http.StatusBadRequest, "ExpiredTokenException", "expired")
 }
 
 func TestAssumeRoleIsRefused(t *testing.T) {
@@ -103,36 +66,4 @@ func TestAssumeRoleIsRefused(t *testing.T) {
 			wantError(t, err, test.status, test.code, test.text)
 		})
 	}
-}
-
-func TestWebIdentity(t *testing.T) {
-	t.Parallel()
-	e := start(t)
-	e.addRoles()
-	const webARN = "arn:aws:iam::" + account + ":role/web"
-	e.AddRole(ecrtest.Role{ARN: webARN, WebIdentityTokens: []string{"good token"}})
-	anonymous := e.sts(ecrtest.Credentials{}, func(o *sts.Options) { o.Credentials = aws.AnonymousCredentials{} })
-	input := func(role, token string) *sts.AssumeRoleWithWebIdentityInput {
-		return &sts.AssumeRoleWithWebIdentityInput{RoleArn: aws.String(role), RoleSessionName: aws.String("web"), WebIdentityToken: aws.String(token)}
-	}
-
-	out, err := anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "good token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	identity, err := e.sts(sessionOf(out.Credentials)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	if err != nil || aws.ToString(identity.Arn) != "arn:aws:sts::"+account+":assumed-role/web/web" {
-		t.Errorf("%+v, %v", identity, err)
-	}
-
-	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "bad token"))
-	wantError(t, err, http.StatusBadRequest, "InvalidIdentityToken", "")
-	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(roleARN, "good token"))
-	wantError(t, err, http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), input(webARN, "x"))
-	wantError(t, err, http.StatusBadRequest, "ValidationError", "webIdentityToken")
-	long := input(webARN, "good token")
-	long.DurationSeconds = aws.Int32(3601)
-	_, err = anonymous.AssumeRoleWithWebIdentity(t.Context(), long)
-	wantError(t, err, http.StatusBadRequest, "ValidationError", "MaxSessionDuration")
 }

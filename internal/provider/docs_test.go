@@ -31,8 +31,8 @@ var (
 
 	// Other providers are not there: their blocks are removed, and a value of any
 	// type replaces what refers to them.
-	foreignBlock       = regexp.MustCompile(`(?ms)^(?:provider|resource|data) "(?:aws|external)\w*".*?^\}\n`)
-	foreignRequirement = regexp.MustCompile(`(?ms)^    (?:aws|external) += \{.*?^    \}\n`)
+	foreignBlock       = regexp.MustCompile(`(?m)^(?:provider|resource|data) "(?:aws|external)\w*"(?:.*\n)+?\}\n`)
+	foreignRequirement = regexp.MustCompile(`(?m)^    (?:aws|external) += \{(?:.*\n)+?    \}\n`)
 	foreignReference   = regexp.MustCompile(`\b(?:data\.)?(?:aws_\w+|external)\.\w+(?:\.\w+)*`)
 )
 

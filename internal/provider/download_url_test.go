@@ -177,7 +177,6 @@ func TestDownloadURLErrors(t *testing.T) {
 }
 
 func TestDownloadURLRejectsInvalidArguments(t *testing.T) {
-	t.Parallel()
 	w := newEnv(t)
 	good := w.layers[0]
 	for name, test := range map[string]struct {
@@ -217,7 +216,7 @@ func fault(code string) func(*testing.T, *env) {
 	return func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }
 
-func TestAccDownloadURLIsWhatTheAWSCLIGets(t *testing.T) {
+func TestDownloadURLIsWhatTheAWSCLIReturns(t *testing.T) {
 	t.Parallel()
 	aws, err := exec.LookPath("aws")
 	if err != nil {
@@ -239,21 +238,14 @@ func TestAccDownloadURLIsWhatTheAWSCLIGets(t *testing.T) {
 	if err := leadsTo(w.layers[2]).CheckValue(cli.DownloadURL); err != nil {
 		t.Fatalf("the AWS CLI: %v", err)
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLConfig(w.layers[2], `registry_id = "123456789012"`),
-			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[2]),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(cli.LayerDigest)),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("download_url"), sameButForSignature(cli.DownloadURL)),
-			},
-		}},
+	evaluate(t, w.provider()+downloadURLConfig(w.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
+		"layer_digest": knownvalue.StringExact(cli.LayerDigest),
+		"download_url": sameButForSignature(cli.DownloadURL),
 	})
 }
 
 // sameButForSignature checks that a URL has the scheme, host and parameters of
-// another: ECR signs each anew, for a path of its own.
+// another: ECR signs every one, for a path of its own.
 func sameButForSignature(want string) knownvalue.Check {
 	return knownvalue.StringFunc(func(got string) error {
 		a, err := url.Parse(want)

@@ -47,37 +47,6 @@ func TestADeniedDownloadBlamesTheEndpointPolicyOfS3OnlyWhereItCanBe(t *testing.T
 	}
 }
 
-func TestFaultsOfTheDownloadAreRetriedAndThenExplained(t *testing.T) {
-	t.Parallel()
-	const route = "prod-us-east-1-starport-layer-bucket"
-	tests := map[string]struct {
-		fault   ecrtest.Fault
-		summary string
-		detail  []string // parts
-	}{
-		"SlowDown":                  {ecrtest.Fault{Code: "SlowDown", Message: "Please reduce your request rate.", Status: 503}, "Download failed", []string{"SlowDown", "max_retries"}},
-		"InternalError":             {ecrtest.Fault{Code: "InternalError", Message: "We encountered an internal error.", Status: 500}, "Download failed", []string{"InternalError"}},
-		"502 of a proxy":            {ecrtest.Fault{Status: http.StatusBadGateway}, "Download failed", []string{"502"}},
-		"429":                       {ecrtest.Fault{Status: http.StatusTooManyRequests}, "Download failed", []string{"429"}},
-		"reset before the response": {ecrtest.Fault{Reset: true}, "Connection lost", []string{"No response", route}},
-		"cut in the middle":         {ecrtest.Fault{Truncate: 1}, "Connection lost", []string{"cannot be read", route}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			test.fault.Service = "s3"
-			w.Inject(test.fault)
-			diags := w.readConfig(t.Context())
-			expectDiagnostic(t, w, diags, test.summary, append(test.detail, "Requested the config of an image from a pre-signed URL", ", of image 1.0", "7 attempts in ", faultRepository, faultRegion))
-			expectNoURL(t, diags)
-			if !test.fault.Reset { // After which net/http itself asks again, on another connection.
-				expectCalls(t, w, 2+faultAttempts)
-			}
-		})
-	}
-}
-
 // expectNoURL fails if a diagnostic has more of a pre-signed URL than its host.
 func expectNoURL(t *testing.T, diags diag.Diagnostics) {
 	t.Helper()

@@ -7,7 +7,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,81 +115,5 @@ func TestAReadEndsAtWhateverStageItIs(t *testing.T) {
 				expectDiagnostic(t, w, read(w, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
 			})
 		}
-	}
-}
-
-// temporary gives the target's client credentials of a session.
-func (w *fixture) temporary(expires time.Time) ecrtest.Credentials {
-	session := w.user
-	session.AccessKeyID = "ASIA" + strings.Repeat("A", 16)
-	session.SessionToken, session.Expires = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ==", expires
-	w.AddCredentials(session)
-	return session
-}
-
-func TestCredentialsThatExpireBetweenTwoCallsAreRenewed(t *testing.T) {
-	t.Parallel()
-	for what, read := range reads {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			first := w.temporary(time.Now().Add(time.Hour))
-			second := w.user
-			retrieved := 0
-			w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				retrieved++
-				if retrieved == 1 {
-					// For the client they have expired when they are used next.
-					return aws.Credentials{AccessKeyID: first.AccessKeyID, SecretAccessKey: first.SecretAccessKey, SessionToken: first.SessionToken, CanExpire: true, Expires: time.Now()}, nil
-				}
-				return aws.Credentials{AccessKeyID: second.AccessKeyID, SecretAccessKey: second.SecretAccessKey}, nil
-			}))
-			for _, signer := range []string{first.AccessKeyID, second.AccessKeyID} {
-				w.Reset()
-				if what == "a batch" && signer == first.AccessKeyID {
-					w.all = w.all[:1] // The first session is good for one call.
-				}
-				if diags := read(w, t.Context()); diags.HasError() {
-					t.Fatal(diags)
-				}
-				for _, call := range w.Calls() {
-					if call.AccessKeyID != signer {
-						t.Errorf("the call is signed by %s, want %s", call.AccessKeyID, signer)
-					}
-				}
-			}
-			if retrieved != 2 {
-				t.Errorf("credentials were requested %d times", retrieved)
-			}
-		})
-	}
-}
-
-func TestCredentialsThatExpireBetweenTwoCallsAndAreAllThatThereIs(t *testing.T) {
-	t.Parallel()
-	for what, read := range reads {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			w := newFixture(t)
-			session := w.temporary(time.Now().Add(time.Hour))
-			w.user = session
-			w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: session.AccessKeyID, SecretAccessKey: session.SecretAccessKey, SessionToken: session.SessionToken}, nil
-			}))
-			if diags := read(w, t.Context()); diags.HasError() {
-				t.Fatal(diags)
-			}
-			session.Expires = time.Now().Add(-time.Second)
-			w.AddCredentials(session)
-			w.Reset()
-			diags := read(w, t.Context())
-			expectDiagnostic(t, w, diags, "Credentials expired", []string{"ExpiredTokenException", "aws sso login", faultRepository})
-			if calls := len(w.Calls()); calls < 1 || calls > len(w.all) {
-				t.Errorf("there were %d requests", calls)
-			}
-			if strings.Contains(diags[0].Detail(), session.SessionToken) {
-				t.Error("the session token is in the detail")
-			}
-		})
 	}
 }

@@ -378,7 +378,6 @@ func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 }
 
 func TestImageRejectsInvalidArguments(t *testing.T) {
-	t.Parallel()
 	w := newEnv(t)
 	const timeout = "timeouts {\n    read = \"0s\"\n  }"
 	for name, test := range map[string]struct {

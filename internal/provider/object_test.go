@@ -46,13 +46,13 @@ func (w *env) objects(arguments ...string) (blocks map[string]string, requests m
 // configuration returns those of the blocks that the CLI knows, and whether it
 // knows all.
 func configuration(blocks map[string]string) (string, bool) {
-	all := ""
+	var all strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(blocks)) {
 		if tooNew(blocks[name]) == "" {
-			all += blocks[name]
+			all.WriteString(blocks[name])
 		}
 	}
-	return all, tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
+	return all.String(), tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
 }
 
 func TestAccRequestsOfPlanAndApply(t *testing.T) {

@@ -296,7 +296,8 @@ func attributes(value *tfprotov6.DynamicValue, schema *tfprotov6.Schema) (map[st
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
 	var values map[string]any
-	return values, decoder.Decode(&values)
+	err = decoder.Decode(&values)
+	return values, err
 }
 
 // add adds diagnostics and says whether there is an error among them.

@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-ecrlayer authors
 // SPDX-License-Identifier: MPL-2.0
 
-package validate_test
+package validate
 
 import (
 	"errors"
@@ -12,8 +12,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
 func check(s string) error {
@@ -40,18 +38,18 @@ func expectErrors(t *testing.T, diags diag.Diagnostics, want map[string]string) 
 func TestString(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		validator validate.String
+		validator String
 		value     types.String
 		want      string
 	}{
-		"valid":             {validate.String{}, types.StringValue("good"), ""},
-		"invalid":           {validate.String{}, types.StringValue("bad"), `word must be good, got "bad".`},
-		"secret":            {validate.String{Secret: true}, types.StringValue("bad"), "word must be good."},
-		"null":              {validate.String{}, types.StringNull(), ""},
-		"unknown":           {validate.String{}, types.StringUnknown(), ""},
-		"empty":             {validate.String{}, types.StringValue(""), `word must be good, got "".`},
-		"empty, optional":   {validate.String{Optional: true}, types.StringValue(""), ""},
-		"invalid, optional": {validate.String{Optional: true}, types.StringValue("bad"), `word must be good, got "bad".`},
+		"valid":             {String{}, types.StringValue("good"), ""},
+		"invalid":           {String{}, types.StringValue("bad"), `word must be good, got "bad".`},
+		"secret":            {String{Secret: true}, types.StringValue("bad"), "word must be good."},
+		"null":              {String{}, types.StringNull(), ""},
+		"unknown":           {String{}, types.StringUnknown(), ""},
+		"empty":             {String{}, types.StringValue(""), `word must be good, got "".`},
+		"empty, optional":   {String{Optional: true}, types.StringValue(""), ""},
+		"invalid, optional": {String{Optional: true}, types.StringValue("bad"), `word must be good, got "bad".`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +67,7 @@ func TestString(t *testing.T) {
 
 func TestElements(t *testing.T) {
 	t.Parallel()
-	elements := validate.Elements{String: validate.String{Summary: "Invalid word", Check: check}}
+	elements := Elements{String{Summary: "Invalid word", Check: check}}
 	good, bad, null, unknown := types.StringValue("good"), types.StringValue("bad"), types.StringNull(), types.StringUnknown()
 
 	var list validator.ListResponse
