@@ -20,7 +20,7 @@ func TestValidate(t *testing.T) {
 		invalid  []string
 	}{
 		"repository name": {
-			ecrlayer.ValidateRepositoryName, "a repository name must",
+			ecrlayer.ValidateRepositoryName, "must ",
 			[]string{"app", "team/app", "a/b/c/d", "my-app_1.0", "a__b", "a--b", "00", strings.Repeat("a", 256)},
 			[]string{"", "a", strings.Repeat("a", 257), "App", "team//app", "/app", "app/", "-app", "app-", "a..b", "a___b", "a._b", "app:latest", "app@sha256:00", "app\n", "123456789012.dkr.ecr.us-east-1.amazonaws.com/App", "ünicode"},
 		},
@@ -60,10 +60,10 @@ func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
 		"sha256:" + strings.Repeat("0a", 32):        "",
 		"sha384:" + strings.Repeat("0a", 48):        "",
 		"sha512:" + strings.Repeat("0a", 64):        "",
-		"sha256:" + strings.Repeat("0A", 32):        "lower-case",
-		"sha256:" + strings.Repeat("0a", 31):        "must have 64 digits",
-		"sha256:" + strings.Repeat("0a", 33):        "must have 64 digits",
-		"sha512:" + strings.Repeat("0a", 32):        "must have 64 digits",
+		"sha256:" + strings.Repeat("0A", 32):        "lowercase",
+		"sha256:" + strings.Repeat("0a", 31):        "must have 64 hexadecimal digits",
+		"sha256:" + strings.Repeat("0a", 33):        "must have 64 hexadecimal digits",
+		"sha512:" + strings.Repeat("0a", 32):        "must have 64 hexadecimal digits",
 		"md5:" + strings.Repeat("0a", 16):           "algorithm",
 		strings.Repeat("0a", 32):                    "colon",
 		"":                                          "colon",
@@ -71,7 +71,7 @@ func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
 		"latest":                                    "colon",
 		"app@sha256:" + strings.Repeat("0a", 32):    "colon",
 		" sha256:" + strings.Repeat("0a", 32):       "colon",
-		"sha256:" + strings.Repeat("0a", 32) + "\n": "must have 64 digits",
+		"sha256:" + strings.Repeat("0a", 32) + "\n": "must have 64 hexadecimal digits",
 	}
 	for s, want := range tests {
 		d, err := ecrlayer.ParseLayerDigest(s)
