@@ -98,14 +98,23 @@ func (c *ending) Err() error {
 func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
-	w.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool { return call.References[0] == w.layer }})
 	ctx := newEnding(tflogtest.RootLogger(t.Context(), &w.log), context.DeadlineExceeded)
-	var completed atomic.Int32
-	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(w.cfg, func(logged context.Context, call ecrlayer.Call) {
-		logCall(logged, call)
-		if completed.Add(1) == 3 {
+	var events atomic.Int32 // The read ends when one request has arrived, and the others are completed.
+	event := func() {
+		if events.Add(1) == 4 {
 			ctx.end()
 		}
+	}
+	w.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
+		hangs := call.References[0] == w.layer
+		if hangs {
+			event()
+		}
+		return hangs
+	}})
+	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(w.cfg, func(logged context.Context, call ecrlayer.Call) {
+		logCall(logged, call)
+		event()
 	})}}
 	diags := o.run(ctx, &downloadURLsModel{arguments: inRepository(), LayerDigests: w.withAbsent(3)}, readTimeout)
 	if len(diags) != 2 {

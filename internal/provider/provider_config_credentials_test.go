@@ -266,7 +266,6 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 		"data source over all": {
 			provider: `region = "eu-west-1"`, env: vars{"AWS_REGION": "eu-west-2"}, read: `region = "ap-east-1"`, want: "ap-east-1"},
 		"skip_region_validation":        {provider: "region = \"xx-moon-1\"\nskip_region_validation = true", want: "xx-moon-1"},
-		"another implementation of ECR": {provider: "region = \"garage\"\nskip_region_validation = true", want: "garage"},
 		"skip_region_validation for a data source": {
 			provider: "region = \"eu-west-1\"\nskip_region_validation = true", read: `region = "xx-moon-1"`, want: "xx-moon-1"},
 	}
@@ -285,6 +284,16 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 				t.Errorf("called in %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+func TestRegionOfAnotherImplementationOfECR(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t)
+	session{Provider: strings.Replace(w.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(w.user), Reads: []string{w.read()}}.
+		run(t).mustFail(t, "repository_name", "Repository not found", "region: garage")
+	if got := w.Calls()[0].Region; got != "garage" {
+		t.Errorf("called in %s", got)
 	}
 }
 
