@@ -1,7 +1,7 @@
 # Downloads an image from ECR into a directory, as an OCI image layout. See README.md.
 
 terraform {
-  # Ephemeral resources; OpenTofu: 1.11
+  # Ephemeral resources: Terraform 1.10 or OpenTofu 1.11
   required_version = ">= 1.10"
 
   required_providers {
