@@ -50,7 +50,19 @@ shell_scripts() {
 	files '*.sh' .ci/run | xargs shellcheck
 }
 
+# American English, in the terms of the AWS and Terraform documentation. misspell,
+# which golangci-lint runs, reads Go only.
+retired='anew|besides|mostly|lest|(does|do) not tell|it is none|asked for (a|an|the)|had been answered'
+british='behaviour|licence|catalogue|colour|cancelled|cancelling|labelled|[a-z]+(alise|orise|anise|gnise)d?'
+words() {
+	! git grep -nIwiE "$retired|$british" -- README.md '*.md' templates examples internal '*.sh' ':!LICENSE' ':!docs' ':!tools/lint.sh' || {
+		echo "see the words above: write American English and the terms of the field"
+		return 1
+	}
+}
+
 check "gofmt" gofmt_clean
+check "words" words
 check "license headers" license_headers
 check "shell scripts" shell_scripts
 check "workflows" go tool -modfile=tools/actionlint/go.mod actionlint

@@ -4,11 +4,15 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -19,7 +23,13 @@ import (
 	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
+
+// authTimeout bounds how long finding credentials may take, because not every CLI
+// passes an interrupt to a provider that is being configured.
+const authTimeout = 5 * time.Minute
 
 // CredentialsFailure is an error that says why there are no usable credentials.
 type CredentialsFailure struct {
@@ -215,16 +225,37 @@ func (f *CredentialsFailure) Describe() string {
 	for _, noise := range []string{"retrieving credentials: ", "validating provider credentials: ", "failed to refresh cached credentials, ", "retrieving caller identity from STS: "} {
 		text = strings.TrimPrefix(text, noise)
 	}
-	return "Error: " + strings.TrimRight(strings.TrimSpace(text), ".") + "."
+	return "Error: " + strings.TrimRight(strings.TrimSpace(ecrlayer.Truncate(text, maxErrorText)), ".") + "."
+}
+
+// maxErrorText is how much of an error a diagnostic quotes, in bytes: an endpoint
+// can put anything into it.
+const maxErrorText = 1 << 10
+
+// lastRequest returns the last request for credentials and its response as a
+// line. The SDK requests those of a container by itself, so that recorded lacks
+// them.
+func (f *CredentialsFailure) lastRequest(recorded string) string {
+	if recorded == "" && textHas("failed to load credentials")(f) {
+		url := cmp.Or(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"), "http://169.254.170.2"+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+		recorded = "GET " + url + ": no valid response"
+		if status, ok := errors.AsType[interface {
+			error
+			HTTPStatusCode() int
+		}](f.err); ok && status.HTTPStatusCode() != 0 {
+			recorded = fmt.Sprintf("GET %s: HTTP %d %s", url, status.HTTPStatusCode(), http.StatusText(status.HTTPStatusCode()))
+		}
+	}
+	if recorded == "" {
+		return ""
+	}
+	return "\nLast request: " + recorded
 }
 
 // detail returns a diagnostic's detail: what failed, the last request, and what to
 // do next.
 func (f *CredentialsFailure) detail(what, exchange, advice string) string {
-	if exchange != "" {
-		exchange = "\nLast request: " + exchange
-	}
-	return strings.TrimSpace(what+" "+f.Describe()) + exchange + "\n\n" + advice
+	return strings.TrimSpace(what+" "+f.Describe()) + f.lastRequest(exchange) + "\n\n" + advice
 }
 
 // credentialsDiagnostics turns the diagnostics of aws-sdk-go-base into ones on the
@@ -247,7 +278,7 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 		case role != "":
 			if cause.At != nil {
 				for _, step := range cause.At(failure).Steps() {
-					at = at.AtName(fmt.Sprint(step))
+					at = at.AtName(step.String())
 				}
 			}
 			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(cause.Summary), failure.detail("The role "+role+" cannot be assumed.", exchange, cause.Advice))
@@ -258,6 +289,14 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 		}
 	}
 	return diags
+}
+
+// causeOf returns the error that a diagnostic of aws-sdk-go-base is about.
+func causeOf(d basediag.Diagnostic) error {
+	if with, ok := d.(basediag.DiagnosticWithErr); ok && with.Err() != nil {
+		return with.Err()
+	}
+	return errors.New(strings.TrimSpace(d.Summary() + " " + d.Detail()))
 }
 
 // credentialsWarning turns a warning of aws-sdk-go-base into one that names the
@@ -299,26 +338,17 @@ func (m *Model) accountUnknown(at path.Path, err error, exchange string) diag.Di
 		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), exchange, cause.Advice))
 }
 
-func authTimedOut(exchange string) diag.Diagnostic {
+// authTimedOut is for sources of credentials that do not respond. because is the
+// argument that calls for STS, if there is one.
+func authTimedOut(because path.Path, exchange string) diag.Diagnostic {
 	if exchange != "" {
 		exchange = "\nLast request: " + exchange
 	}
-	return diag.NewErrorDiagnostic("Timeout", fmt.Sprintf("Authentication timed out after %s.%s\n\n"+
-		"The provider calls STS to assume a role, and to get the account if allowed_account_ids, forbidden_account_ids or skip_credentials_validation = false is set; "+
-		"it calls IAM Identity Center, the container or the instance if their credentials are used. Check the route to it. A private subnet reaches STS through a VPC endpoint for it.", authTimeout, exchange))
-}
-
-func noRegion() diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(path.Root("region"), "No region",
-		"No AWS region is set. Set it in region of the provider block, in the environment variable AWS_REGION or AWS_DEFAULT_REGION, or in the profile in the shared config file. "+
-			"The SDK does not read profiles whose names are in quotes, such as [profile 'with space'].")
-}
-
-// unknownRegion is for a region that does not exist. origin says where it is set,
-// as a sentence, unless the argument sets it.
-func unknownRegion(at path.Path, region, origin string) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(at, "Unknown region", strings.TrimSpace(
-		fmt.Sprintf("%s must be an AWS region, got %q, which this version of the provider does not know. Correct it or, if the region is newer, set skip_region_validation = true in the provider block. %s", at, region, origin)))
+	detail := fmt.Sprintf("Authentication timed out after %s.%s\n\n", authTimeout, exchange)
+	if !because.Equal(path.Empty()) {
+		return diag.NewAttributeErrorDiagnostic(because, "Timeout", detail+fmt.Sprintf("The provider calls STS because of %s. Check the route to STS: a private subnet reaches it through a VPC endpoint for it.", because))
+	}
+	return diag.NewErrorDiagnostic("Timeout", detail+"Check the route to the source of the credentials: STS, IAM Identity Center, the container or the instance, or the command in credential_process.")
 }
 
 // invalidProfile is for shared files that cannot be used. It is on the argument

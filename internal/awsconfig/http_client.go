@@ -88,6 +88,9 @@ func (t *credentialsTransport) RoundTrip(request *http.Request) (*http.Response,
 	response, err := transport.RoundTrip(request)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err != nil && request.Context().Err() != nil && t.last != "" {
+		return nil, err // The response before says more than that there was no time for another.
+	}
 	t.last = fmt.Sprintf("%s %s://%s%s", request.Method, request.URL.Scheme, request.URL.Host, request.URL.Path)
 	if err != nil {
 		t.last += ": no response"

@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -22,16 +20,6 @@ import (
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
-
-// DocumentationURL is where the provider's documentation is.
-const DocumentationURL = "https://registry.terraform.io/providers/ecrlayer/ecrlayer/latest/docs"
-
-// defaultMaxRetries is the AWS provider's number of attempts.
-const defaultMaxRetries = 25
-
-// authTimeout bounds how long finding credentials may take, because not every CLI
-// passes an interrupt to a provider that is being configured.
-const authTimeout = 5 * time.Minute
 
 // Config is what a provider block comes to.
 type Config struct {
@@ -74,7 +62,7 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 
 	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
 	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		diags.Append(authTimedOut(transport.lastExchange()))
+		diags.Append(authTimedOut(m.callsForSTS(), transport.lastExchange()))
 		return nil, diags
 	}
 	diags.Append(m.credentialsDiagnostics(baseDiags, transport.lastExchange())...)
@@ -111,6 +99,18 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 	}, diags
 }
 
+// callsForSTS returns the block that names a role to assume, or an empty path.
+func (m *Model) callsForSTS() path.Path {
+	switch {
+	case len(m.AssumeRole) > 0:
+		return path.Root("assume_role")
+	case len(m.AssumeRoleWithWebIdentity) > 0:
+		return path.Root("assume_role_with_web_identity")
+	default:
+		return path.Empty()
+	}
+}
+
 // checkAccount requests the account of the credentials from STS if the block calls
 // for it, and returns an error if the block does not allow the account.
 func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.Config, transport *credentialsTransport) diag.Diagnostics {
@@ -130,7 +130,7 @@ func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.
 	account, _, baseDiags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &validating)
 	switch {
 	case baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return diag.Diagnostics{authTimedOut(transport.lastExchange())}
+		return diag.Diagnostics{authTimedOut(at, transport.lastExchange())}
 	case baseDiags.HasError():
 		return diag.Diagnostics{m.accountUnknown(at, causeOf(baseDiags.Errors()[0]), transport.lastExchange())}
 	case base.VerifyAccountIDAllowed(account) == nil:
@@ -143,14 +143,6 @@ func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.
 			fmt.Sprintf("The credentials belong to account %s, which allowed_account_ids (%s) does not list. Use credentials of one of those accounts.",
 				account, strings.Join(m.AllowedAccountIDs, ", ")))}
 	}
-}
-
-// causeOf returns the error that a diagnostic of aws-sdk-go-base is about.
-func causeOf(d basediag.Diagnostic) error {
-	if with, ok := d.(basediag.DiagnosticWithErr); ok && with.Err() != nil {
-		return with.Err()
-	}
-	return errors.New(strings.TrimSpace(d.Summary() + " " + d.Detail()))
 }
 
 // UnknownArgument returns an error on the first argument of a provider block whose

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,6 +17,12 @@ import (
 	"github.com/hashicorp/aws-sdk-go-base/v2/useragent"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
+
+// DocumentationURL is where the provider's documentation is.
+const DocumentationURL = "https://registry.terraform.io/providers/ecrlayer/ecrlayer/latest/docs"
+
+// defaultMaxRetries is the AWS provider's number of attempts.
+const defaultMaxRetries = 25
 
 // Model is the provider block.
 type Model struct {
@@ -201,6 +208,15 @@ func proxy(s types.String) *string {
 		return nil
 	}
 	return aws.String(withScheme(s.ValueString()))
+}
+
+// withScheme returns the URL of a proxy, in which the scheme is optional, as for
+// curl.
+func withScheme(proxy string) string {
+	if proxy == "" || strings.Contains(proxy, "://") {
+		return proxy
+	}
+	return "http://" + proxy
 }
 
 // nonEmpty returns the strings that are not empty: the AWS provider ignores empty

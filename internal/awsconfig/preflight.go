@@ -42,7 +42,7 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	variables, err := config.NewEnvConfig()
 	if err != nil {
 		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid environment variable",
-			fmt.Sprintf("%s. Correct the environment variable, or unset it.", capitalize(err.Error())))}
+			capitalize(err.Error())+". Correct the environment variable, or unset it.")}
 	}
 	configFiles, diags := sharedFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE", config.DefaultSharedConfigFiles)
 	credentialsFiles, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
@@ -131,7 +131,7 @@ func readFile(name string) ([]byte, error) {
 	if name == os.DevNull {
 		return nil, nil
 	}
-	info, err := os.Stat(name)
+	info, err := os.Stat(name) //nolint:gosec // The user names the file.
 	if err != nil {
 		return nil, withoutPath(err)
 	}

@@ -21,8 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -123,15 +121,6 @@ func checkProxy(s string) error {
 	return nil
 }
 
-// withScheme returns the URL of a proxy, in which the scheme is optional, as for
-// curl.
-func withScheme(proxy string) string {
-	if proxy == "" || strings.Contains(proxy, "://") {
-		return proxy
-	}
-	return "http://" + proxy
-}
-
 // The bounds are those of the DurationSeconds parameter of sts:AssumeRole.
 func checkRoleDuration(s string) error {
 	d, err := time.ParseDuration(s)
@@ -201,39 +190,6 @@ func (n wholeNumber) ValidateNumber(_ context.Context, request validator.NumberR
 	}
 	response.Diagnostics.AddAttributeError(request.Path, "Invalid number",
 		fmt.Sprintf("%s must be a whole number of at least %d and at most %d, got %s.%s", request.Path, n.least, math.MaxInt32, number.Text('g', 20), n.hint))
-}
-
-// knownRegion is a validator for a region of the provider block. It takes
-// skip_region_validation into account.
-type knownRegion struct{ description }
-
-func (knownRegion) ValidateString(ctx context.Context, request validator.StringRequest, response *validator.StringResponse) {
-	region := request.ConfigValue.ValueString()
-	if region == "" {
-		return
-	}
-	var skip types.Bool
-	response.Diagnostics.Append(request.Config.GetAttribute(ctx, path.Root("skip_region_validation"), &skip)...)
-	hostLabel := validate.String{Summary: "Invalid region", Check: matches(1, 63, `^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$`, "letters, digits and hyphens, as part of a host name")}
-	switch {
-	case skip.IsUnknown():
-	case skip.ValueBool():
-		hostLabel.ValidateString(ctx, request, response)
-	default:
-		response.Diagnostics.Append(CheckRegion(request.Path, region, false)...)
-	}
-}
-
-// CheckRegion returns an error on the attribute at p if the provider does not know
-// the region, unless skip is set.
-func CheckRegion(p path.Path, region string, skip bool) diag.Diagnostics {
-	if skip || validation.SupportedRegion(region) == nil {
-		return nil
-	}
-	if err := ecrlayer.ValidateRegion(region); err != nil {
-		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(p, "Invalid region", fmt.Sprintf("%s %s, got %q.", p, err, region))}
-	}
-	return diag.Diagnostics{unknownRegion(p, region, "")}
 }
 
 // roleChain is a validator for a chain of roles. An ARN is optional for a single

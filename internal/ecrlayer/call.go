@@ -51,7 +51,7 @@ const maxErrorText = 4 << 10
 // and limited to a few KiB.
 func (e *CallError) Error() string {
 	text := fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)
-	return truncate(Sanitize(truncate(text, 16*maxErrorText)), maxErrorText) // Sanitize is slow.
+	return Truncate(Sanitize(Truncate(text, 16*maxErrorText)), maxErrorText) // Sanitize is slow.
 }
 
 // Unwrap returns the error of the SDK.
@@ -64,8 +64,8 @@ func (e *CallError) TimedOut() bool {
 	return errors.Is(e.cause, context.DeadlineExceeded)
 }
 
-// Cancelled reports whether the call ended because its context was canceled.
-func (e *CallError) Cancelled() bool {
+// Canceled reports whether the call ended because its context was canceled.
+func (e *CallError) Canceled() bool {
 	return errors.Is(e.cause, context.Canceled)
 }
 

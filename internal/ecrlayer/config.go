@@ -65,7 +65,7 @@ func (c *Client) getConfig(ctx context.Context, repo Repository, named Descripto
 func parseConfig(content []byte) (*config, error) {
 	found := &config{content: content}
 	if err := json.Unmarshal(content, &found.Image); err != nil {
-		return nil, &BrokenImageError{Reason: "the config cannot be read: " + truncate(err.Error(), maxQuoted)}
+		return nil, &BrokenImageError{Reason: "the config cannot be read: " + Truncate(err.Error(), maxQuoted)}
 	}
 	if !utf8.Valid(content) {
 		return nil, &BrokenImageError{Reason: "the config is not valid UTF-8"}

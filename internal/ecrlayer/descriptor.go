@@ -18,7 +18,7 @@ type Descriptor struct {
 	MediaType string
 	// Size is in bytes.
 	Size int64
-	// URLs is where the blob can be downloaded besides from the registry.
+	// URLs is where the blob can be downloaded other than from the registry.
 	URLs        []string
 	Annotations map[string]string
 }

@@ -203,7 +203,7 @@ func TestACanceledCallEnds(t *testing.T) {
 			r.Inject(fault)
 			_, err := ecrlayer.NewClient(patient(r.cfg), nil).DownloadURL(ctx, inTestRepository, layer)
 			var call *ecrlayer.CallError
-			if !errors.As(err, &call) || !call.Cancelled() || call.TimedOut() || call.Attempts != 1 {
+			if !errors.As(err, &call) || !call.Canceled() || call.TimedOut() || call.Attempts != 1 {
 				t.Fatalf("the error is %v, want that of a canceled call", err)
 			}
 		})
@@ -219,7 +219,7 @@ func TestATimeoutIsNotACancellation(t *testing.T) {
 
 	_, err := r.client.DownloadURL(ctx, inTestRepository, layer)
 	var call *ecrlayer.CallError
-	if !errors.As(err, &call) || !call.TimedOut() || call.Cancelled() {
+	if !errors.As(err, &call) || !call.TimedOut() || call.Canceled() {
 		t.Errorf("the error is %v, want that of a call that timed out", err)
 	}
 }

@@ -319,8 +319,8 @@ func TestABatchEndsWithItsContext(t *testing.T) {
 			if len(urls) != 0 || len(batch.Failures) != 0 || batch.Incomplete != 1000 {
 				t.Errorf("there are %d URLs and %+v", len(urls), batch)
 			}
-			if batch.Interrupted == nil || !batch.Interrupted.Cancelled() || batch.Interrupted.Attempts != 1 {
-				t.Errorf("the batch does not say that it was cancelled: %+v", batch.Interrupted)
+			if batch.Interrupted == nil || !batch.Interrupted.Canceled() || batch.Interrupted.Attempts != 1 {
+				t.Errorf("the batch does not say that it was canceled: %+v", batch.Interrupted)
 			}
 			if calls := len(l.Calls()); calls > ecrlayer.MaxConcurrentCalls {
 				t.Errorf("there were %d calls", calls)

@@ -123,7 +123,7 @@ func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 					}
 					const attempts = 3
 					var call *ecrlayer.CallError
-					if !errors.As(err, &call) || call.Attempts != attempts || call.Repository.Name != testRepository || call.Cancelled() || call.TimedOut() {
+					if !errors.As(err, &call) || call.Attempts != attempts || call.Repository.Name != testRepository || call.Canceled() || call.TimedOut() {
 						t.Fatalf("the error is %v, want that of a call of %d attempts", err, attempts)
 					}
 					if operation := strings.Replace(s.operation, "GetObject", ecrlayer.OperationDownload, 1); call.Operation != operation {
@@ -175,7 +175,7 @@ func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
 					r.Inject(fault)
 					err := readConfig(ctx, ecrlayer.NewClient(patient(r.cfg), nil))
 					var call *ecrlayer.CallError
-					if !errors.As(err, &call) || call.Cancelled() == timeout || call.TimedOut() != timeout {
+					if !errors.As(err, &call) || call.Canceled() == timeout || call.TimedOut() != timeout {
 						t.Fatalf("the error is %v", err)
 					}
 					want := all[what].before + 1

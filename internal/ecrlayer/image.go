@@ -73,7 +73,7 @@ type MissingManifestError struct {
 func (e *MissingManifestError) Error() string {
 	what := e.Manifest.String()
 	if e.Platform != "" {
-		what += " for platform " + truncate(e.Platform, maxQuoted)
+		what += " for platform " + Truncate(e.Platform, maxQuoted)
 	}
 	return fmt.Sprintf("index %s names the manifest %s, which is not in the repository: %v", e.Index, what, e.err)
 }

@@ -51,7 +51,7 @@ func (e *PlatformError) Choices() string {
 	var choices []string
 	separator := ", "
 	for _, platform := range e.Available[:min(len(e.Available), maxChoices)] {
-		choices = append(choices, truncate(platform, maxQuoted))
+		choices = append(choices, Truncate(platform, maxQuoted))
 	}
 	left := len(e.Available) - len(choices)
 	if len(e.Available) == 0 {
@@ -76,7 +76,7 @@ func (m IndexManifest) describe() string {
 	if artifactType == "" {
 		artifactType = "no artifact type"
 	}
-	return fmt.Sprintf("%s (%s, %s)", m.Digest, truncate(mediaType, maxQuoted), truncate(artifactType, maxQuoted))
+	return fmt.Sprintf("%s (%s, %s)", m.Digest, Truncate(mediaType, maxQuoted), Truncate(artifactType, maxQuoted))
 }
 
 // ParsePlatform parses os/arch or os/arch/variant by the rules and with the

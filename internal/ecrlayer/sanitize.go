@@ -11,8 +11,6 @@ import (
 	"unicode"
 )
 
-const redacted = "REDACTED"
-
 // Sanitize returns s as it may be printed: without the secrets that Redact and
 // the control characters that Clean replaces.
 func Sanitize(s string) string {
@@ -90,11 +88,11 @@ const maxQuoted = 200
 
 // quote returns a value of a response in quotes, limited in length.
 func quote[S ~string](value S) string {
-	return strconv.Quote(truncate(string(value), maxQuoted))
+	return strconv.Quote(Truncate(string(value), maxQuoted))
 }
 
-// truncate returns s, or its first n bytes and an ellipsis.
-func truncate(s string, n int) string {
+// Truncate returns s, or its first n bytes and an ellipsis.
+func Truncate(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 )
 
+const redacted = "REDACTED"
+
 const (
 	// minSecret is the shortest value that is a secret. A shorter one would hide
 	// too much else.

@@ -46,7 +46,7 @@ func TestTheEndOfAReadOfAThousandLayersIsToldOnce(t *testing.T) {
 		"throttled on end": {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
 	}
 	for name, fault := range faults {
-		t.Run(name+", cancelled", func(t *testing.T) {
+		t.Run(name+", canceled", func(t *testing.T) {
 			t.Parallel()
 			w := newFixture(t)
 			w.withPatience()

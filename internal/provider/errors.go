@@ -64,7 +64,7 @@ func batchDiagnostics(batch *ecrlayer.BatchError, op operation) diag.Diagnostics
 	switch {
 	case batch.Interrupted == nil:
 		return diag.Diagnostics{failuresDiagnostic(batch, op)}
-	case len(batch.Failures) == 0 || batch.Interrupted.Cancelled():
+	case len(batch.Failures) == 0 || batch.Interrupted.Canceled():
 		return diag.Diagnostics{interruptedDiagnostic(batch, op)}
 	default:
 		return diag.Diagnostics{failuresDiagnostic(batch, op), interruptedDiagnostic(batch, op)}

@@ -43,7 +43,7 @@ func (f *failure) explain() (summary string, at path.Path, advice string) {
 }
 
 func (f *failure) interrupted() bool {
-	return f.call.Cancelled() || f.call.TimedOut()
+	return f.call.Canceled() || f.call.TimedOut()
 }
 
 // explainConnection returns the cause if no response was read.
@@ -107,7 +107,7 @@ func not(condition func(*failure) bool) func(*failure) bool {
 }
 
 func timedOut(f *failure) bool    { return f.call.TimedOut() }
-func cancelled(f *failure) bool   { return f.call.Cancelled() }
+func canceled(f *failure) bool    { return f.call.Canceled() }
 func ofConfig(f *failure) bool    { return f.reference != "" && !f.isDownload() }
 func byDigest(f *failure) bool    { return strings.Contains(f.reference, ":") }
 func serverError(f *failure) bool { return f.call.StatusCode >= http.StatusInternalServerError }
@@ -156,7 +156,7 @@ const (
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageFailure.html
 // and the Errors section of each operation.
 var causes = []cause{
-	{When: cancelled, Summary: "Interrupted", Advice: "The run was interrupted before the response arrived. Run it again."},
+	{When: canceled, Summary: "Interrupted", Advice: "The run was interrupted before the response arrived. Run it again."},
 	{When: when(timedOut, (*failure).isDownload), Summary: "Timeout", At: atTimeout,
 		Advice: "The read timed out. Raise {timeout} if the network is slow. " + routeToHost},
 	{When: timedOut, Summary: "Timeout", At: atTimeout,

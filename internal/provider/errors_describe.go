@@ -24,8 +24,8 @@ type operation struct {
 	what string
 	// resource is the argument that names it in the repository.
 	resource path.Path
-	// reference is the requested image, "" if it is none, and platform that of its
-	// platforms.
+	// reference is the requested image, and platform the requested one of its
+	// platforms. Both are "" for layers.
 	reference, platform string
 
 	// Set by the object: the repository, the argument that bounds the read, and
@@ -137,7 +137,7 @@ func (f *failure) describeResponse() string {
 		return fmt.Sprintf("ECR returned %s: %s (%s).", api.ErrorCode(), api.ErrorMessage(), response)
 	case isReadable(call.Err):
 		return fmt.Sprintf("%s responded, but %s (%s).", f.service(), awsconfig.RootCause(call.Err), response)
-	case call.StatusCode != 0 && (call.TimedOut() || call.Cancelled()):
+	case call.StatusCode != 0 && (call.TimedOut() || call.Canceled()):
 		return fmt.Sprintf("%s had returned no success by then (%s).", orNone(call.Endpoint), response)
 	case call.StatusCode != 0:
 		return fmt.Sprintf("The response of %s cannot be read (%s): %s.", orNone(call.Endpoint), response, awsconfig.RootCause(call.Err))

@@ -140,7 +140,7 @@ func newImageDataSource() datasource.DataSource {
 				Validators:          []validator.String{platformName},
 			},
 			"manifest_digest": computedString("Digest of the manifest: that of one platform if the image is an index, else the same as `image_digest`."),
-			"manifest_json":   computedString("The manifest, byte for byte as ECR stores it. Its digest is `manifest_digest`."),
+			"manifest_json":   computedString("The manifest, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `manifest_digest`."),
 			"media_type":      computedString("Media type of the manifest."),
 			"artifact_type":   computedString("Type of the artifact: `artifactType` of the manifest or, without one, the media type of a config that is not an image's. Null for an image."),
 			"platforms":       computedList("Platforms of the index, in its order. Attestations and SOCI indexes are excluded. Empty if the image is not an index."),

@@ -60,7 +60,7 @@ func newImageConfigDataSource() datasource.DataSource {
 				Validators:          []validator.String{platformName},
 			},
 			"config_digest": computedString("Digest of the config, which Docker calls the image ID."),
-			"config_json":   computedString("The config, byte for byte as pushed, for what the other attributes do not include, such as `history` and health checks. Its digest is `config_digest`."),
+			"config_json":   computedString("The config, byte for byte as pushed (but Terraform normalizes Unicode to NFC), for what the other attributes do not include, such as `history` and health checks. Its digest is `config_digest`."),
 			"architecture":  computedString("Architecture of the CPU, such as `amd64`."),
 			"os":            computedString("Operating system, such as `linux`."),
 			"variant":       computedString("Variant of the architecture, such as `v8`."),

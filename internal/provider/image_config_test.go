@@ -309,7 +309,7 @@ func TestAccImageConfigReportsWhatIsWrong(t *testing.T) {
 		},
 		"a download that the endpoint's policy denies": {
 			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}),
-			want: []string{"Download denied", "Requested the config of an image from a pre-signed URL", "AccessDenied: Access Denied", "request ID", "rejected it"},
+			want:    []string{"Download denied", "Requested the config of an image from a pre-signed URL", "AccessDenied: Access Denied", "request ID", "rejected it"},
 		},
 		"a download that a proxy refuses": {
 			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Body: []byte("<html>blocked</html>"), ContentType: "text/html"}),

@@ -41,7 +41,7 @@ func (s *secrets) add(what, value string) {
 
 // answered are the secrets in the answers of ECR and STS: what URLs are made of,
 // and the credentials of roles' sessions.
-var answered = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
+var answered = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|[?&]Signature)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
 // watch collects the secrets that the endpoint hands out from now on.
 func (w *env) watch() *secrets {

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
@@ -90,6 +92,9 @@ func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Dia
 	ctx, cancel := context.WithTimeout(ctx, a.timeout(timeout))
 	defer cancel()
 	if err := m.read(ctx, o.client.Client, repo); err != nil {
+		if panicked, ok := errors.AsType[*ecrlayer.PanicError](err); ok {
+			logPanic(ctx, "reading ecrlayer"+o.name, panicked.Value, panicked.Stack)
+		}
 		op := m.newOperation()
 		op.repository, op.timeout, op.profile = repo, timeout, o.client.profile
 		return op.diagnostics(err)
@@ -98,11 +103,16 @@ func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Dia
 	return nil
 }
 
+// logPanic logs the value and the stack trace of a panic, for bug reports.
+func logPanic(ctx context.Context, doing string, value any, stack []byte) {
+	tflog.Debug(ctx, "Panic", map[string]any{"while": doing, "panic": ecrlayer.Sanitize(fmt.Sprint(value)), "stack": ecrlayer.Sanitize(string(stack))})
+}
+
 // timeout returns the duration in the timeouts block, which a validator has
 // checked, or the default.
 func (a *arguments) timeout(at path.Path) time.Duration {
 	name, _ := at.Steps().LastStep()
-	if s, ok := a.Timeouts.Attributes()[fmt.Sprint(name)].(types.String); ok && !s.IsNull() {
+	if s, ok := a.Timeouts.Attributes()[name.String()].(types.String); ok && !s.IsNull() {
 		d, _ := time.ParseDuration(s.ValueString())
 		return d
 	}
@@ -208,7 +218,7 @@ func withCommon(own map[string]schema.Attribute) map[string]schema.Attribute {
 		},
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials.",
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials. It stays null if it is not set, because ECR does not return it.",
 			Validators:          []validator.String{registryID},
 		},
 		"region": schema.StringAttribute{

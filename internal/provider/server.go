@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
@@ -117,7 +116,7 @@ func recoverPanic(ctx context.Context, doing string, report func(*tfprotov6.Diag
 		return
 	}
 	text := ecrlayer.Sanitize(fmt.Sprint(value))
-	tflog.Debug(ctx, "Panic", map[string]any{"while": doing, "panic": text, "stack": ecrlayer.Sanitize(string(debug.Stack()))})
+	logPanic(ctx, doing, value, debug.Stack())
 	report(&tfprotov6.Diagnostic{
 		Severity: tfprotov6.DiagnosticSeverityError,
 		Summary:  "Internal error",

@@ -101,7 +101,10 @@ func TestAPanicInABatchIsAnError(t *testing.T) {
 	w := newFixture(t)
 	c := &client{Client: ecrlayer.NewClient(w.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
 	o := object[downloadURLsModel, *downloadURLsModel]{client: c}
-	diags := o.run(t.Context(), &downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}, readTimeout)
+	diags := o.run(tflogtest.RootLogger(t.Context(), &w.log), &downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}, readTimeout)
+	if log := w.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
+		t.Errorf("the log has no stack trace: %s", log)
+	}
 	if len(diags) != 1 || diags[0].Summary() != "Internal error" || !strings.Contains(diags[0].Detail(), "oops") {
 		t.Errorf("the diagnostics are %v", diags)
 	}

@@ -1,0 +1,116 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// expectOneError fails unless Load returns one error, which has all parts, and
+// requests nothing of STS.
+func expectOneError(t *testing.T, m *Model, parts ...string) {
+	t.Helper()
+	_, diags := m.Load(t.Context(), "test", "1.0.0")
+	if diags.ErrorsCount() != 1 {
+		t.Fatalf("the diagnostics are %v", diags)
+	}
+	text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing:\n%s", part, text)
+		}
+	}
+}
+
+func TestLocalFilesAreRegularAndBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fifo, large, marked := filepath.Join(dir, "fifo"), filepath.Join(dir, "large"), filepath.Join(dir, "marked")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Skip("no named pipes here: ", err)
+	}
+	write(t, large, strings.Repeat("# a comment\n", maxFileSize/10))
+	write(t, marked, "\ufeff[default]\nregion = us-east-1\n")
+	uses := map[string]func(*Model, string){
+		"shared_config_files":      func(m *Model, name string) { m.SharedConfigFiles = []string{name} },
+		"shared_credentials_files": func(m *Model, name string) { m.SharedCredentialsFiles = []string{name} },
+		"custom_ca_bundle":         func(m *Model, name string) { m.CustomCABundle = types.StringValue(name) },
+		"web_identity_token_file": func(m *Model, name string) {
+			m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+			m.AssumeRoleWithWebIdentity = []assumeRoleWithWebIdentity{{
+				role:                 role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")},
+				WebIdentityTokenFile: types.StringValue(name),
+			}}
+		},
+	}
+	for argument, use := range uses {
+		for name, says := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", large: "larger than 4 MiB", dir: "is a directory", marked: "byte order mark"} {
+			if name == marked && !strings.HasPrefix(argument, "shared_") {
+				continue
+			}
+			t.Run(argument+" "+filepath.Base(name), func(t *testing.T) {
+				t.Parallel()
+				m, _ := newModel(t)
+				use(m, name)
+				expectOneError(t, m, argument, name, says)
+			})
+		}
+	}
+}
+
+func TestProfilesThatTheSDKCannotUse(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		profile, config string
+		says            []string
+	}{
+		"in a circle": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\nsource_profile = a\n",
+			[]string{"Invalid profile", "source_profile"}},
+		"from a login session": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nlogin_session = arn:aws:iam::123456789012:user/jane\n",
+			[]string{"Invalid profile", "login_session"}},
+		"with quotes in its section": {"with space", "[profile 'with space']\nregion = us-east-1\n", []string{"Profile not found", "with space", "quotes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := newModel(t)
+			m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+			m.Profile = types.StringValue(test.profile)
+			m.SharedConfigFiles = []string{filepath.Join(t.TempDir(), "config")}
+			write(t, m.SharedConfigFiles[0], test.config)
+			expectOneError(t, m, test.says...)
+		})
+	}
+}
+
+func TestAProxyThatRefusesIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusForbidden, http.StatusProxyAuthRequired} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			t.Cleanup(proxy.Close)
+			m, _ := newModel(t)
+			m.Endpoints = nil
+			m.HTTPSProxy = types.StringValue(proxy.URL)
+			m.AssumeRole = []assumeRole{{role: role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")}}}
+			expectOneError(t, m, "proxy failed", strings.TrimPrefix(proxy.URL, "http://"), "sts.us-east-1.amazonaws.com", http.StatusText(status), "https_proxy")
+		})
+	}
+}
+
+func TestTheProxyVariableThatGoReadsFirstIsChecked(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "ftp://upper")
+	t.Setenv("https_proxy", "http://lower:3128")
+	m, _ := newModel(t)
+	if diags := m.checkProxyVariables(); diags.WarningsCount() != 1 || !strings.Contains(diags[0].Detail(), "HTTPS_PROXY") {
+		t.Errorf("the diagnostics are %v", diags)
+	}
+}

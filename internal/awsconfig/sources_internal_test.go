@@ -1,0 +1,157 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"crypto/sha1" //nolint:gosec // The AWS CLI names the files of its cache so.
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// sources are the places that credentials come from over a network, each set up to
+// call url.
+var sources = map[string]struct {
+	// use makes the block or the environment call url.
+	use func(t *testing.T, m *Model, url string)
+	// names is what a diagnostic names the source by.
+	names string
+}{
+	"a role": {func(_ *testing.T, m *Model, url string) {
+		m.Endpoints = []serviceEndpoints{{STS: types.StringValue(url)}}
+		m.AssumeRole = []assumeRole{{role: role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")}}}
+	}, "STS"},
+	"a web identity": {func(_ *testing.T, m *Model, url string) {
+		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+		m.Endpoints = []serviceEndpoints{{STS: types.StringValue(url)}}
+		m.AssumeRoleWithWebIdentity = []assumeRoleWithWebIdentity{{
+			role:             role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")},
+			WebIdentityToken: types.StringValue("an-opaque-token"),
+		}}
+	}, "STS"},
+	"the account": {func(_ *testing.T, m *Model, url string) {
+		m.Endpoints = []serviceEndpoints{{STS: types.StringValue(url)}}
+		m.AllowedAccountIDs = []string{"123456789012"}
+	}, "STS"},
+	"IAM Identity Center": {func(t *testing.T, m *Model, url string) {
+		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+		home := t.TempDir()
+		t.Setenv("HOME", home)
+		const start = "https://example.awsapps.com/start"
+		sum := sha1.Sum([]byte(start)) //nolint:gosec // As above.
+		m.SharedConfigFiles = []string{filepath.Join(home, "config")}
+		write(t, m.SharedConfigFiles[0], "[profile sso]\nsso_start_url = "+start+"\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = Puller\n")
+		write(t, filepath.Join(home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"),
+			fmt.Sprintf(`{"startUrl":%q,"region":"us-east-1","accessToken":"t","expiresAt":%q}`, start, time.Now().Add(time.Hour).UTC().Format(time.RFC3339)))
+		m.Profile = types.StringValue("sso")
+		m.Endpoints = []serviceEndpoints{{SSO: types.StringValue(url)}}
+	}, "SSO"},
+	"a container": {func(t *testing.T, m *Model, url string) {
+		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url+"/v1/credentials")
+	}, "AWS_CONTAINER_CREDENTIALS_FULL_URI"},
+	"an instance": {func(t *testing.T, m *Model, url string) {
+		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+		t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+		m.EC2MetadataServiceEndpoint = types.StringValue(url)
+	}, "EC2 instance metadata service"},
+}
+
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func status(code int, mediaType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", mediaType)
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// What fails is named by its source, its host and its status, with the next step,
+// and is bounded.
+func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
+	const html = "<html>blocked \x1b[31m\u202e by the proxy</html>"
+	failures := map[string]struct {
+		handler http.HandlerFunc // nil: nothing listens
+		says    string
+	}{
+		"refused": {nil, "connection refused"},
+		"403":     {status(http.StatusForbidden, "text/plain", "Forbidden"), "HTTP 403 Forbidden"},
+		"429":     {status(http.StatusTooManyRequests, "text/plain", "Too Many Requests"), "HTTP 429 Too Many Requests"},
+		"503":     {status(http.StatusServiceUnavailable, "text/html", html), "HTTP 503 Service Unavailable"},
+		"garbage": {status(http.StatusOK, "text/html", html), ""},
+		"redirected": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
+		}, "HTTP 307 Temporary Redirect"},
+		"endless": {func(w http.ResponseWriter, _ *http.Request) {
+			for chunk := make([]byte, 1<<16); ; {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		}, ""},
+	}
+	for of, source := range sources {
+		for name, failure := range failures {
+			if of == "a container" && (name == "endless" || name == "redirected") {
+				continue // The SDK uses a client of its own, bounded by authTimeout only.
+			}
+			t.Run(of+" "+name, func(t *testing.T) {
+				t.Setenv("AWS_MAX_ATTEMPTS", "1")
+				m, _ := newModel(t)
+				url := closedURL(t)
+				if failure.handler != nil {
+					server := httptest.NewServer(failure.handler)
+					t.Cleanup(server.Close)
+					url = server.URL
+				}
+				source.use(t, m, url)
+				_, diags := m.Load(t.Context(), "test", "1.0.0")
+				if diags.ErrorsCount() != 1 {
+					t.Fatalf("the diagnostics are %v", diags)
+				}
+				text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
+				for _, part := range []string{source.names, strings.TrimPrefix(url, "http://"), failure.says} {
+					if !strings.Contains(text, part) {
+						t.Errorf("%q is missing:\n%s", part, text)
+					}
+				}
+				if lines := strings.Count(text, "\n"); lines > 12 {
+					t.Errorf("there are %d lines:\n%s", lines, text)
+				}
+				if strings.Contains(text, "an-opaque-token") || strings.Contains(text, "<nil>") {
+					t.Errorf("it has a secret or a nil:\n%s", text)
+				}
+			})
+		}
+	}
+}
+
+func closedURL(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return "http://" + listener.Addr().String()
+}
