@@ -360,7 +360,7 @@ func TestAccExamplesCanBeApplied(t *testing.T) {
 				t.Skip(why)
 			}
 			w := newEnv(t)
-			if path.Base(dir) == "ecrlayer_image_index" {
+			if dir == "examples/provider" || path.Base(dir) == "ecrlayer_image_index" {
 				w.pushAny(t, tag, multiArch(t))
 			}
 			c := newCLI(t, w)

@@ -6,6 +6,7 @@
 package provider_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,9 +22,6 @@ import (
 func userData(t *testing.T, w *env) (c *cli, directory string) {
 	t.Helper()
 	c = newCLI(t, w)
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("the boot script needs curl: ", err)
-	}
 	c.useScenario(t, "user-data")
 	_, lifecycle, found := strings.Cut(readFile(t, filepath.Join(c.dir, "instance.tf")), "\n  lifecycle {")
 	if !found || !strings.Contains(lifecycle, "[user_data]") {
@@ -68,19 +66,19 @@ func TestAccUserDataExampleBoots(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		style  ecrtest.URLStyle
-		fault  *ecrtest.Fault
+		fault  ecrtest.Fault
 		later  time.Duration // how much later it boots
 		before string        // what shell commands run before it
 		fails  string        // what it says
 	}{
 		"from S3":              {},
 		"URL without expiry":   {style: ecrtest.CloudflareURLs},
-		"network comes up":     {fault: &ecrtest.Fault{Service: "s3", Reset: true, Times: 2}},
-		"S3 is busy":           {fault: &ecrtest.Fault{Service: "s3", Status: 503, Times: 2}},
-		"network stays down":   {fault: &ecrtest.Fault{Service: "s3", Reset: true}, fails: "gave up after 60 attempts"},
-		"denied":               {fault: &ecrtest.Fault{Service: "s3", Status: 403, Code: "AccessDenied", Message: "\x1bno"}, fails: "HTTP 403. AccessDenied: no .*s3:GetObject"},
+		"network comes up":     {fault: ecrtest.Fault{Service: "s3", Reset: true, Times: 2}},
+		"S3 is busy":           {fault: ecrtest.Fault{Service: "s3", Status: 503, Times: 2}},
+		"network stays down":   {fault: ecrtest.Fault{Service: "s3", Reset: true}, fails: "gave up after 60 attempts"},
+		"denied":               {fault: ecrtest.Fault{Service: "s3", Status: 403, Code: "AccessDenied", Message: "\x1bno"}, fails: "HTTP 403. AccessDenied: no .*s3:GetObject"},
 		"URL that has expired": {later: 2 * time.Hour, fails: "AccessDenied: Request has expired .*-replace=terraform_data.layer"},
-		"another file":         {fault: &ecrtest.Fault{Service: "s3", Body: []byte("another file")}, fails: "what was downloaded is sha256:"},
+		"another file":         {fault: ecrtest.Fault{Service: "s3", Body: []byte("another file")}, fails: "what was downloaded is sha256:"},
 		"not an archive":       {before: "tar() { return 2; };", fails: "cannot be unpacked"},
 		"no curl":              {before: "curl() { return 127; };", fails: "curl cannot run"},
 	}
@@ -91,23 +89,20 @@ func TestAccUserDataExampleBoots(t *testing.T) {
 			w.SetURLStyle(account, region, repository, test.style)
 			c, directory := userData(t, w)
 			c.must(t, "apply", "-auto-approve")
-			script := filepath.Join(c.root, "boot.sh")
-			writeFile(t, script, c.must(t, "output", "-raw", "user_data"))
+			c.write(t, "boot.sh", c.must(t, "output", "-raw", "user_data"))
 			w.Advance(test.later)
-			if test.fault != nil {
-				w.Inject(*test.fault)
-			}
-			boot := exec.CommandContext(t.Context(), "sh", "-c", "sleep() { :; }; "+test.before+" . "+script)
+			w.Inject(test.fault)
+			boot := exec.CommandContext(t.Context(), "sh", "-c", "sleep() { :; }; "+test.before+" . "+c.dir+"/boot.sh")
 			boot.Env = []string{"PATH=" + os.Getenv("PATH")}
 			said, err := boot.CombinedOutput()
 			want := w.layers[0] + " is in " + directory
 			if test.fails != "" {
 				want = w.layers[0] + ": .*" + test.fails
 			}
-			if (err != nil) != (test.fails != "") || !inOrder(want).Match(said) || strings.ContainsAny(string(said), "?\x1b") {
+			if (err != nil) != (test.fails != "") || !inOrder(want).Match(said) || bytes.ContainsAny(said, "?\x1b") {
 				t.Errorf("%v: it says %s", err, said)
 			}
-			left, _ := filepath.Glob(filepath.Join(filepath.Dir(directory), "*"))
+			left, _ := filepath.Glob(directory + "*")
 			if files, _ := os.ReadDir(directory); len(files) > 1 || len(left) != len(files) || (len(left) == 0) != (test.fails != "") {
 				t.Errorf("%v is left, with %d files of the layer", left, len(files))
 			}
