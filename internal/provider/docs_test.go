@@ -346,8 +346,9 @@ var exampleDigest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
 // Examples that cannot be applied as they are.
 var notApplied = map[string]string{
-	"examples/seed-cache": "it has tests of its own",
-	"examples/user-data":  "it has tests of its own",
+	"examples/artifact-files": "it has tests of its own",
+	"examples/seed-cache":     "it has tests of its own",
+	"examples/user-data":      "it has tests of its own",
 }
 
 func TestAccExamplesCanBeApplied(t *testing.T) {
@@ -359,6 +360,9 @@ func TestAccExamplesCanBeApplied(t *testing.T) {
 				t.Skip(why)
 			}
 			w := newEnv(t)
+			if dir == "examples/provider" || path.Base(dir) == "ecrlayer_image_index" {
+				w.pushAny(t, tag, multiArch(t))
+			}
 			c := newCLI(t, w)
 			c.useScenario(t, strings.TrimPrefix(dir, "examples/"))
 

@@ -383,11 +383,11 @@ func TestAccImageConfigRejectsBadInputBeforeAnyCall(t *testing.T) {
 func TestAccImageLabelsExample(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
-	w.pushAny(t, "labelled", multiArch(t))
+	w.pushAny(t, "labeled", multiArch(t))
 	c := newCLI(t, w)
 	c.useScenario(t, "image-labels")
 	c.init(t)
-	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labelled", "-var", "platform=linux/arm64")
+	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labeled", "-var", "platform=linux/arm64")
 	outputs := c.outputs(t)
 	if labels, ok := outputs["labels"].(map[string]any); !ok || labels["platform"] != "linux/arm64/v8" || labels["org.opencontainers.image.title"] != "app" || len(labels) != 3 {
 		t.Errorf("the labels are %v", outputs["labels"])
