@@ -9,6 +9,7 @@
 set -eu
 
 cd "$(dirname -- "$0")/.."
+examples=$PWD/examples
 cli=$(tools/terraform-cli.sh)
 name=$(basename -- "$cli")
 
@@ -57,17 +58,17 @@ data "ecrlayer_image" "app" {
 
 data "ecrlayer_download_urls" "app" {
   repository_name = "team/app"
-  layer_digests   = data.ecrlayer_image.app.layers[*].digest
+  layer_digests   = data.ecrlayer_image.app.layer_digests
 }
 
 output "layer" {
-  value = data.ecrlayer_image.app.layers[1].digest
+  value = data.ecrlayer_image.app.layer_digests[1]
 }
 END
 
 # Prints a command, then runs it.
 run() {
-	printf '\n$ %s\n' "$*" | sed "s|$cli|$name|" >&2
+	printf '\n$ %s\n' "$*" | sed -e "s|$cli|$name|" -e "s|$tmp/||g" >&2
 	"$@"
 }
 
@@ -97,4 +98,25 @@ else
 fi
 run tar -tzf layer.tar.gz
 
+run "$cli" plan -detailed-exitcode
+
+# The whole image, as an OCI image layout.
+cp -R "$examples/seed-cache" "$tmp"
+cd "$tmp/seed-cache"
+printf '\n$ cd examples/seed-cache\n'
+cat >terraform.tfvars <<'END'
+region          = "us-east-1"
+repository_name = "team/app"
+image_tag       = "1.0"
+platform        = "linux/arm64"
+END
+run cat terraform.tfvars
+run "$cli" init >init.log || {
+	cat init.log
+	exit 1
+}
+run "$cli" apply -auto-approve
+run cat cache/index.json
+printf '\n'
+run "$tmp/ecrtest" -validate cache
 run "$cli" plan -detailed-exitcode

@@ -1,9 +1,9 @@
-# The files of an OCI artifact (a Helm chart, a model, what "oras push" pushes), each
-# with a URL that any HTTP client can download it from.
+# A pre-signed URL for every file of an OCI artifact, such as a Helm chart, a model, or
+# anything that was pushed with "oras push". Any HTTP client can download them.
 
 terraform {
-  # Functions of providers
-  required_version = ">= 1.8"
+  # Provider-defined functions: Terraform 1.8 or OpenTofu 1.7
+  required_version = ">= 1.7"
 
   required_providers {
     ecrlayer = {
@@ -12,11 +12,12 @@ terraform {
   }
 }
 
-# Region and credentials as the AWS provider finds them: in the environment, say.
+# Region and credentials come from where the AWS provider finds them, such as the
+# environment.
 provider "ecrlayer" {}
 
 variable "repository_url" {
-  description = "Address of the repository, such as the repository_url of an aws_ecr_repository"
+  description = "URL of the repository, such as repository_url of an aws_ecr_repository"
   type        = string
 }
 
@@ -28,12 +29,14 @@ variable "image_tag" {
 locals {
   repository = provider::ecrlayer::parse_image_uri(var.repository_url)
 
-  # What is not titled is no file.
-  files = {
-    for layer in data.ecrlayer_image.artifact.layers :
-    layer.annotations["org.opencontainers.image.title"] => layer.digest
-    if contains(keys(layer.annotations), "org.opencontainers.image.title")
-  }
+  # A file is named by its title or, as in a Helm chart, by its media type.
+  named = distinct([
+    for layer in data.ecrlayer_image.artifact.layers : {
+      name   = try(coalesce(lookup(layer.annotations, "org.opencontainers.image.title", null), layer.media_type), "")
+      digest = layer.digest
+    }
+  ])
+  digests = { for file in local.named : file.name => file.digest... }
 }
 
 data "ecrlayer_image" "artifact" {
@@ -43,22 +46,32 @@ data "ecrlayer_image" "artifact" {
   image_tag       = var.image_tag
 }
 
-data "ecrlayer_download_url" "file" {
-  for_each = local.files
-
+data "ecrlayer_download_urls" "files" {
   registry_id     = local.repository.registry_id
   region          = local.repository.region
   repository_name = local.repository.repository_name
-  layer_digest    = each.value
+  layer_digests   = local.named[*].digest
+
+  lifecycle {
+    precondition {
+      condition     = alltrue([for name, digests in local.digests : name != "" && length(digests) == 1])
+      error_message = "Files of ${data.ecrlayer_image.artifact.image_uri} cannot be told apart, because they have neither distinct titles nor distinct media types: ${join(", ", [for name, digests in local.digests : "\"${name}\" (${join(", ", digests)})" if name == "" || length(digests) > 1])}."
+    }
+  }
 }
 
 output "download_urls" {
-  description = "Where each file can be fetched for about an hour, by its title"
-  value       = { for title, file in data.ecrlayer_download_url.file : title => file.download_url }
+  description = "Pre-signed URLs by name, until expires_at"
+  value       = { for name, digests in local.digests : name => data.ecrlayer_download_urls.files.download_urls[digests[0]] }
   sensitive   = true
 }
 
+output "expires_at" {
+  description = "When the first URL expires, usually after an hour. Null if no URL carries an expiry"
+  value       = data.ecrlayer_download_urls.files.expires_at
+}
+
 output "digests" {
-  description = "SHA-256 of each file, by its title"
-  value       = local.files
+  description = "Digests by name, to verify what was downloaded"
+  value       = { for name, digests in local.digests : name => digests[0] }
 }

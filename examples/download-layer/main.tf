@@ -1,4 +1,9 @@
-# The URL of one layer, for a client that holds no AWS credentials.
+# Pre-signed URLs of an image's layers, for a client that has no AWS credentials. This
+# downloads the first layer, with the URL on curl's standard input, because anyone on
+# the machine can read a command line:
+#
+#   terraform output -json download_urls | jq -r '"url = \"\(.[0])\""' |
+#     curl --fail --config - --output layer.tar.gz
 
 terraform {
   required_providers {
@@ -22,28 +27,40 @@ variable "repository_name" {
   type        = string
 }
 
-variable "layer_digest" {
-  description = "Digest of the layer, as the image's manifest has it"
+variable "image_tag" {
+  description = "Tag of the image"
   type        = string
 }
 
-data "ecrlayer_download_url" "layer" {
-  repository_name = var.repository_name
-  layer_digest    = var.layer_digest
+variable "platform" {
+  description = "Platform of the image, such as linux/arm64. Required if the tag is for several"
+  type        = string
+  default     = null
 }
 
-output "download_url" {
-  description = "Where the layer can be fetched with a plain HTTP client, until expires_at"
-  value       = data.ecrlayer_download_url.layer.download_url
+data "ecrlayer_image" "app" {
+  repository_name = var.repository_name
+  image_tag       = var.image_tag
+  platform        = var.platform
+}
+
+data "ecrlayer_download_urls" "app" {
+  repository_name = var.repository_name
+  layer_digests   = data.ecrlayer_image.app.layer_digests
+}
+
+output "layer_digests" {
+  description = "Digests of the layers, lowest first"
+  value       = data.ecrlayer_image.app.layer_digests
+}
+
+output "download_urls" {
+  description = "Pre-signed URLs of the layers, lowest first, until expires_at"
+  value       = [for digest in data.ecrlayer_image.app.layer_digests : data.ecrlayer_download_urls.app.download_urls[digest]]
   sensitive   = true
 }
 
-output "layer_digest" {
-  description = "SHA-256 of what download_url leads to"
-  value       = data.ecrlayer_download_url.layer.layer_digest
-}
-
 output "expires_at" {
-  description = "When download_url stops working"
-  value       = data.ecrlayer_download_url.layer.expires_at
+  description = "When the first URL expires, usually after an hour. Null if no URL carries an expiry"
+  value       = data.ecrlayer_download_urls.app.expires_at
 }

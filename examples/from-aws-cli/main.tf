@@ -1,5 +1,5 @@
-# The files that were written for the options --cli-input-json and --cli-input-yaml of
-# "aws ecr get-download-url-for-layer", read as they are.
+# Reads the input files of "aws ecr get-download-url-for-layer" for --cli-input-json and
+# --cli-input-yaml as they are.
 
 terraform {
   required_providers {
@@ -24,7 +24,7 @@ locals {
 }
 
 data "ecrlayer_download_url" "from_json" {
-  registry_id     = try(local.from_json.registryId, null) # the file may leave it out
+  registry_id     = try(local.from_json.registryId, null) # optional in the file
   repository_name = local.from_json.repositoryName
   layer_digest    = local.from_json.layerDigest
 }
@@ -36,7 +36,7 @@ data "ecrlayer_download_url" "from_yaml" {
 }
 
 output "from_json" {
-  description = "What the AWS CLI prints, by the same names"
+  description = "What the AWS CLI prints"
   value = jsonencode({
     downloadUrl = data.ecrlayer_download_url.from_json.download_url
     layerDigest = data.ecrlayer_download_url.from_json.layer_digest

@@ -1,4 +1,4 @@
-# The labels of an image, which are in its config and in no answer of ECR.
+# The labels of an image. They are in its config, which no ECR API returns.
 
 terraform {
   required_providers {
@@ -28,7 +28,7 @@ variable "image_tag" {
 }
 
 variable "platform" {
-  description = "Platform of the image, such as linux/arm64, if the tag stands for several"
+  description = "Platform of the image, such as linux/arm64. Required if the tag is for several"
   type        = string
   default     = null
 }
@@ -40,11 +40,11 @@ data "ecrlayer_image_config" "app" {
 }
 
 output "labels" {
-  description = "All labels"
+  description = "Labels of the image"
   value       = data.ecrlayer_image_config.app.labels
 }
 
 output "revision" {
-  description = "Commit that the image was built from, null if no label tells"
+  description = "Commit that the image was built from, null without such a label"
   value       = lookup(data.ecrlayer_image_config.app.labels, "org.opencontainers.image.revision", null)
 }

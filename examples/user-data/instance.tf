@@ -1,5 +1,5 @@
 variable "ami" {
-  description = "Image of the instance: any Linux with cloud-init, curl and tar"
+  description = "Image of the instance: any Linux with cloud-init, curl, sha256sum and tar"
   type        = string
 }
 
@@ -10,7 +10,7 @@ variable "instance_type" {
 }
 
 variable "subnet_id" {
-  description = "Subnet of the instance, with a route to S3"
+  description = "Subnet of the instance, with a route to S3 or, for a pull-through cache, to the host of the URL"
   type        = string
 }
 
@@ -20,14 +20,14 @@ resource "aws_instance" "app" {
   subnet_id     = var.subnet_id
   user_data     = local.user_data
 
-  # Whatever can reach this on the instance can read the user data, and the URL in it.
+  # Anyone who can reach the metadata service can read the URL in the user data.
   metadata_options {
     http_tokens                 = "required"
     http_put_response_hop_limit = 1
   }
 
   lifecycle {
-    # The URL in it differs at every plan, and matters at the first boot only.
+    # The URL in it changes on every read, and is used at the first boot only.
     ignore_changes       = [user_data]
     replace_triggered_by = [terraform_data.layer]
   }

@@ -1,4 +1,4 @@
-# A layer of an image in ECR that an instance fetches at its first boot, with nothing
+# A layer of an image in ECR that an instance downloads at its first boot, with nothing
 # but curl: no AWS credentials, no container runtime. See README.md.
 
 provider "ecrlayer" {
@@ -16,38 +16,53 @@ variable "repository_name" {
 }
 
 variable "layer_digest" {
-  description = "Digest of the layer, a tar archive, as the image's manifest has it"
+  description = "Digest of the layer, a tar archive, as in the image's manifest"
   type        = string
+
+  validation {
+    condition     = can(regex("^sha256:[0-9a-f]{64}$", var.layer_digest))
+    error_message = "The digest must be sha256: and 64 lowercase hexadecimal digits."
+  }
 }
 
 variable "directory" {
-  description = "Where the instance unpacks the layer"
+  description = "Directory that the instance creates for the files of the layer"
   type        = string
   default     = "/opt/app"
+
+  # It is part of the boot script.
+  validation {
+    condition     = can(regex("^(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$", var.directory))
+    error_message = "The directory must be an absolute path of letters, digits, and the characters /, _, . and -."
+  }
 }
 
-# What makes a new instance is another layer. Another URL does not: there is one at
-# every run.
+# Another layer replaces the instance. Another URL does not: it changes on every read.
 resource "terraform_data" "layer" {
   triggers_replace = var.layer_digest
 }
 
-# This has to be the data source: user data is in the state, where no ephemeral value
-# may go. With depends_on it is read while a new layer is applied, not while it is
-# planned, so the hour begins when the instance is launched, however long it took to
-# approve the plan.
+# This must be the data source: user data is in the state, where ephemeral values cannot
+# be. With depends_on, a new layer defers the read to apply, so that the URL is fresh
+# when the instance is launched, however long the plan waited for approval.
 data "ecrlayer_download_url" "layer" {
   repository_name = var.repository_name
   layer_digest    = var.layer_digest
 
   depends_on = [terraform_data.layer]
+
+  lifecycle {
+    postcondition {
+      condition     = can(regex("^[^\"\\\\[:space:]]+$", self.download_url))
+      error_message = "The URL has characters that a URL cannot have."
+    }
+  }
 }
 
 locals {
   user_data = templatefile("${path.module}/boot.sh.tftpl", {
-    url        = data.ecrlayer_download_url.layer.download_url
-    expires_at = data.ecrlayer_download_url.layer.expires_at
-    digest     = var.layer_digest
-    directory  = var.directory
+    url       = data.ecrlayer_download_url.layer.download_url
+    digest    = var.layer_digest
+    directory = var.directory
   })
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -420,21 +421,54 @@ func TestAccArtifactFilesExample(t *testing.T) {
 	if why := tooNew("provider::"); why != "" {
 		t.Skip(why)
 	}
-	w := newEnv(t)
-	files := map[string]string{"model.onnx": "weights", "tokenizer.json": "{}", "labels.txt": "cat\ndog\n"}
-	w.pushAny(t, "model", artifact(t, files))
-	c := newCLI(t, w)
-	c.useScenario(t, "artifact-files")
-	c.init(t)
-	c.must(t, "apply", "-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=model")
-	outputs := c.outputs(t)
-	urls, ok := outputs["download_urls"].(map[string]any)
-	if !ok || len(urls) != len(files) {
-		t.Fatalf("there are URLs of %d files, want %d", len(urls), len(files))
+	const chart, provenance = "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/vnd.cncf.helm.chart.provenance.v1.prov"
+	type file struct{ title, mediaType, content string }
+	tests := map[string]struct {
+		files []file
+		names []string // of the files that have URLs
+		fails []string // what the error says
+	}{
+		"titles":           {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
+		"Helm chart":       {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
+		"same file twice":  {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
+		"no file":          {names: []string{}},
+		"one title twice":  {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", `"a" \(sha256:`}},
+		"nothing to go by": {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", "helm.chart.content"}},
 	}
-	for title, content := range files {
-		if err := leadsTo(digest.FromString(content)).CheckValue(urls[title]); err != nil {
-			t.Errorf("%s: %v", title, err)
-		}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEnv(t)
+			pushed := artifact(t, nil)
+			for _, f := range test.files {
+				addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
+				if f.title != "" {
+					addendum.Annotations = map[string]string{"org.opencontainers.image.title": f.title}
+				}
+				pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
+			}
+			w.pushAny(t, "files", pushed)
+			c := newCLI(t, w)
+			c.useScenario(t, "artifact-files")
+			c.init(t)
+			apply := []string{"-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=files"}
+			if test.fails != nil {
+				c.mustFail(t, test.fails, "apply", apply...)
+				return
+			}
+			c.must(t, "apply", apply...)
+			outputs := c.outputs(t)
+			urls, _ := outputs["download_urls"].(map[string]any)
+			digests, _ := outputs["digests"].(map[string]any)
+			if len(urls) != len(test.names) || len(digests) != len(test.names) {
+				t.Fatalf("there are %d URLs and %d digests, want %d", len(urls), len(digests), len(test.names))
+			}
+			for i, name := range test.names {
+				want := digest.FromString(test.files[i].content).String()
+				if err := leadsTo(want).CheckValue(urls[name]); err != nil || digests[name] != want {
+					t.Errorf("%s: %v, %v", name, digests[name], err)
+				}
+			}
+		})
 	}
 }

@@ -265,7 +265,7 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 		"empty argument": {provider: `region = ""`, env: vars{"AWS_REGION": "eu-west-2"}, want: "eu-west-2"},
 		"data source over all": {
 			provider: `region = "eu-west-1"`, env: vars{"AWS_REGION": "eu-west-2"}, read: `region = "ap-east-1"`, want: "ap-east-1"},
-		"skip_region_validation":        {provider: "region = \"xx-moon-1\"\nskip_region_validation = true", want: "xx-moon-1"},
+		"skip_region_validation": {provider: "region = \"xx-moon-1\"\nskip_region_validation = true", want: "xx-moon-1"},
 		"skip_region_validation for a data source": {
 			provider: "region = \"eu-west-1\"\nskip_region_validation = true", read: `region = "xx-moon-1"`, want: "xx-moon-1"},
 	}

@@ -3,7 +3,8 @@
 
 // Command ecrtest serves a local ECR with sample images until it is interrupted.
 // It prints the shell commands after which the provider and the AWS CLI use it; with
-// -env it writes them to a file instead, once the endpoint is ready.
+// -env it writes them to a file instead, once the endpoint is ready. With -validate it
+// only checks a directory, and serves nothing.
 package main
 
 import (
@@ -18,6 +19,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
@@ -29,10 +33,15 @@ const (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "`address` to serve at")
 	env := flag.String("env", "", "`file` to write the shell commands to")
+	directory := flag.String("validate", "", "OCI image layout in a `directory`, whose images must be complete")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, *listen, *env); err != nil {
+	run := func() error { return serve(ctx, *listen, *env) }
+	if *directory != "" {
+		run = func() error { return validateLayout(*directory) }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "ecrtest:", err)
 		os.Exit(1)
 	}
@@ -63,6 +72,26 @@ func serve(ctx context.Context, address, env string) error {
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// validateLayout returns an error unless a directory is an OCI image layout in which
+// every blob of every image is there and has its digest.
+func validateLayout(directory string) error {
+	index, err := layout.ImageIndexFromPath(directory)
+	if err != nil {
+		return err
+	}
+	if err := validate.Index(index); err != nil {
+		return err
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		return err
+	}
+	for _, image := range manifest.Manifests {
+		fmt.Printf("%s is complete: %s@%s\n", directory, image.Annotations["org.opencontainers.image.ref.name"], image.Digest)
+	}
+	return nil
 }
 
 // shellCommands returns what makes a shell's AWS SDKs use the endpoint, whatever
