@@ -187,47 +187,6 @@ func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
 	}
 }
 
-func TestImageFromWhatIsNotAnECRResponse(t *testing.T) {
-	t.Parallel()
-	json11 := func(body string) ecrtest.Fault {
-		return ecrtest.Fault{Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
-	}
-	tests := map[string]ecrtest.Fault{
-		"an empty body":        {Status: http.StatusOK},
-		"HTML":                 {Body: []byte("<html>sign in</html>"), ContentType: "text/html"},
-		"HTML as an error":     {Status: http.StatusForbidden, Body: []byte("<html>sign in</html>"), ContentType: "text/html"},
-		"truncated JSON":       json11(`{"images":[{"imageManifest":"{`),
-		"JSON that is no list": json11(`{"images":"many"}`),
-		"a manifest of JSON":   json11(`{"images":[{"imageManifest":{"schemaVersion":2}}]}`),
-		"images of null":       json11(`{"images":[null],"failures":null}`),
-		"nothing":              json11(`{}`),
-		"an unknown failure":   json11(`{"failures":[{"failureCode":"BrandNew","failureReason":"hm"}]}`),
-		"an empty failure":     json11(`{"failures":[{}]}`),
-		"an unknown code":      {Code: "BrandNewException", Message: "hm"},
-		"a long message":       {Code: "BrandNewException", Message: strings.Repeat("x", 8<<20)},
-		"eight megabytes":      json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`),
-	}
-	for name, fault := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, _ := newIndex(t)
-			fault.Service = "ecr"
-			r.Inject(fault)
-			image, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-			var call *ecrlayer.CallError
-			if image != nil || !errors.As(err, &call) || call.Attempts != 1 || call.Operation != "BatchGetImage" {
-				t.Fatalf("the response is %v, %v", image, err)
-			}
-			if len(err.Error()) > 5000 {
-				t.Errorf("the error has %d characters", len(err.Error()))
-			}
-			if calls := len(r.Calls()); calls != 1 {
-				t.Errorf("there were %d requests", calls)
-			}
-		})
-	}
-}
-
 // The SDK reads a response into memory, however long it is.
 func TestAnEndlessResponseIsAbandoned(t *testing.T) {
 	t.Parallel()

@@ -434,66 +434,6 @@ func TestLayerDigests(t *testing.T) {
 	}
 }
 
-func TestImageIndexIsWhatGoContainerregistrySees(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	inner := multiArch(t)
-	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.amazon.soci.index.v2+json")
-	image := oci(build(t, 1, "linux/amd64"))
-	hash := must(image.Digest())
-	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), Annotations: map[string]string{"com.amazon.soci.image-manifest-digest": hash.String()}}},
-		mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: platformOf("linux/amd64"), URLs: []string{"https://example.com"}}},
-		attestationOf(t, image),
-		mutate.IndexAddendum{Add: chart(t), Descriptor: v1.Descriptor{ArtifactType: "application/vnd.cncf.helm.config.v1+json"}},
-		mutate.IndexAddendum{Add: inner})
-	index = mutate.Annotations(index, map[string]string{"a": "b"}).(v1.ImageIndex)
-	ref := r.push(t, "v1", index)
-
-	r.Reset()
-	got, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage"}) {
-		t.Errorf("made the calls %q", made)
-	}
-	pulled := must(remote.Get(ref, remote.WithContext(t.Context())))
-	listed := must(index.IndexManifest())
-	want := &ecrlayer.ImageIndex{
-		Repository:  ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
-		ImageDigest: digest.Digest(pulled.Digest.String()),
-		MediaType:   string(types.OCIImageIndex),
-		Annotations: map[string]string{"a": "b"},
-		Manifest:    string(pulled.Manifest),
-		URI:         ecrlayer.ImageURI{RegistryID: testAccount, Region: testRegion, DNSSuffix: "amazonaws.com", RepositoryName: testRepository, Digest: digest.Digest(pulled.Digest.String())},
-		Platforms:   []string{"linux/amd64"},
-	}
-	for i, platform := range []string{"linux/amd64", "linux/amd64", "", "", ""} {
-		want.Manifests = append(want.Manifests, ecrlayer.IndexManifest{
-			Descriptor: descriptorOf(listed.Manifests[i]), ArtifactType: listed.Manifests[i].ArtifactType, Platform: platform,
-		})
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-
-	// One goes on from an index in an index by its digest, and finds the image beside its SOCI index.
-	next, err := r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[4].Digest})
-	if err != nil || !slices.Equal(next.Platforms, []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}) || len(next.Manifests) != 6 {
-		t.Errorf("got %+v, %v", next, err)
-	}
-	found, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/amd64")
-	if err != nil || found.ManifestDigest.String() != hash.String() {
-		t.Errorf("got %+v, %v", found, err)
-	}
-	_, err = r.client.ImageIndex(t.Context(), inTestRepository, ecrlayer.ImageReference{Digest: got.Manifests[1].Digest})
-	var other *ecrlayer.NotAnIndexError
-	if !errors.As(err, &other) || other.MediaType != string(types.OCIManifestSchema1) {
-		t.Errorf("got the error %v, want a NotAnIndexError", err)
-	}
-}
-
 func TestImageOfAnIndexThatIsListedAsAManifest(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)

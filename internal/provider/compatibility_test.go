@@ -73,20 +73,6 @@ output "download_url" {
 	}
 }
 
-func TestCompatibilityOfErrors(t *testing.T) {
-	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	c.write(t, "main.tf", requireProvider+`
-data "ecrlayer_download_url" "test" {
-  repository_name = "team/other"
-  layer_digest    = "sha256:`+strings.Repeat("0", 64)+`"
-}
-`)
-	c.init(t)
-	c.mustFail(t, []string{"Repository not found", "team/other", "RepositoryNotFoundException"}, "plan")
-}
-
 func TestCompatibilityOfFunctions(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)

@@ -135,29 +135,3 @@ func expectReceived(t *testing.T, w *env, s *consumer, layer string) {
 		}
 	}
 }
-
-func TestAccEphemeralDownloadURLWaitsForApplyWhenItsArgumentsAreUnknown(t *testing.T) {
-	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
-	c := newCLI(t, w)
-	file := filepath.Join(c.root, "url")
-	c.write(t, "main.tf", requireProvider+`provider "ecrlayer" {}`+fmt.Sprintf(`
-resource "terraform_data" "digest" {
-  input = %q
-}
-ephemeral "ecrlayer_download_url" "test" {
-  repository_name = %q
-  layer_digest    = terraform_data.digest.output
-}
-`, w.layers[0], repository)+provisioned(file))
-	c.init(t)
-	c.must(t, "plan", "-out=plan.bin")
-	if calls := w.operations(); len(calls) != 0 {
-		t.Errorf("the plan made the requests %q", calls)
-	}
-	c.must(t, "apply", "plan.bin")
-	if err := leadsTo(w.layers[0]).CheckValue(readFile(t, file)); err != nil {
-		t.Error(err)
-	}
-}

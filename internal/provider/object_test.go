@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
@@ -190,68 +188,18 @@ func TestObjectsInAnotherAccountAndRegion(t *testing.T) {
 
 func TestTimeoutOfEveryObjectIsLongerThanZero(t *testing.T) {
 	t.Parallel()
-	server, err := factories["ecrlayer"]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(t *testing.T, schema *tfprotov6.Schema, timeout string, validate func(*tfprotov6.DynamicValue) []*tfprotov6.Diagnostic) {
-		t.Helper()
-		for value, wrong := range map[string]bool{"0s": true, "-1h": true, "0": true, "1ns": false, "10m": false} {
-			config, err := decode(required(schema)+fmt.Sprintf("timeouts {\n%s = %q\n}", timeout, value), schema)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var o outcome
-			o.add("validate", validate(config))
-			got := slices.ContainsFunc(o.Diagnostics, func(d diagnostic) bool {
-				return d.Severity == "ERROR" && d.Attribute == "timeouts."+timeout && inOrder("Invalid timeout", "longer than zero", "5m", value).MatchString(d.Summary+"\n"+d.Detail)
-			})
-			if got != wrong {
-				t.Errorf("%s is an error: %t, want %t; %v", value, got, wrong, o.Diagnostics)
+	w := newEnv(t)
+	w.pushAny(t, "index", multiArch(t))
+	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
+		blocks, _ := w.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
+		for name, block := range blocks {
+			kind, _, _ := strings.Cut(name, ".")
+			o := evaluate(t, w.provider()+ofKind(kind, block))
+			if !valid {
+				o.mustFail(t, "timeouts."+kinds[kind], "Invalid timeout", "longer than zero", "5m", value)
+			} else if len(o.Diagnostics) > 0 && o.Diagnostics[0].Phase != "read" {
+				t.Errorf("%s: %s is not valid: %v", name, value, o.Diagnostics)
 			}
 		}
 	}
-	for name, schema := range schemas.DataSourceSchemas {
-		t.Run("data "+name, func(t *testing.T) {
-			t.Parallel()
-			check(t, schema, "read", func(config *tfprotov6.DynamicValue) []*tfprotov6.Diagnostic {
-				response, err := server.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{TypeName: name, Config: config})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return response.Diagnostics
-			})
-		})
-	}
-	for name, schema := range schemas.EphemeralResourceSchemas {
-		t.Run("ephemeral "+name, func(t *testing.T) {
-			t.Parallel()
-			check(t, schema, "open", func(config *tfprotov6.DynamicValue) []*tfprotov6.Diagnostic {
-				response, err := server.ValidateEphemeralResourceConfig(t.Context(), &tfprotov6.ValidateEphemeralResourceConfigRequest{TypeName: name, Config: config})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return response.Diagnostics
-			})
-		})
-	}
-}
-
-// required returns some value for each argument that an object needs.
-func required(schema *tfprotov6.Schema) string {
-	body := ""
-	for _, a := range schema.Block.Attributes {
-		switch {
-		case !a.Required:
-		case a.Type.Is(tftypes.String):
-			body += a.Name + " = \"x\"\n"
-		default:
-			body += a.Name + " = [\"x\"]\n"
-		}
-	}
-	return body
 }

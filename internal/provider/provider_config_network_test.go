@@ -404,14 +404,14 @@ func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
 		says     []string
 	}{
 		"once":                    {provider: "max_retries = 1", fault: throttled, want: 1, says: []string{"Throttled", "1 attempt in", "max_retries"}},
-		"three times":             {provider: "max_retries = 3", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in", "max_retries"}},
+		"twice":                   {provider: "max_retries = 2", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in", "max_retries"}},
 		"AWS_MAX_ATTEMPTS":        {env: vars{"AWS_MAX_ATTEMPTS": "2"}, fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
-		"failures of ECR":         {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Status: 503}, want: 3, says: []string{"ECR failed", "3 attempts in"}},
-		"connections that break":  {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Reset: true}, want: 3, says: []string{"Connection lost", "3 attempts in"}},
-		"adaptive":                {provider: "max_retries = 3\nretry_mode = \"adaptive\"", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
+		"failures of ECR":         {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Status: 503}, want: 2, says: []string{"ECR failed", "2 attempts in"}},
+		"connections that break":  {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Reset: true}, want: 2, says: []string{"Connection lost", "2 attempts in"}},
+		"adaptive":                {provider: "max_retries = 2\nretry_mode = \"adaptive\"", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
 		"not, if it is no use":    {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Code: "AccessDeniedException", Message: "no"}, want: 1, says: []string{"Access denied", "1 attempt in"}},
-		"until the bucket is dry": {provider: "max_retries = 9\ntoken_bucket_rate_limiter_capacity = 10", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
-		"no bucket":               {provider: "max_retries = 3\ntoken_bucket_rate_limiter_capacity = 0", fault: throttled, want: 3, says: []string{"Throttled", "3 attempts in"}},
+		"until the bucket is dry": {provider: "max_retries = 9\ntoken_bucket_rate_limiter_capacity = 5", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
+		"no bucket":               {provider: "max_retries = 2\ntoken_bucket_rate_limiter_capacity = 0", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
