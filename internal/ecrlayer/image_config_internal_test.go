@@ -117,7 +117,7 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-func TestParseConfigSaysWhatIsWrong(t *testing.T) {
+func TestParseConfigErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ content, want string }{
 		"nothing":                  {``, "cannot be read"},

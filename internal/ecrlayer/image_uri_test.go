@@ -57,7 +57,7 @@ func TestParseImageURIOfEveryRegion(t *testing.T) {
 	}
 }
 
-func TestParseImageURISaysWhatIsWrong(t *testing.T) {
+func TestParseImageURIErrors(t *testing.T) {
 	t.Parallel()
 	const host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 	tests := map[string]struct{ uri, want string }{

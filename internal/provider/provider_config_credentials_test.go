@@ -405,7 +405,7 @@ func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
 	}
 }
 
-func TestRoleIsAssumedAsTheBlockSays(t *testing.T) {
+func TestArgumentsOfAssumeRole(t *testing.T) {
 	t.Parallel()
 	const full = `
 		assume_role {
@@ -459,7 +459,7 @@ func TestRoleIsAssumedAsTheBlockSays(t *testing.T) {
 	}
 }
 
-func TestRoleWithNothingButItsARN(t *testing.T) {
+func TestRoleWithOnlyItsARN(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	arn := w.trust("a")

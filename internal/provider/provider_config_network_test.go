@@ -186,7 +186,7 @@ func TestEndpointsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 	}
 }
 
-func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
+func TestTrustedCertificates(t *testing.T) {
 	t.Parallel()
 	tests := map[string]session{
 		"custom_ca_bundle":           {Provider: `custom_ca_bundle = "HOME/ca.pem"`},
@@ -229,7 +229,7 @@ func TestCertificatesAreTrustedAsTheBlockSays(t *testing.T) {
 	}
 }
 
-func TestProxiesAreUsedAsTheBlockSays(t *testing.T) {
+func TestProxies(t *testing.T) {
 	t.Parallel()
 	// PROXY is the proxy; nothing listens at WRONG. Each session calls ECR over HTTPS,
 	// or over HTTP where plain is set.
@@ -294,7 +294,7 @@ func (s session) proxied(n *internet) session {
 	return s
 }
 
-func TestHostsAreReachedWithoutAProxyAsTheBlockSays(t *testing.T) {
+func TestHostsWithoutAProxy(t *testing.T) {
 	t.Parallel()
 	// Without the proxy, the name of the host has to resolve, which it does not.
 	tests := map[string]session{
@@ -344,7 +344,7 @@ func TestUserAgentNamesTheProviderAndTheProductsOfTheBlock(t *testing.T) {
 }
 
 // attemptsMade returns the calls that were made in one read, and how many there
-// are to be at most, which the SDK says in each request.
+// are to be at most, which the SDK sends in each request.
 func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
 	t.Helper()
 	calls = w.CallsTo("ecr", "")
@@ -352,7 +352,7 @@ func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
 		header := call.Header.Get("Amz-Sdk-Request")
 		match := regexp.MustCompile(`attempt=(\d+); max=(\d+)`).FindStringSubmatch(header)
 		if match == nil || match[1] != strconv.Itoa(i+1) {
-			t.Fatalf("request %d says %q", i+1, header)
+			t.Fatalf("request %d has %q", i+1, header)
 		}
 		most = match[2]
 	}
@@ -393,25 +393,25 @@ func TestMaxRetriesIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	}
 }
 
-func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
+func TestAttempts(t *testing.T) {
 	t.Parallel()
 	throttled := ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"}
 	tests := map[string]struct {
 		provider string
 		env      map[string]string
 		fault    ecrtest.Fault
-		want     int
-		says     []string
+		attempts int
+		want     []string
 	}{
-		"once":                    {provider: "max_retries = 1", fault: throttled, want: 1, says: []string{"Throttled", "1 attempt in", "max_retries"}},
-		"twice":                   {provider: "max_retries = 2", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in", "max_retries"}},
-		"AWS_MAX_ATTEMPTS":        {env: vars{"AWS_MAX_ATTEMPTS": "2"}, fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
-		"failures of ECR":         {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Status: 503}, want: 2, says: []string{"ECR failed", "2 attempts in"}},
-		"connections that break":  {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Reset: true}, want: 2, says: []string{"Connection lost", "2 attempts in"}},
-		"adaptive":                {provider: "max_retries = 2\nretry_mode = \"adaptive\"", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
-		"not, if it is no use":    {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Code: "AccessDeniedException", Message: "no"}, want: 1, says: []string{"Access denied", "1 attempt in"}},
-		"until the bucket is dry": {provider: "max_retries = 9\ntoken_bucket_rate_limiter_capacity = 5", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
-		"no bucket":               {provider: "max_retries = 2\ntoken_bucket_rate_limiter_capacity = 0", fault: throttled, want: 2, says: []string{"Throttled", "2 attempts in"}},
+		"once":                    {provider: "max_retries = 1", fault: throttled, attempts: 1, want: []string{"Throttled", "1 attempt in", "max_retries"}},
+		"twice":                   {provider: "max_retries = 2", fault: throttled, attempts: 2, want: []string{"Throttled", "2 attempts in", "max_retries"}},
+		"AWS_MAX_ATTEMPTS":        {env: vars{"AWS_MAX_ATTEMPTS": "2"}, fault: throttled, attempts: 2, want: []string{"Throttled", "2 attempts in"}},
+		"failures of ECR":         {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Status: 503}, attempts: 2, want: []string{"ECR failed", "2 attempts in"}},
+		"connections that break":  {provider: "max_retries = 2", fault: ecrtest.Fault{Service: "ecr", Reset: true}, attempts: 2, want: []string{"Connection lost", "2 attempts in"}},
+		"adaptive":                {provider: "max_retries = 2\nretry_mode = \"adaptive\"", fault: throttled, attempts: 2, want: []string{"Throttled", "2 attempts in"}},
+		"not retryable":           {provider: "max_retries = 3", fault: ecrtest.Fault{Service: "ecr", Code: "AccessDeniedException", Message: "no"}, attempts: 1, want: []string{"Access denied", "1 attempt in"}},
+		"until the bucket is dry": {provider: "max_retries = 9\ntoken_bucket_rate_limiter_capacity = 5", fault: throttled, attempts: 2, want: []string{"Throttled", "2 attempts in"}},
+		"no bucket":               {provider: "max_retries = 2\ntoken_bucket_rate_limiter_capacity = 0", fault: throttled, attempts: 2, want: []string{"Throttled", "2 attempts in"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -423,9 +423,9 @@ func TestCallIsAttemptedAsOftenAsTheBlockSays(t *testing.T) {
 			if strings.HasPrefix(name, "not") {
 				attribute = "repository_name"
 			}
-			o.mustFail(t, attribute, test.says...)
-			if calls, _ := w.attemptsMade(t); len(calls) != test.want {
-				t.Errorf("%d requests, want %d", len(calls), test.want)
+			o.mustFail(t, attribute, test.want...)
+			if calls, _ := w.attemptsMade(t); len(calls) != test.attempts {
+				t.Errorf("%d requests, want %d", len(calls), test.attempts)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ var unguarded = map[string]bool{
 	"ApplyResourceChange": true, "ImportResourceState": true, "MoveResourceState": true, "GenerateResourceConfig": true,
 }
 
-func TestAPanicInAnyRequestIsAnErrorThatSaysItIsABug(t *testing.T) {
+func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
 	t.Parallel()
 	var nobody struct{ tfprotov6.ProviderServer } // Nil: each of its methods panics.
 	server := reflect.ValueOf(recoveringServer{nobody})
