@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -118,7 +117,7 @@ func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
 			t.Run(of+" "+name, func(t *testing.T) {
 				t.Setenv("AWS_MAX_ATTEMPTS", "1")
 				m, _ := newModel(t)
-				url := closedURL(t)
+				url := "http://127.0.0.1:1"
 				if failure.handler != nil {
 					server := httptest.NewServer(failure.handler)
 					t.Cleanup(server.Close)
@@ -144,14 +143,4 @@ func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
 			})
 		}
 	}
-}
-
-func closedURL(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return "http://" + listener.Addr().String()
 }

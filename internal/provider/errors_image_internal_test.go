@@ -65,3 +65,13 @@ func TestADownloadOverTLSThatFailsIsExplained(t *testing.T) {
 	expectDiagnostic(t, w, diags, "TLS failed", []string{"a pre-signed URL from ECR", "https://127.0.0.1:", "needs a route"})
 	expectNoURL(t, diags)
 }
+
+func TestTheTimeoutOfADownloadIsExplained(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t)
+	ctx := newEnding(t.Context(), context.DeadlineExceeded)
+	w.Inject(ecrtest.Fault{Service: "s3", Hang: true, Match: func(ecrtest.Call) bool { ctx.end(); return true }})
+	diags := w.readConfig(ctx)
+	expectDiagnostic(t, w, diags, "Timeout", []string{"a pre-signed URL from ECR", "1 attempt in ", "Raise timeouts.read", "needs a route"})
+	expectNoURL(t, diags)
+}

@@ -258,22 +258,14 @@ func TestWhatIsNotAnECRResponseIsExplained(t *testing.T) {
 
 func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 	t.Parallel()
-	closed := func(t *testing.T) string {
-		t.Helper()
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		return "http://" + listener.Addr().String()
-	}
+	const closed = "http://127.0.0.1:1"
 	tests := map[string]struct {
 		prepare func(*testing.T, *fixture)
 		summary string
 		detail  []string
 	}{
 		"nothing listens": {
-			func(t *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(closed(t)) },
+			func(_ *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(closed) },
 			"Connection refused", []string{"http://127.0.0.1:", "AWS_ENDPOINT_URL_ECR"},
 		},
 		"no such host": {
@@ -319,7 +311,7 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			"TLS failed", nil,
 		},
 		"a proxy that is not there": {
-			func(t *testing.T, w *fixture) { proxyThrough(t, w, closed(t)) },
+			func(t *testing.T, w *fixture) { proxyThrough(t, w, closed) },
 			"Proxy failed", []string{"https_proxy", "no_proxy"},
 		},
 		"a proxy that refuses": {

@@ -253,11 +253,6 @@ func TestImageConfigErrors(t *testing.T) {
 			}}),
 			want: []string{"Invalid config", "image_tag", "the digest", "alters responses"},
 		},
-		"a download that does not end": {
-			prepare:   s3(ecrtest.Fault{Hang: true}),
-			arguments: []string{"timeouts {\n    read = \"500ms\"\n  }"},
-			want:      []string{"Timeout", "timeouts.read", "pre-signed URL", "Raise timeouts.read", "needs a route"},
-		},
 		"a bucket whose name does not resolve": {
 			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("bucket.invalid:80") },
 			want:    []string{"Host not found", "", "pre-signed URL", "bucket.invalid", "needs a route", "VPC endpoint"},
