@@ -43,7 +43,7 @@ func TestOnlyPublicFieldsOfAuthenticationAreLogged(t *testing.T) {
 		write(ctx, "SecretAccessKey=leak-7", maps.Clone(fields))
 	}
 	if !logger.IsDebug(ctx) {
-		t.Error("the logger does not tell the level")
+		t.Error("the logger does not return the level")
 	}
 	if strings.Contains(log.String(), "leak") {
 		t.Errorf("leaks:\n%s", log.String())

@@ -216,7 +216,7 @@ func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
 	for _, failure := range batch.Failures {
 		failed = append(failed, failure.Resource)
 		if failure.RequestID == "" || failure.Attempts != 1 || failure.Repository.Name != testRepository {
-			t.Errorf("the failure does not tell all: %+v", failure.Call)
+			t.Errorf("the failure lacks something: %+v", failure.Call)
 		}
 	}
 	if !slices.Equal(failed, wrong) {

@@ -189,7 +189,7 @@ var ephemeralValues = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfve
 var writeOnlyArguments = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 
 // needsEphemeralValues skips the test on a CLI that knows no ephemeral values. For
-// terraform-plugin-testing every CLI is Terraform, so its checks do not tell an
+// terraform-plugin-testing every CLI is Terraform, so its checks cannot identify an
 // OpenTofu that is too old.
 func needsEphemeralValues(t *testing.T) {
 	t.Helper()

@@ -182,7 +182,7 @@ func TestDownloadURLsErrors(t *testing.T) {
 	}
 	tests := map[string]struct {
 		prepare   func(*testing.T, *env)
-		more      []string // digests besides those of the image's layers
+		more      []string // digests in addition to those of the image's layers
 		only      bool     // not those of the image's layers
 		attribute string
 		want      []string // in this order

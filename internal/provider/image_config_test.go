@@ -183,7 +183,7 @@ func TestImageConfigErrors(t *testing.T) {
 	secret := regexp.MustCompile("X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token")
 	tests := map[string]struct {
 		prepare   func(*testing.T, *env)
-		arguments []string // besides image_tag
+		arguments []string // in addition to image_tag
 		tag       string
 		want      []string // summary, argument, and parts of the detail in this order
 	}{

@@ -249,7 +249,7 @@ func hasDigest(want string) knownvalue.Check {
 	})
 }
 
-// expectAll checks that an object has exactly these attributes, besides the
+// expectAll checks that an object has exactly these attributes, and the
 // arguments that are given.
 func expectAll(address string, attributes map[string]knownvalue.Check) []statecheck.StateCheck {
 	checks := make([]statecheck.StateCheck, 0, len(attributes))

@@ -521,7 +521,7 @@ func TestWarnings(t *testing.T) {
 		attribute string
 		want      []string
 	}{
-		"web identity besides keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
+		"web identity with keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
 		"HTTPS_PROXY that is none":          {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
 		"variable that AWS has given up":    {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
