@@ -41,10 +41,10 @@ type limitedBody struct {
 }
 
 func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.left < 0 {
 		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the response has more than %d bytes", b.limit)}
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)]) // One more tells a longer body.
 	b.left -= n
 	return n, err
 }

@@ -118,6 +118,7 @@ func (f *failure) describeResponse() string {
 		api      smithy.APIError
 		image    *ecrlayer.ImageFailure
 		download *ecrlayer.DownloadError
+		platform *ecrlayer.PlatformError
 		attempts = fmt.Sprintf("%d attempts in %s", call.Attempts, call.Elapsed.Round(time.Millisecond))
 	)
 	if call.Attempts == 1 {
@@ -127,6 +128,8 @@ func (f *failure) describeResponse() string {
 	switch {
 	case call.Attempts == 0:
 		return "No request was sent. " + awsconfig.NewCredentialsFailure(call.Err, f.profile).Describe()
+	case errors.As(f.err, &platform): // The advice lists the choices.
+		return fmt.Sprintf("ECR returned the image, but %s.", platform.Reason)
 	case call.Err == nil:
 		return fmt.Sprintf("ECR returned the image, but %s.", f.err)
 	case errors.As(call.Err, &image):
