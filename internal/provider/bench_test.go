@@ -160,8 +160,8 @@ func BenchmarkLayers(b *testing.B) {
 }
 
 // BenchmarkDataSource compares the batch with one data source per layer. These are
-// counted, because for_each over a set of 1,000 takes the CLI itself 12 to 35 s,
-// whatever the provider does, and count over the same layers 1.5 s.
+// counted, because for_each over a set of 1,000 takes the CLI itself several times as
+// long, whatever the provider does.
 func BenchmarkDataSource(b *testing.B) {
 	s := newBench(b)
 	const n = 1000
