@@ -16,8 +16,7 @@ name=$(basename -- "$cli")
 tmp=$(mktemp -d)
 endpoint=
 trap '[ -z "$endpoint" ] || kill "$endpoint"; rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 130' HUP INT TERM
 
 go build -o "$tmp/ecrtest" ./internal/ecrtest/cmd/ecrtest
 tools/install.sh "$1" 0.1.0 "$tmp/plugins" >/dev/null
@@ -73,10 +72,7 @@ run() {
 }
 
 run cat main.tf
-run "$cli" init >init.log || {
-	cat init.log
-	exit 1
-}
+run "$cli" init >init.log || { cat init.log && exit 1; }
 run "$cli" apply -auto-approve
 
 # The URL is a credential: curl reads it from standard input, not from its command line.
@@ -111,10 +107,7 @@ image_tag       = "1.0"
 platform        = "linux/arm64"
 END
 run cat terraform.tfvars
-run "$cli" init >init.log || {
-	cat init.log
-	exit 1
-}
+run "$cli" init >init.log || { cat init.log && exit 1; }
 run "$cli" apply -auto-approve
 run cat cache/index.json
 printf '\n'

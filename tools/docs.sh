@@ -16,8 +16,7 @@ cli=$(tools/terraform-cli.sh)
 mkdir -p .cache
 tmp=$(mktemp -d "$PWD/.cache/docs.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 130' HUP INT TERM
 
 # tfplugindocs expects the namespace hashicorp.
 mkdir "$tmp/config"

@@ -4,13 +4,10 @@
 
 # test.sh [ARGUMENT of go test]...
 #
-# Runs the tests, acceptance tests included: they drive a real Terraform or
-# OpenTofu (see terraform-cli.sh) against an endpoint on this machine. They need
-# no AWS account and see nothing of the caller's: no AWS or Terraform setting, no
-# proxy. Without a package among the arguments, all packages are tested.
-#
-# Where ECRLAYER_AWS_REPOSITORY and ECRLAYER_AWS_TAG name an image, a few more tests
-# read it, as the caller's AWS settings say.
+# Runs the tests, acceptance tests included, on a real Terraform or OpenTofu (see
+# terraform-cli.sh) without the caller's AWS settings, Terraform settings and proxies.
+# Without a package among the arguments, all packages are tested. With
+# ECRLAYER_AWS_REPOSITORY and ECRLAYER_AWS_TAG, the tests that read AWS run too.
 
 set -eu
 
@@ -31,9 +28,7 @@ go list -deps -test ./... >/dev/null
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 130' HUP INT TERM
 : >"$tmp/terraformrc"
 
 # All of AWS_* and TF_* but what terraform-plugin-testing offers for debugging.
@@ -49,12 +44,6 @@ unset HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy
 export TF_ACC=1
 export TF_ACC_TERRAFORM_PATH="$cli"
 export TF_CLI_CONFIG_FILE="$tmp/terraformrc"
-if [ -z "${ECRLAYER_AWS_REPOSITORY:-}" ]; then
-	: >"$tmp/aws-config"
-	: >"$tmp/aws-credentials"
-	export AWS_CONFIG_FILE="$tmp/aws-config"
-	export AWS_SHARED_CREDENTIALS_FILE="$tmp/aws-credentials"
-fi
 export CHECKPOINT_DISABLE=1
 
 # OpenTofu takes "hashicorp/x" for one of its own registry's.
