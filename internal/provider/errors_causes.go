@@ -143,11 +143,8 @@ func atImageDigest(*failure) path.Path { return path.Root("image_digest") }
 func atImageTag(*failure) path.Path    { return path.Root("image_tag") }
 func atPlatform(*failure) path.Path    { return path.Root("platform") }
 
-const (
-	routeToHost = "The machine that runs Terraform downloads the config of the image from where its pre-signed URL points, usually the Amazon S3 bucket {bucket}. " +
-		"It needs a route there, such as a VPC endpoint for S3, a NAT gateway or a proxy. In a pull-through cache, the host can be a content delivery network."
-	commonErrors = "See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html."
-)
+const routeToHost = "The machine that runs Terraform downloads the config of the image from where its pre-signed URL points, usually the Amazon S3 bucket {bucket}. " +
+	"It needs a route there, such as a VPC endpoint for S3, a NAT gateway or a proxy. In a pull-through cache, the host can be a content delivery network."
 
 // causes are the ways in which an operation fails, in order of priority. Before
 // them come a lost connection and rejected credentials, in package awsconfig.
@@ -274,7 +271,7 @@ var causes = []cause{
 		Advice: "ECR had an internal error at every attempt. Check https://health.aws.amazon.com, run again later, or raise max_retries in the provider block."},
 	{When: errorIs[*smithy.DeserializationError], Summary: "Invalid response",
 		Advice: "The endpoint does not speak the ECR protocol. Check that the endpoint is ECR and that no proxy or captive portal responds in its place."},
-	{When: errorIs[smithy.APIError], Summary: "ECR error {code}", Advice: commonErrors},
+	{When: errorIs[smithy.APIError], Summary: "ECR error {code}", Advice: "See https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html."},
 	{When: anything, Summary: "Call failed", Advice: "Check the network between this machine and the endpoint, and run again."},
 }
 
