@@ -100,12 +100,7 @@ run "$cli" plan -detailed-exitcode
 cp -R "$examples/seed-cache" "$tmp"
 cd "$tmp/seed-cache"
 printf '\n$ cd examples/seed-cache\n'
-cat >terraform.tfvars <<'END'
-region          = "us-east-1"
-repository_name = "team/app"
-image_tag       = "1.0"
-platform        = "linux/arm64"
-END
+printf '%s = "%s"\n' region us-east-1 repository_name team/app image_tag 1.0 platform linux/arm64 >terraform.tfvars
 run cat terraform.tfvars
 run "$cli" init >init.log || { cat init.log && exit 1; }
 run "$cli" apply -auto-approve

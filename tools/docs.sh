@@ -28,15 +28,7 @@ provider_installation {
   }
 }
 END
-cat >"$tmp/config/main.tf" <<'END'
-terraform {
-  required_providers {
-    ecrlayer = {
-      source = "registry.terraform.io/hashicorp/ecrlayer"
-    }
-  }
-}
-END
+echo '{"terraform": {"required_providers": {"ecrlayer": {"source": "registry.terraform.io/hashicorp/ecrlayer"}}}}' >"$tmp/config/main.tf.json"
 unset TF_CLI_ARGS TF_DATA_DIR TF_LOG TF_WORKSPACE
 TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1 "$cli" -chdir="$tmp/config" providers schema -json >"$tmp/schema.json"
 if ! grep -q '"ephemeral_resource_schemas"' "$tmp/schema.json"; then

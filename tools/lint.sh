@@ -17,15 +17,8 @@ check() {
 	"$@" || failed=yes
 }
 
-# Files that are committed or would be.
-files() {
-	git ls-files --cached --others --exclude-standard --deduplicate -- "$@" | while read -r file; do
-		[ ! -f "$file" ] || echo "$file"
-	done
-}
-
 license_headers() {
-	! files '*.sh' '*.yml' .ci/run GNUmakefile | xargs grep -L 'SPDX-License-Identifier: MPL-2.0' | grep . || {
+	! git ls-files '*.sh' '*.yml' .ci/run GNUmakefile | xargs grep -L 'SPDX-License-Identifier: MPL-2.0' | grep . || {
 		echo "the files above lack the license header, see main.go"
 		return 1
 	}
@@ -36,7 +29,7 @@ shell_scripts() {
 		echo "shellcheck is missing: install it with your package manager, such as 'apt-get install shellcheck' or 'brew install shellcheck'"
 		return 1
 	}
-	files '*.sh' .ci/run | xargs shellcheck
+	git ls-files '*.sh' .ci/run | xargs shellcheck
 }
 
 # American English, in the terms of the AWS and Terraform documentation. misspell,

@@ -32,7 +32,7 @@ trap 'exit 130' HUP INT TERM
 : >"$tmp/terraformrc"
 
 # All of AWS_* and TF_* but what terraform-plugin-testing offers for debugging.
-for variable in $(env | sed -n -e 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p' -e 's/^\(TF_[A-Za-z0-9_]*\)=.*/\1/p'); do
+for variable in $(env | sed -n -E 's/^((AWS|TF)_[A-Za-z0-9_]*)=.*/\1/p'); do
 	case $variable in
 	AWS_*) [ -n "${ECRLAYER_AWS_REPOSITORY:-}" ] || unset "$variable" ;;
 	TF_ACC_LOG | TF_ACC_LOG_PATH | TF_LOG_PATH_MASK | TF_ACC_TEMP_DIR | TF_ACC_PERSIST_WORKING_DIR) ;;
