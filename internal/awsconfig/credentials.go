@@ -180,7 +180,7 @@ var CredentialsCauses = []Cause[*CredentialsFailure]{
 			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."},
 	{When: textHas("custom endpoint are not supported"),
 		Summary: "No such endpoint",
-		Advice:  "The SDK supports no URL of STS from the environment or the shared config file with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."},
+		Advice:  "The SDK does not support an STS URL from the environment or the shared config file together with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."},
 	{When: func(f *CredentialsFailure) bool {
 		return f.service != serviceIMDS && textHas("deserialization failed")(f)
 	},
@@ -232,9 +232,9 @@ func (f *CredentialsFailure) Describe() string {
 // can put anything into it.
 const maxErrorText = 1 << 10
 
-// lastRequest returns the last request for credentials and its response as a
-// line. The SDK requests those of a container by itself, so that recorded lacks
-// them.
+// lastRequest returns a line with the last request for credentials and its
+// response. recorded lacks requests to the container's endpoint, for which the SDK
+// uses its own client.
 func (f *CredentialsFailure) lastRequest(recorded string) string {
 	if recorded == "" && textHas("failed to load credentials")(f) {
 		url := cmp.Or(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"), "http://169.254.170.2"+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// What a source of credentials may take to start its response.
+	// The longest time until a source of credentials begins to respond.
 	responseHeaderTimeout = 15 * time.Second
-	// The most that is read of its response. Real ones have a few kilobytes.
+	// The largest response that is read, in bytes. Real ones have a few kilobytes.
 	maxCredentialsResponse = 1 << 20
 )
 
@@ -36,7 +36,7 @@ type credentialsTransport struct {
 	last string
 }
 
-// newHTTPClients returns the client that the provider block calls for, and a
+// newHTTPClients returns the client for the provider block, and a
 // transport for the requests for credentials that connects like it. roots replace
 // the system's certificates unless nil.
 func newHTTPClients(base *awsbase.Config, roots *x509.CertPool) (*awshttp.BuildableClient, *credentialsTransport, error) {
@@ -52,8 +52,8 @@ func newHTTPClients(base *awsbase.Config, roots *x509.CertPool) (*awshttp.Builda
 	})
 	return client, &credentialsTransport{
 		services: client.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = responseHeaderTimeout }).GetTransport(),
-		// As the SDK does where it makes the client: where there is no instance
-		// metadata service, nothing answers at its address.
+		// As in the SDK's own client: on machines without an instance metadata
+		// service, nothing responds at its address.
 		metadata: client.WithDialerOptions(func(d *net.Dialer) { d.Timeout = 250 * time.Millisecond }).
 			WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = 500 * time.Millisecond }).GetTransport(),
 	}, nil
@@ -89,7 +89,7 @@ func (t *credentialsTransport) RoundTrip(request *http.Request) (*http.Response,
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil && request.Context().Err() != nil && t.last != "" {
-		return nil, err // The response before says more than that there was no time for another.
+		return nil, err // The previous response says more than a canceled attempt.
 	}
 	t.last = fmt.Sprintf("%s %s://%s%s", request.Method, request.URL.Scheme, request.URL.Host, request.URL.Path)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Copyright (c) The terraform-provider-ecrlayer authors
 // SPDX-License-Identifier: MPL-2.0
 
-// Package awsconfig is the provider block: its schema, its checks, and what it
-// comes to as an aws.Config. It does not know the provider's objects.
+// Package awsconfig has the provider block: its schema, its checks, and the
+// aws.Config that results from it. It does not know the provider's objects.
 package awsconfig
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-// Config is what a provider block comes to.
+// Config is the result of a provider block.
 type Config struct {
 	// AWS has the credentials, the region, the retries and the HTTP client.
 	AWS aws.Config
@@ -33,10 +33,10 @@ type Config struct {
 	SkipRegionValidation bool
 }
 
-// Load returns the provider block as a Config, with credentials that were there
-// when it returned. It requests nothing of STS but to assume a role, and to learn
-// the account if the block restricts it or asks to validate the credentials. What
-// can be checked without a request is checked first.
+// Load returns the provider block as a Config whose credentials have been retrieved
+// once. It calls STS only to assume a role, and to get the account if the block
+// restricts it or enables validation of the credentials. Everything that can be
+// checked without a request is checked first.
 func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Config, diag.Diagnostics) {
 	ctx, cancel := context.WithTimeout(ctx, authTimeout)
 	defer cancel()
@@ -111,8 +111,8 @@ func (m *Model) callsForSTS() path.Path {
 	}
 }
 
-// checkAccount requests the account of the credentials from STS if the block calls
-// for it, and returns an error if the block does not allow the account.
+// checkAccount requests the account of the credentials from STS if the block
+// requires it, and returns an error if the block does not allow the account.
 func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.Config, transport *credentialsTransport) diag.Diagnostics {
 	var at path.Path
 	switch {

@@ -36,8 +36,8 @@ type environment struct {
 	foreignBundle bool
 }
 
-// preflight returns the environment, or what is wrong with it or the block that
-// shows without any request.
+// preflight returns the environment, or errors in it or in the block that can be
+// found without a request.
 func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environment, diag.Diagnostics) {
 	variables, err := config.NewEnvConfig()
 	if err != nil {
@@ -122,7 +122,7 @@ func checkSharedFile(name string) error {
 	return err
 }
 
-// maxFileSize is the most that is read of a local file.
+// maxFileSize is the largest local file that is read, in bytes.
 const maxFileSize = 4 << 20
 
 // readFile returns the content of a regular file, or of os.DevNull. Anything else,

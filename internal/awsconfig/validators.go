@@ -137,8 +137,8 @@ func checkBool(s string) error {
 	return nil
 }
 
-// checkProduct takes a product of a User-Agent header, by RFC 9110, section
-// 10.1.5, and a slash in its name for those who name a repository.
+// checkProduct accepts a product of a User-Agent header (RFC 9110, section 10.1.5),
+// and a slash in its name, for names of repositories.
 func checkProduct(s string) error {
 	product := regexp.MustCompile("^[\\w!#$%&'*+.^`|~-]+(?:/[\\w!#$%&'*+.^`|~-]+)*(?: \\([^()\\x00-\\x1f\\x7f]+\\))?$")
 	if !product.MatchString(s) {
@@ -174,8 +174,8 @@ func (r requires) ValidateString(ctx context.Context, request validator.StringRe
 	}
 }
 
-// wholeNumber is a validator for a number from least up. The framework's own type
-// for whole numbers reports one that is too large as a bug of the provider.
+// wholeNumber is a validator for a whole number not below least. The framework's
+// own type for whole numbers reports one that is too large as a bug of the provider.
 type wholeNumber struct {
 	description
 	least int64

@@ -21,7 +21,7 @@ type Client struct {
 	slots   *semaphore.Weighted // of the batches
 }
 
-// NewClient returns a Client that signs, retries and connects as cfg says. It
+// NewClient returns a Client that signs, retries and connects according to cfg. It
 // calls observe, unless nil, after every call.
 func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...func(*ecr.Options)) *Client {
 	if observe == nil {

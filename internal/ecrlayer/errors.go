@@ -6,8 +6,8 @@ package ecrlayer
 import "fmt"
 
 // InvalidResponseError is a response that ECR or Amazon S3 would not send: one
-// about another image, bytes that do not have their digest, no URL. A proxy or a
-// wrong endpoint usually made it.
+// about another image, bytes that do not have their digest, no URL. It usually
+// comes from a proxy or a wrong endpoint.
 type InvalidResponseError struct {
 	// Reason says what is wrong with the response, as a clause.
 	Reason string

@@ -91,8 +91,8 @@ func keepConnections(client aws.HTTPClient) aws.HTTPClient {
 }
 
 // ProxyRefusal is an OnProxyConnectResponse of an http.Transport. It returns a
-// *net.OpError with the Op "proxyconnect" if a proxy does not connect, which the
-// error of net/http cannot be told by.
+// *net.OpError with the Op "proxyconnect" if a proxy does not connect, because
+// the error of net/http does not identify this case.
 func ProxyRefusal(_ context.Context, proxy *url.URL, connect *http.Request, response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		return nil

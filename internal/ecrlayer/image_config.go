@@ -56,9 +56,9 @@ type ImageConfig struct {
 type ConfigLayer struct {
 	// Digest is the digest of the blob, which can be downloaded.
 	Digest digest.Digest
-	// DiffID is the digest of the uncompressed blob, by which nothing can be
-	// downloaded. It is empty if the config has another number of diff_ids than the
-	// manifest has layers, so that they cannot be paired.
+	// DiffID is the digest of the uncompressed blob, which ECR does not know. It is
+	// empty if the config has another number of diff_ids than the manifest has
+	// layers, so that they cannot be paired.
 	DiffID digest.Digest
 }
 

@@ -133,8 +133,8 @@ func parseRegistryHost(host, path string) (ImageURI, error) {
 }
 
 // isRepository reports whether host, with path after it, is the beginning of a
-// repository name instead of a host. Before a path, Docker's rule for references
-// tells; without one, only ECR's own hosts look like a host.
+// repository name instead of a host. With a path, Docker's rule for references
+// decides; without one, only ECR's own hosts count.
 func isRepository(host, path string) bool {
 	return path == "" || (!strings.ContainsAny(host, ".:") && host != "localhost")
 }

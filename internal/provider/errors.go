@@ -82,8 +82,8 @@ func interruptedDiagnostic(batch *ecrlayer.BatchError, op operation) diag.Diagno
 	return errorAt(at, summary, f.describeBatch(batch), progress, advice)
 }
 
-// failuresDiagnostic says which digests failed, and why. What many have in common
-// is said once.
+// failuresDiagnostic says which digests failed, and why. A reason that several
+// digests share is given once.
 func failuresDiagnostic(batch *ecrlayer.BatchError, op operation) diag.Diagnostic {
 	groups := groupFailures(batch.Failures, op)
 	first := groups[0]

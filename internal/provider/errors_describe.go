@@ -141,7 +141,7 @@ func (f *failure) describeResponse() string {
 	case isReadable(call.Err):
 		return fmt.Sprintf("%s responded, but %s (%s).", f.service(), awsconfig.RootCause(call.Err), response)
 	case call.StatusCode != 0 && (call.TimedOut() || call.Canceled()):
-		return fmt.Sprintf("%s had returned no success by then (%s).", orNone(call.Endpoint), response)
+		return fmt.Sprintf("%s had not returned a successful response by then (%s).", orNone(call.Endpoint), response)
 	case call.StatusCode != 0:
 		return fmt.Sprintf("The response of %s cannot be read (%s): %s.", orNone(call.Endpoint), response, awsconfig.RootCause(call.Err))
 	default:

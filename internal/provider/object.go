@@ -27,7 +27,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
-// client is what the provider block comes to, for all objects.
+// client is what every object gets from the configured provider.
 type client struct {
 	*ecrlayer.Client
 	profile              string // of the credentials, for diagnostics
@@ -66,8 +66,8 @@ type object[M any, P model[M]] struct {
 	client *client
 }
 
-// configure takes what Configure of the provider made. It is nil while the
-// provider is not configured, as in validation.
+// configure stores the data from the provider's Configure, which is nil until the
+// provider is configured, as in validation.
 func (o *object[M, P]) configure(data any, diags *diag.Diagnostics) {
 	if data == nil {
 		return
@@ -265,8 +265,8 @@ var (
 	}}
 )
 
-// checkRepositoryName refuses names that begin with a registry host of ECR, which
-// ECR's grammar allows and nobody means.
+// checkRepositoryName rejects names that begin with an ECR registry host: ECR's
+// grammar allows them, but they are always a mistake.
 func checkRepositoryName(name string) error {
 	uri, err := ecrlayer.ParseImageURI(name)
 	switch {

@@ -50,7 +50,7 @@ func (p *ecrlayerProvider) Schema(_ context.Context, _ provider.SchemaRequest, r
 	response.Schema = awsconfig.Schema()
 }
 
-// Configure finds the credentials and makes the client of ECR.
+// Configure finds the credentials and creates the ECR client.
 func (p *ecrlayerProvider) Configure(ctx context.Context, request provider.ConfigureRequest, response *provider.ConfigureResponse) {
 	if unknown, found := awsconfig.UnknownArgument(request.Config.Raw); found {
 		if request.ClientCapabilities.DeferralAllowed {
@@ -111,7 +111,7 @@ func (p *ecrlayerProvider) Functions(context.Context) []func() function.Function
 	}
 }
 
-// newClient returns the client of ECR that the provider block comes to.
+// newClient returns the ECR client for the provider block.
 func newClient(config *awsconfig.Config) (*client, diag.Diagnostics) {
 	var url string
 	c := ecrlayer.NewClient(config.AWS, logCall, func(o *ecr.Options) {
