@@ -10,12 +10,7 @@ terraform {
 }
 
 provider "ecrlayer" {
-  region = var.region
-}
-
-variable "region" {
-  description = "AWS region of the registry"
-  type        = string
+  region = "us-east-1" # --region
 }
 
 locals {
