@@ -21,7 +21,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// TestMain keeps the user's AWS settings out of the tests.
+// TestMain hides the user's AWS settings from the tests.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
@@ -48,31 +48,31 @@ func newModel(t *testing.T) (*Model, *ecrtest.Endpoint) {
 	}, endpoint
 }
 
-func TestAuthenticationThatHangsTimesOut(t *testing.T) {
+func TestAuthenticationTimesOut(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Model){
-		"for the account": func(m *Model) { m.SkipCredentialsValidation = types.BoolValue(false) },
-		"for a role": func(m *Model) {
+		"GetCallerIdentity": func(m *Model) { m.SkipCredentialsValidation = types.BoolValue(false) },
+		"AssumeRole": func(m *Model) {
 			m.AssumeRole = []assumeRole{{role: role{RoleARN: types.StringValue("arn:aws:iam::123456789012:role/reader")}}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m, endpoint := newModel(t)
-			// Instead of authTimeout.
+			// The deadline of ctx replaces authTimeout.
 			ctx := &deadline{t.Context(), make(chan struct{})}
 			expire := sync.OnceFunc(func() { close(ctx.passed) })
 			endpoint.Inject(ecrtest.Fault{Service: "sts", Hang: true, Match: func(ecrtest.Call) bool { expire(); return true }})
 			change(m)
 			_, diags := m.Load(ctx, "test", "1.0.0")
 			if len(diags) != 1 || diags[0].Summary() != "Timeout" || !strings.Contains(diags[0].Detail(), "STS") {
-				t.Errorf("the diagnostics are %v", diags)
+				t.Errorf("diagnostics = %v, want a timeout of STS", diags)
 			}
 		})
 	}
 }
 
-// deadline is a context whose deadline passes when the channel is closed.
+// deadline is a context that exceeds its deadline when the channel is closed.
 type deadline struct {
 	context.Context
 	passed chan struct{}
@@ -99,11 +99,11 @@ func TestLoadDoesNotChangeTheEnvironment(t *testing.T) {
 		t.Fatal(diags)
 	}
 	if after := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(after, before) {
-		t.Errorf("the environment was %q, and is %q", before, after)
+		t.Errorf("Load changed the environment from %q to %q", before, after)
 	}
 }
 
-func TestRetryModeIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+func TestRetryModePrecedence(t *testing.T) {
 	for name, test := range map[string]struct {
 		argument, variable, profile string
 		want                        aws.RetryMode
@@ -132,10 +132,10 @@ func TestRetryModeIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 			if diags.HasError() {
 				t.Fatal(diags)
 			}
-			// What aws-sdk-go-base has around the retryer.
+			// aws-sdk-go-base wraps the retryer.
 			retryer := reflect.Indirect(reflect.ValueOf(config.AWS.Retryer())).FieldByName("RetryerV2").Interface()
 			if _, adaptive := retryer.(*retry.AdaptiveMode); adaptive != (test.want == aws.RetryModeAdaptive) {
-				t.Errorf("the retryer is a %T, want %s", retryer, test.want)
+				t.Errorf("retryer = %T, want the retry mode %s", retryer, test.want)
 			}
 		})
 	}

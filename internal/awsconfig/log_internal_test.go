@@ -16,12 +16,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 )
 
-func TestTheSDKLogsNothingWithoutAContext(t *testing.T) {
+func TestSDKLoggerWithoutContextDoesNotPanic(t *testing.T) {
 	t.Parallel()
-	sdkLogger{}.Logf("DEBUG", "%s", "nowhere to write to")
+	sdkLogger{}.Logf("DEBUG", "%s", "discarded")
 }
 
-func TestOnlyPublicFieldsOfAuthenticationAreLogged(t *testing.T) {
+func TestLoggerKeepsOnlyPublicFields(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	ctx, base := logging.NewTfLogger(tflogtest.RootLogger(t.Context(), &log))
@@ -43,19 +43,19 @@ func TestOnlyPublicFieldsOfAuthenticationAreLogged(t *testing.T) {
 		write(ctx, "SecretAccessKey=leak-7", maps.Clone(fields))
 	}
 	if !logger.IsDebug(ctx) {
-		t.Error("the logger does not return the level")
+		t.Error("IsDebug = false, want true")
 	}
 	if strings.Contains(log.String(), "leak") {
-		t.Errorf("leaks:\n%s", log.String())
+		t.Errorf("log contains secrets:\n%s", log.String())
 	}
 	entries, err := tflogtest.MultilineJSONDecode(&log)
 	if err != nil || len(entries) != 4 {
-		t.Fatalf("%d lines, %v", len(entries), err)
+		t.Fatalf("got %d lines, want 4, error %v", len(entries), err)
 	}
 	for _, entry := range entries {
 		if entry["rpc.method"] != "STS/AssumeRole" || fmt.Sprint(entry["http.status_code"]) != "200" || entry["http.response.header.x_amzn_requestid"] != "kept" ||
 			entry["tf_aws.assume_role.role_arn"] != fields["tf_aws.assume_role.role_arn"] {
-			t.Errorf("something is missing: %v", entry)
+			t.Errorf("log entry lacks a public field: %v", entry)
 		}
 	}
 }

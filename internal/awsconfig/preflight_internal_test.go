@@ -14,31 +14,30 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// expectOneError fails unless Load returns one error, which has all parts, and
-// requests nothing of STS.
+// expectOneError fails unless Load returns exactly one error, with all parts.
 func expectOneError(t *testing.T, m *Model, parts ...string) {
 	t.Helper()
 	_, diags := m.Load(t.Context(), "test", "1.0.0")
 	if diags.ErrorsCount() != 1 {
-		t.Fatalf("the diagnostics are %v", diags)
+		t.Fatalf("diagnostics = %v, want one error", diags)
 	}
 	text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
-			t.Errorf("%q is missing:\n%s", part, text)
+			t.Errorf("error lacks %q:\n%s", part, text)
 		}
 	}
 }
 
-func TestLocalFilesAreRegularAndBounded(t *testing.T) {
+func TestInvalidLocalFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	fifo, large, marked := filepath.Join(dir, "fifo"), filepath.Join(dir, "large"), filepath.Join(dir, "marked")
+	fifo, large, withBOM := filepath.Join(dir, "fifo"), filepath.Join(dir, "large"), filepath.Join(dir, "bom")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Skip("no named pipes here: ", err)
+		t.Skip("cannot create a named pipe: ", err)
 	}
 	write(t, large, strings.Repeat("# a comment\n", maxFileSize/10))
-	write(t, marked, "\ufeff[default]\nregion = us-east-1\n")
+	write(t, withBOM, "\ufeff[default]\nregion = us-east-1\n")
 	uses := map[string]func(*Model, string){
 		"shared_config_files":      func(m *Model, name string) { m.SharedConfigFiles = []string{name} },
 		"shared_credentials_files": func(m *Model, name string) { m.SharedCredentialsFiles = []string{name} },
@@ -52,31 +51,31 @@ func TestLocalFilesAreRegularAndBounded(t *testing.T) {
 		},
 	}
 	for argument, use := range uses {
-		for name, says := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", large: "larger than 4 MiB", dir: "is a directory", marked: "byte order mark"} {
-			if name == marked && !strings.HasPrefix(argument, "shared_") {
+		for name, want := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", large: "larger than 4 MiB", dir: "is a directory", withBOM: "byte order mark"} {
+			if name == withBOM && !strings.HasPrefix(argument, "shared_") {
 				continue
 			}
 			t.Run(argument+" "+filepath.Base(name), func(t *testing.T) {
 				t.Parallel()
 				m, _ := newModel(t)
 				use(m, name)
-				expectOneError(t, m, argument, name, says)
+				expectOneError(t, m, argument, name, want)
 			})
 		}
 	}
 }
 
-func TestProfilesThatTheSDKCannotUse(t *testing.T) {
+func TestInvalidProfiles(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		profile, config string
-		says            []string
+		want            []string
 	}{
-		"in a circle": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\nsource_profile = a\n",
+		"circular source_profile": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\nsource_profile = a\n",
 			[]string{"Invalid profile", "source_profile"}},
-		"from a login session": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nlogin_session = arn:aws:iam::123456789012:user/jane\n",
+		"source_profile with a login session": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nlogin_session = arn:aws:iam::123456789012:user/jane\n",
 			[]string{"Invalid profile", "login_session"}},
-		"with quotes in its section": {"with space", "[profile 'with space']\nregion = us-east-1\n", []string{"Profile not found", "with space", "quotes"}},
+		"quotes in the section name": {"with space", "[profile 'with space']\nregion = us-east-1\n", []string{"Profile not found", "with space", "quotes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,12 +84,12 @@ func TestProfilesThatTheSDKCannotUse(t *testing.T) {
 			m.Profile = types.StringValue(test.profile)
 			m.SharedConfigFiles = []string{filepath.Join(t.TempDir(), "config")}
 			write(t, m.SharedConfigFiles[0], test.config)
-			expectOneError(t, m, test.says...)
+			expectOneError(t, m, test.want...)
 		})
 	}
 }
 
-func TestAProxyThatRefusesIsNamed(t *testing.T) {
+func TestErrorNamesRefusingProxy(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusForbidden, http.StatusProxyAuthRequired} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
@@ -106,11 +105,11 @@ func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	}
 }
 
-func TestTheProxyVariableThatGoReadsFirstIsChecked(t *testing.T) {
+func TestUppercaseProxyVariableTakesPrecedence(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "ftp://upper")
 	t.Setenv("https_proxy", "http://lower:3128")
 	m, _ := newModel(t)
 	if diags := m.checkProxyVariables(); diags.WarningsCount() != 1 || !strings.Contains(diags[0].Detail(), "HTTPS_PROXY") {
-		t.Errorf("the diagnostics are %v", diags)
+		t.Errorf("diagnostics = %v, want a warning about HTTPS_PROXY", diags)
 	}
 }

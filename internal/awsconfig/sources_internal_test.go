@@ -19,13 +19,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// sources are the places that credentials come from over a network, each set up to
-// call url.
+// sources are the sources of credentials that make network calls.
 var sources = map[string]struct {
-	// use makes the block or the environment call url.
-	use func(t *testing.T, m *Model, url string)
-	// names is what a diagnostic names the source by.
-	names string
+	// configure makes the provider block or the environment call url.
+	configure func(t *testing.T, m *Model, url string)
+	// name is how a diagnostic refers to the source.
+	name string
 }{
 	"a role": {func(_ *testing.T, m *Model, url string) {
 		m.Endpoints = []serviceEndpoints{{STS: types.StringValue(url)}}
@@ -77,7 +76,7 @@ func write(t *testing.T, name, content string) {
 	}
 }
 
-func status(code int, mediaType, body string) http.HandlerFunc {
+func respond(code int, mediaType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", mediaType)
 		w.WriteHeader(code)
@@ -85,19 +84,18 @@ func status(code int, mediaType, body string) http.HandlerFunc {
 	}
 }
 
-// What fails is named by its source, its host and its status, with the next step,
-// and is bounded.
-func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
+// An error must name the source, the host and the status, in at most 12 lines.
+func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 	const html = "<html>blocked \x1b[31m\u202e by the proxy</html>"
 	failures := map[string]struct {
-		handler http.HandlerFunc // nil: nothing listens
-		says    string
+		handler http.HandlerFunc // nil if nothing listens
+		want    string
 	}{
 		"refused": {nil, "connection refused"},
-		"403":     {status(http.StatusForbidden, "text/plain", "Forbidden"), "HTTP 403 Forbidden"},
-		"429":     {status(http.StatusTooManyRequests, "text/plain", "Too Many Requests"), "HTTP 429 Too Many Requests"},
-		"503":     {status(http.StatusServiceUnavailable, "text/html", html), "HTTP 503 Service Unavailable"},
-		"garbage": {status(http.StatusOK, "text/html", html), ""},
+		"403":     {respond(http.StatusForbidden, "text/plain", "Forbidden"), "HTTP 403 Forbidden"},
+		"429":     {respond(http.StatusTooManyRequests, "text/plain", "Too Many Requests"), "HTTP 429 Too Many Requests"},
+		"503":     {respond(http.StatusServiceUnavailable, "text/html", html), "HTTP 503 Service Unavailable"},
+		"invalid": {respond(http.StatusOK, "text/html", html), ""},
 		"redirected": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
 		}, "HTTP 307 Temporary Redirect"},
@@ -109,12 +107,12 @@ func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
 			}
 		}, ""},
 	}
-	for of, source := range sources {
+	for sourceName, source := range sources {
 		for name, failure := range failures {
-			if of == "a container" && (name == "endless" || name == "redirected") {
-				continue // The SDK uses a client of its own, bounded by authTimeout only.
+			if sourceName == "a container" && (name == "endless" || name == "redirected") {
+				continue // The SDK uses its own client, limited only by authTimeout.
 			}
-			t.Run(of+" "+name, func(t *testing.T) {
+			t.Run(sourceName+" "+name, func(t *testing.T) {
 				t.Setenv("AWS_MAX_ATTEMPTS", "1")
 				m, _ := newModel(t)
 				url := "http://127.0.0.1:1"
@@ -123,22 +121,22 @@ func TestFailuresOfEverySourceOfCredentialsNameTheirCause(t *testing.T) {
 					t.Cleanup(server.Close)
 					url = server.URL
 				}
-				source.use(t, m, url)
+				source.configure(t, m, url)
 				_, diags := m.Load(t.Context(), "test", "1.0.0")
 				if diags.ErrorsCount() != 1 {
-					t.Fatalf("the diagnostics are %v", diags)
+					t.Fatalf("diagnostics = %v, want one error", diags)
 				}
 				text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
-				for _, part := range []string{source.names, strings.TrimPrefix(url, "http://"), failure.says} {
+				for _, part := range []string{source.name, strings.TrimPrefix(url, "http://"), failure.want} {
 					if !strings.Contains(text, part) {
-						t.Errorf("%q is missing:\n%s", part, text)
+						t.Errorf("error lacks %q:\n%s", part, text)
 					}
 				}
 				if lines := strings.Count(text, "\n"); lines > 12 {
-					t.Errorf("there are %d lines:\n%s", lines, text)
+					t.Errorf("error has %d newlines, want at most 12:\n%s", lines, text)
 				}
 				if strings.Contains(text, "an-opaque-token") || strings.Contains(text, "<nil>") {
-					t.Errorf("it has a secret or a nil:\n%s", text)
+					t.Errorf("error contains a secret or <nil>:\n%s", text)
 				}
 			})
 		}

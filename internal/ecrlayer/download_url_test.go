@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patient returns cfg with an hour between attempts.
-func patient(cfg aws.Config) aws.Config {
+// withLongBackoff returns cfg with an hour between attempts.
+func withLongBackoff(cfg aws.Config) aws.Config {
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxBackoff = time.Hour
@@ -44,7 +44,7 @@ func newLayer(t *testing.T) (*imageRegistry, digest.Digest) {
 	return r, digest.Digest(d.String())
 }
 
-func TestADownloadURLIsWhatECRReturned(t *testing.T) {
+func TestDownloadURL(t *testing.T) {
 	t.Parallel()
 	r, layer := newLayer(t)
 	before := time.Now().Truncate(time.Second)
@@ -54,39 +54,39 @@ func TestADownloadURLIsWhatECRReturned(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.LayerDigest != layer {
-		t.Errorf("the digest is %s, want %s", got.LayerDigest, layer)
+		t.Errorf("LayerDigest = %s, want %s", got.LayerDigest, layer)
 	}
 	if lifetime := got.ExpiresAt.Sub(before); lifetime < time.Hour || lifetime > time.Hour+time.Minute {
-		t.Errorf("the URL expires in %s, want an hour", lifetime)
+		t.Errorf("URL expires in %s, want one hour", lifetime)
 	}
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, got.URL, http.NoBody))
 	response := must(http.DefaultClient.Do(request))
 	defer http.DefaultClient.CloseIdleConnections()
 	defer response.Body.Close()
 	if content, err := digest.FromReader(response.Body); err != nil || content != layer {
-		t.Errorf("the URL leads to %s (%v), want %s", content, err, layer)
+		t.Errorf("URL returned content with digest %s (error %v), want %s", content, err, layer)
 	}
 	if calls := r.operations(); len(calls) != 2 || calls[0] != "GetDownloadUrlForLayer" {
-		t.Errorf("the calls are %v, want one to ECR and the download", calls)
+		t.Errorf("calls = %v, want one to ECR and the download", calls)
 	}
 }
 
-func TestAFailedCallDescribesRequestAndResponse(t *testing.T) {
+func TestCallErrorDescribesRequestAndResponse(t *testing.T) {
 	t.Parallel()
 	r, _ := newLayer(t)
-	absent := digest.FromString("absent")
+	missing := digest.FromString("missing")
 
-	_, err := r.client.DownloadURL(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, absent)
+	_, err := r.client.DownloadURL(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, missing)
 	var call *ecrlayer.CallError
 	var notFound *ecrtypes.LayersNotFoundException
 	if !errors.As(err, &call) || !errors.As(err, &notFound) {
-		t.Fatalf("the error is %v, want a CallError of LayersNotFoundException", err)
+		t.Fatalf("error = %v, want a CallError that wraps LayersNotFoundException", err)
 	}
 	record := r.Calls()[0]
 	want := ecrlayer.Call{
 		Operation:  "GetDownloadUrlForLayer",
 		Repository: ecrlayer.Repository{Name: testRepository, RegistryID: testAccount, Region: testRegion},
-		Resource:   absent.String(),
+		Resource:   missing.String(),
 		Endpoint:   "http://" + r.host,
 		Attempts:   1,
 		Elapsed:    call.Elapsed,
@@ -95,12 +95,12 @@ func TestAFailedCallDescribesRequestAndResponse(t *testing.T) {
 		Err:        call.Err,
 	}
 	if call.Call != want {
-		t.Errorf("the call is\n%+v, want\n%+v", call.Call, want)
+		t.Errorf("call =\n%+v, want\n%+v", call.Call, want)
 	}
 	if call.RequestID == "" || call.Elapsed <= 0 {
-		t.Errorf("the call has no request id or took no time: %+v", call.Call)
+		t.Errorf("call has no request ID or no duration: %+v", call.Call)
 	}
 	if len(r.observed) != 1 || r.observed[0] != want {
-		t.Errorf("the observer got\n%+v, want\n%+v", r.observed, want)
+		t.Errorf("observed calls =\n%+v, want\n%+v", r.observed, want)
 	}
 }

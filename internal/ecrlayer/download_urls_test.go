@@ -30,7 +30,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// layerDigests are the digests of n layers, always the same.
+// layerDigests returns the digests of the first n layers of pushLayers.
 func layerDigests(n int) []digest.Digest {
 	layers := make([]digest.Digest, n)
 	for i := range layers {
@@ -43,7 +43,7 @@ func layerContent(i int) []byte {
 	return fmt.Appendf(nil, "layer %d", i)
 }
 
-// pushLayers puts images into the test repository that have these n layers.
+// pushLayers pushes images with n layers to the test repository.
 func pushLayers(tb testing.TB, endpoint *ecrtest.Endpoint, n int) {
 	tb.Helper()
 	const perImage = 100
@@ -71,26 +71,26 @@ func pushLayers(tb testing.TB, endpoint *ecrtest.Endpoint, n int) {
 	}
 }
 
-// layersOf is a local ECR with layers, which counts concurrent requests.
-type layersOf struct {
+// layerRegistry is a local ECR with layers that counts concurrent requests.
+type layerRegistry struct {
 	*ecrtest.Endpoint
 	digests []digest.Digest
 	user    ecrtest.Credentials
 	cfg     aws.Config
 
-	// full, if set, is closed once as many requests run as a client sends at once.
-	// No request gets a response before.
-	full chan struct{}
+	// saturated, if set, is closed when as many requests are active as a client sends
+	// concurrently. No request gets a response before that.
+	saturated chan struct{}
 
 	mu          sync.Mutex
 	connections int
-	running     int
-	most        int // running at once
+	active      int
+	maxActive   int
 }
 
-func newLayers(t *testing.T, n int) *layersOf {
+func newLayerRegistry(t *testing.T, n int) *layerRegistry {
 	t.Helper()
-	l := &layersOf{Endpoint: ecrtest.New(), digests: layerDigests(n)}
+	l := &layerRegistry{Endpoint: ecrtest.New(), digests: layerDigests(n)}
 	pushLayers(t, l.Endpoint, n)
 	server := httptest.NewUnstartedServer(l)
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -119,38 +119,38 @@ func newLayers(t *testing.T, n int) *layersOf {
 	return l
 }
 
-func (l *layersOf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *layerRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
-	l.running++
-	l.most = max(l.most, l.running)
-	if l.full != nil && l.running == ecrlayer.MaxConcurrentCalls {
-		close(l.full)
-		l.full = nil
+	l.active++
+	l.maxActive = max(l.maxActive, l.active)
+	if l.saturated != nil && l.active == ecrlayer.MaxConcurrentCalls {
+		close(l.saturated)
+		l.saturated = nil
 	}
-	full := l.full
+	saturated := l.saturated
 	l.mu.Unlock()
-	if full != nil {
+	if saturated != nil {
 		select {
-		case <-full:
-		case <-time.After(time.Minute): // The test fails.
+		case <-saturated:
+		case <-time.After(time.Minute): // Let the test fail.
 		}
 	}
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.running--
+		l.active--
 	}()
 	l.Endpoint.ServeHTTP(w, r)
 }
 
-// callsByDigest returns how often each digest was requested, and fails for calls
-// of any other kind.
-func (l *layersOf) callsByDigest(t *testing.T) map[digest.Digest]int {
+// callsByDigest returns the number of calls per digest, and fails the test if there are
+// calls of other operations.
+func (l *layerRegistry) callsByDigest(t *testing.T) map[digest.Digest]int {
 	t.Helper()
 	calls := map[digest.Digest]int{}
 	for _, call := range l.Calls() {
 		if call.Service != "ecr" || call.Operation != "GetDownloadUrlForLayer" {
-			t.Errorf("there was a call of %s of %s", call.Operation, call.Service)
+			t.Errorf("unexpected call: %s of %s", call.Operation, call.Service)
 			continue
 		}
 		calls[digest.Digest(call.References[0])]++
@@ -162,30 +162,30 @@ func batchError(t *testing.T, err error) *ecrlayer.BatchError {
 	t.Helper()
 	var batch *ecrlayer.BatchError
 	if !errors.As(err, &batch) {
-		t.Fatalf("the error is %v, want a BatchError", err)
+		t.Fatalf("error = %v, want a BatchError", err)
 	}
 	return batch
 }
 
-func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
+func TestBatchMakesOneCallPerDistinctDigest(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 1000} {
-		l := newLayers(t, n)
-		requested := append(slices.Clone(l.digests), l.digests...) // each twice
+		l := newLayerRegistry(t, n)
+		requested := append(slices.Clone(l.digests), l.digests...) // each digest twice
 		urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, requested)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(urls) != n {
-			t.Errorf("there are %d URLs, want %d", len(urls), n)
+			t.Errorf("got %d URLs, want %d", len(urls), n)
 		}
 		calls := l.callsByDigest(t)
 		for _, d := range l.digests {
 			if urls[d].LayerDigest != d || !strings.Contains(urls[d].URL, "X-Amz-Signature=") || urls[d].ExpiresAt.IsZero() {
-				t.Fatalf("the URL of %s is %v", d, urls[d])
+				t.Fatalf("URL of %s = %v", d, urls[d])
 			}
 			if calls[d] != 1 {
-				t.Errorf("%s was requested %d times", d, calls[d])
+				t.Errorf("%s was requested %d times, want once", d, calls[d])
 			}
 		}
 		if len(calls) != n {
@@ -194,67 +194,67 @@ func TestABatchMakesOneCallForEachDistinctDigest(t *testing.T) {
 	}
 }
 
-func TestABatchReportsEveryFailureInOrderAndKeepsWhatItGot(t *testing.T) {
+func TestBatchReturnsURLsAndSortedFailures(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 30)
-	inaccessible := l.PutBlob(testAccount, testRegion, testRepository, []byte("a layer without an image"))
-	wrong := []string{inaccessible.String()}
+	l := newLayerRegistry(t, 30)
+	inaccessible := l.PutBlob(testAccount, testRegion, testRepository, []byte("layer without an image"))
+	want := []string{inaccessible.String()}
 	requested := append(slices.Clone(l.digests), inaccessible)
 	for i := range 70 {
-		absent := digest.FromString(fmt.Sprint("absent ", i))
-		wrong = append(wrong, absent.String())
-		requested = append(requested, absent)
+		missing := digest.FromString(fmt.Sprint("missing ", i))
+		want = append(want, missing.String())
+		requested = append(requested, missing)
 	}
-	slices.Sort(wrong)
+	slices.Sort(want)
 
 	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, requested)
 	batch := batchError(t, err)
 	if len(urls) != 30 || batch.Digests != 101 || batch.Incomplete != 0 || batch.Interrupted != nil {
-		t.Errorf("there are %d URLs and %+v", len(urls), batch)
+		t.Errorf("got %d URLs and %+v", len(urls), batch)
 	}
 	var failed []string
 	for _, failure := range batch.Failures {
 		failed = append(failed, failure.Resource)
 		if failure.RequestID == "" || failure.Attempts != 1 || failure.Repository.Name != testRepository {
-			t.Errorf("the failure lacks something: %+v", failure.Call)
+			t.Errorf("failure = %+v, want a request ID, one attempt and the repository", failure.Call)
 		}
 	}
-	if !slices.Equal(failed, wrong) {
-		t.Errorf("the failures are of %q, want %q", failed, wrong)
+	if !slices.Equal(failed, want) {
+		t.Errorf("failed digests = %q, want %q", failed, want)
 	}
 	var notFound *ecrtypes.LayersNotFoundException
 	var noAccess *ecrtypes.LayerInaccessibleException
 	if !errors.As(err, &notFound) || !errors.As(err, &noAccess) {
-		t.Error("the error does not unwrap to both kinds of failure")
+		t.Error("error does not wrap both exceptions")
 	}
-	if text := err.Error(); len(text) > 2000 || !strings.HasPrefix(text, "of 101 digests, 71 failed and 0 are incomplete; GetDownloadUrlForLayer of "+wrong[0]) {
-		t.Errorf("the error's text is %q", text)
+	if text := err.Error(); len(text) > 2000 || !strings.HasPrefix(text, "of 101 digests, 71 failed and 0 are incomplete; GetDownloadUrlForLayer of "+want[0]) {
+		t.Errorf("error text = %q", text)
 	}
 	if got := len(l.callsByDigest(t)); got != 101 {
-		t.Errorf("%d digests were requested, want all 101", got)
+		t.Errorf("%d digests were requested, want 101", got)
 	}
 }
 
-func TestThrottlingSlowsABatchAndDoesNotFailIt(t *testing.T) {
+func TestBatchRetriesThrottledCalls(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 200)
+	l := newLayerRegistry(t, 200)
 	const throttled = 500
 	l.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: throttled})
 	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 	if err != nil || len(urls) != len(l.digests) {
-		t.Fatalf("%d URLs, %v", len(urls), err)
+		t.Fatalf("got %d URLs, error %v", len(urls), err)
 	}
 	if got := len(l.Calls()); got != len(l.digests)+throttled {
-		t.Errorf("there were %d requests, want %d", got, len(l.digests)+throttled)
+		t.Errorf("got %d requests, want %d", got, len(l.digests)+throttled)
 	}
 }
 
-func TestBatchesOfAClientShareABoundAndItsConnections(t *testing.T) {
+func TestBatchesShareConcurrencyLimitAndConnections(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 200)
-	l.full = make(chan struct{})
+	l := newLayerRegistry(t, 200)
+	l.saturated = make(chan struct{})
 	client := ecrlayer.NewClient(l.cfg, nil)
-	for range 6 { // In each, all but ten connections would be new if the client kept no more.
+	for range 6 { // With the SDK's ten idle connections, every round would open new ones.
 		var batches sync.WaitGroup
 		for part := range slices.Chunk(l.digests, 50) {
 			batches.Go(func() {
@@ -267,25 +267,25 @@ func TestBatchesOfAClientShareABoundAndItsConnections(t *testing.T) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.most != ecrlayer.MaxConcurrentCalls {
-		t.Errorf("there were %d calls at once, want %d", l.most, ecrlayer.MaxConcurrentCalls)
+	if l.maxActive != ecrlayer.MaxConcurrentCalls {
+		t.Errorf("got %d concurrent calls, want %d", l.maxActive, ecrlayer.MaxConcurrentCalls)
 	}
-	// A connection can come too late, when another has become free for its call.
+	// A dialed connection is not used if another becomes idle before it is established.
 	if l.connections > 2*ecrlayer.MaxConcurrentCalls {
-		t.Errorf("there were %d connections for %d calls at once", l.connections, ecrlayer.MaxConcurrentCalls)
+		t.Errorf("opened %d connections for %d concurrent calls", l.connections, ecrlayer.MaxConcurrentCalls)
 	}
 }
 
-func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
+func TestBatchEndsWithItsContextWhileAnotherHoldsEverySlot(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 100)
+	l := newLayerRegistry(t, 100)
 	l.Inject(ecrtest.Fault{Hang: true})
 	client := ecrlayer.NewClient(l.cfg, nil)
-	first, end := context.WithCancel(t.Context())
+	first, cancelFirst := context.WithCancel(t.Context())
 	var batches sync.WaitGroup
 	batches.Go(func() { _, _ = client.DownloadURLs(first, inTestRepository, l.digests) })
 	defer batches.Wait()
-	defer end()
+	defer cancelFirst()
 	for len(l.Calls()) < ecrlayer.MaxConcurrentCalls {
 		time.Sleep(time.Millisecond)
 	}
@@ -293,11 +293,11 @@ func TestABatchEndsWithItsContextThoughAnotherHasAllPlaces(t *testing.T) {
 	defer cancel()
 	_, err := client.DownloadURLs(second, inTestRepository, l.digests[:1])
 	if batch := batchError(t, err); batch.Interrupted == nil || !batch.Interrupted.TimedOut() || batch.Incomplete != 1 {
-		t.Errorf("the batch does not say that it timed out: %+v", batch)
+		t.Errorf("batch = %+v, want it to time out", batch)
 	}
 }
 
-func TestABatchEndsWithItsContext(t *testing.T) {
+func TestBatchEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecrtest.Fault{
 		"waiting for a response":       {Hang: true},
@@ -306,7 +306,7 @@ func TestABatchEndsWithItsContext(t *testing.T) {
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLayers(t, 1000)
+			l := newLayerRegistry(t, 1000)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			fault.Match = func(ecrtest.Call) bool {
@@ -314,53 +314,53 @@ func TestABatchEndsWithItsContext(t *testing.T) {
 				return true
 			}
 			l.Inject(fault)
-			urls, err := ecrlayer.NewClient(patient(l.cfg), nil).DownloadURLs(ctx, inTestRepository, l.digests)
+			urls, err := ecrlayer.NewClient(withLongBackoff(l.cfg), nil).DownloadURLs(ctx, inTestRepository, l.digests)
 			batch := batchError(t, err)
 			if len(urls) != 0 || len(batch.Failures) != 0 || batch.Incomplete != 1000 {
-				t.Errorf("there are %d URLs and %+v", len(urls), batch)
+				t.Errorf("got %d URLs and %+v", len(urls), batch)
 			}
 			if batch.Interrupted == nil || !batch.Interrupted.Canceled() || batch.Interrupted.Attempts != 1 {
-				t.Errorf("the batch does not say that it was canceled: %+v", batch.Interrupted)
+				t.Errorf("interrupted call = %+v, want a canceled first attempt", batch.Interrupted)
 			}
 			if calls := len(l.Calls()); calls > ecrlayer.MaxConcurrentCalls {
-				t.Errorf("there were %d calls", calls)
+				t.Errorf("made %d calls", calls)
 			}
 		})
 	}
-	t.Run("that has ended already", func(t *testing.T) {
+	t.Run("already ended", func(t *testing.T) {
 		t.Parallel()
-		l := newLayers(t, 2)
+		l := newLayerRegistry(t, 2)
 		ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 		defer cancel()
 		_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(ctx, inTestRepository, l.digests)
 		batch := batchError(t, err)
 		if batch.Incomplete != 2 || batch.Interrupted == nil || !batch.Interrupted.TimedOut() || batch.Interrupted.Repository.Region != testRegion || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the batch does not say that it timed out: %+v", batch)
+			t.Errorf("batch = %+v, want it to time out", batch)
 		}
 		if calls := len(l.Calls()); calls != 0 {
-			t.Errorf("there were %d calls", calls)
+			t.Errorf("made %d calls", calls)
 		}
 	})
 }
 
-// What no call of the batch can get past must not be tried a thousand times.
-func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
+// A failure that affects every call must not be repeated a thousand times.
+func TestBatchEndsWhenNoCallCanSucceed(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		prepare  func(*layersOf)
-		failures int // at most
+		prepare     func(*layerRegistry)
+		maxFailures int
 	}{
-		"access denied": {func(l *layersOf) { l.Deny(l.user.ARN, "ecr:GetDownloadUrlForLayer") }, 50},
-		"another secret key": {func(l *layersOf) {
+		"access denied": {func(l *layerRegistry) { l.Deny(l.user.ARN, "ecr:GetDownloadUrlForLayer") }, 50},
+		"wrong secret key": {func(l *layerRegistry) {
 			l.cfg.Credentials = credentials.NewStaticCredentialsProvider(l.user.AccessKeyID, "wrong", "")
 		}, 50},
-		"no credentials": {func(l *layersOf) {
+		"no credentials": {func(l *layerRegistry) {
 			l.cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("none") })
 		}, 50},
-		"no connection":          {func(l *layersOf) { l.Inject(ecrtest.Fault{Reset: true}) }, 50},
-		"nowhere to connect to":  {func(l *layersOf) { l.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1") }, 50},
-		"a repository not there": {func(l *layersOf) { l.cfg.Region = "eu-west-1" }, 50},
-		"every layer is not there": {func(l *layersOf) {
+		"connection reset":   {func(l *layerRegistry) { l.Inject(ecrtest.Fault{Reset: true}) }, 50},
+		"connection refused": {func(l *layerRegistry) { l.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1") }, 50},
+		"no repository":      {func(l *layerRegistry) { l.cfg.Region = "eu-west-1" }, 50},
+		"no layers": {func(l *layerRegistry) {
 			l.CreateRepository(testAccount, "eu-west-2", testRepository)
 			l.cfg.Region = "eu-west-2"
 		}, 1000},
@@ -368,46 +368,46 @@ func TestABatchEndsWhenNoCallCanSucceed(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLayers(t, 1000)
+			l := newLayerRegistry(t, 1000)
 			test.prepare(l)
 			_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 			batch := batchError(t, err)
-			if len(batch.Failures) == 0 || len(batch.Failures) > test.failures || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
-				t.Errorf("%d calls failed and %d digests were not requested, %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
+			if len(batch.Failures) == 0 || len(batch.Failures) > test.maxFailures || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
+				t.Errorf("%d calls failed, %d digests are incomplete, interrupted by %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
 			}
-			if requested := len(l.callsByDigest(t)); requested > test.failures {
-				t.Errorf("%d digests were requested, want at most %d", requested, test.failures)
+			if requested := len(l.callsByDigest(t)); requested > test.maxFailures {
+				t.Errorf("%d digests were requested, want at most %d", requested, test.maxFailures)
 			}
 		})
 	}
 }
 
-// A panic in one of the batch's goroutines would end the process.
-func TestAPanicInABatchIsAnError(t *testing.T) {
+// An unrecovered panic in a goroutine of the batch would crash the process.
+func TestBatchReturnsPanicAsError(t *testing.T) {
 	t.Parallel()
-	l := newLayers(t, 2*ecrlayer.MaxConcurrentCalls)
-	var broken atomic.Bool
-	broken.Store(true)
+	l := newLayerRegistry(t, 2*ecrlayer.MaxConcurrentCalls)
+	var panics atomic.Bool
+	panics.Store(true)
 	client := ecrlayer.NewClient(l.cfg, func(context.Context, ecrlayer.Call) {
-		if broken.Load() {
+		if panics.Load() {
 			panic("a bug")
 		}
 	})
 	_, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests)
 	batch := batchError(t, err)
 	var panicked *ecrlayer.PanicError
-	if !errors.As(err, &panicked) || panicked.Value != "a bug" || !strings.Contains(string(panicked.Stack), "TestAPanicInABatchIsAnError") {
-		t.Errorf("the error is %v, want one that wraps the panic", err)
+	if !errors.As(err, &panicked) || panicked.Value != "a bug" || !strings.Contains(string(panicked.Stack), "TestBatchReturnsPanicAsError") {
+		t.Errorf("error = %v, want one that wraps the panic", err)
 	}
 	if failure := batch.Failures[0]; !strings.Contains(failure.Error(), "internal error: a bug") || failure.Repository.Region != testRegion || failure.Resource == "" {
-		t.Errorf("the failure is %+v", failure.Call)
+		t.Errorf("failure = %+v", failure.Call)
 	}
 	if len(batch.Failures) > ecrlayer.MaxConcurrentCalls || len(batch.Failures)+batch.Incomplete != batch.Digests {
 		t.Errorf("of %d digests, %d failed and %d are incomplete", batch.Digests, len(batch.Failures), batch.Incomplete)
 	}
 
-	// The places of the calls that panicked are free again.
-	broken.Store(false)
+	// The calls that panicked released their slots.
+	panics.Store(false)
 	if _, err := client.DownloadURLs(t.Context(), inTestRepository, l.digests); err != nil {
 		t.Error(err)
 	}

@@ -3,5 +3,5 @@
 
 package ecrlayer
 
-// MaxConcurrentCalls is the bound of a Client's batches.
+// MaxConcurrentCalls is the limit that all batches of a Client share.
 const MaxConcurrentCalls = maxConcurrentCalls

@@ -24,14 +24,14 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// step is one request of the many that reading a config through an index takes.
+// step is one of the requests that read a config through an index.
 type step struct {
 	operation string
 	match     func(ecrtest.Call) bool
-	before    int // requests made before it
+	before    int // requests before it
 }
 
-// steps are all of them, in their order.
+// steps returns all steps by name.
 func steps(index digest.Digest) map[string]step {
 	isIndex := func(call ecrtest.Call) bool {
 		return slices.Contains(call.References, "v1") || slices.Contains(call.References, index.String())
@@ -44,7 +44,7 @@ func steps(index digest.Digest) map[string]step {
 	}
 }
 
-// newIndex returns a local ECR with an index of one image by the tag v1.
+// newIndex returns a local ECR with an index of one image, tagged v1, and its steps.
 func newIndex(t *testing.T) (*imageRegistry, map[string]step) {
 	t.Helper()
 	r := newImageRegistry(t)
@@ -64,18 +64,18 @@ func newIndex(t *testing.T) (*imageRegistry, map[string]step) {
 func readConfig(ctx context.Context, client *ecrlayer.Client) error {
 	config, err := client.ImageConfig(ctx, inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "linux/amd64")
 	if err == nil && config.OS != "linux" {
-		return fmt.Errorf("the config is %+v", config)
+		return fmt.Errorf("config = %+v", config)
 	}
 	return err
 }
 
-// at returns a fault as one of a step.
-func (s step) at(fault ecrtest.Fault) ecrtest.Fault {
+// restrict returns the fault, restricted to the request of the step.
+func (s step) restrict(fault ecrtest.Fault) ecrtest.Fault {
 	fault.Operation, fault.Match = s.operation, s.match
 	return fault
 }
 
-func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
+func TestImageConfigRetriesFaultsOfEachRequest(t *testing.T) {
 	t.Parallel()
 	faults := map[string]ecrtest.Fault{
 		"ThrottlingException":         {Code: "ThrottlingException", Message: "Rate exceeded"},
@@ -85,27 +85,27 @@ func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 		"502":                         {Status: http.StatusBadGateway, Body: []byte("<html>"), ContentType: "text/html"},
 		"503":                         {Status: http.StatusServiceUnavailable},
 		"ServerException":             {Code: "ServerException", Message: "oops", Status: 500},
-		"a reset before the response": {Reset: true},
-		"cut off after the headers":   {Truncate: -1},
-		"cut off in the middle":       {Truncate: 20},
-		"a reset in the middle":       {Truncate: 20, Reset: true},
-		"a late response":             {Delay: 50 * time.Millisecond},
+		"reset before the response":   {Reset: true},
+		"truncated after the headers": {Truncate: -1},
+		"truncated body":              {Truncate: 20},
+		"reset in the body":           {Truncate: 20, Reset: true},
+		"delayed response":            {Delay: 50 * time.Millisecond},
 	}
-	for name, fault := range faults {
+	for faultName, fault := range faults {
 		for _, times := range []int{1, 0} {
 			if times == 0 && fault.Delay > 0 {
 				continue
 			}
 			_, all := newIndex(t)
-			for what := range all {
-				t.Run(fmt.Sprintf("%s of %s, %d times", name, what, times), func(t *testing.T) {
+			for name := range all {
+				t.Run(fmt.Sprintf("%s of %s, %d times", faultName, name, times), func(t *testing.T) {
 					t.Parallel()
 					r, all := newIndex(t)
-					s, fault := all[what], fault
+					s, fault := all[name], fault
 					if s.operation == "GetObject" && strings.Contains(fault.Code, "Throttling") {
 						fault.Status, fault.Code = http.StatusServiceUnavailable, "SlowDown"
 					}
-					fault = s.at(fault)
+					fault = s.restrict(fault)
 					fault.Times = times
 					r.Inject(fault)
 					err := readConfig(t.Context(), r.client)
@@ -115,22 +115,22 @@ func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 							want--
 						}
 						if calls := len(r.Calls()); err != nil || calls != want {
-							t.Errorf("after %d requests, want %d, it fails with %v", calls, want, err)
+							t.Errorf("got %d requests, want %d, error %v", calls, want, err)
 						}
 						return
 					}
 					const attempts = 3
 					var call *ecrlayer.CallError
 					if !errors.As(err, &call) || call.Attempts != attempts || call.Repository.Name != testRepository || call.Canceled() || call.TimedOut() {
-						t.Fatalf("the error is %v, want that of a call of %d attempts", err, attempts)
+						t.Fatalf("error = %v, want a CallError with %d attempts", err, attempts)
 					}
 					if operation := strings.Replace(s.operation, "GetObject", ecrlayer.OperationDownload, 1); call.Operation != operation {
-						t.Errorf("the error is of %s, want %s", call.Operation, operation)
+						t.Errorf("operation of the error = %s, want %s", call.Operation, operation)
 					}
-					// net/http repeats a GET by itself on a connection that breaks when it is used again.
+					// net/http itself retries a GET if a reused connection breaks.
 					want := s.before + attempts
 					if calls := len(r.Calls()); calls < want || (calls > want && (s.operation != "GetObject" || !fault.Reset)) {
-						t.Errorf("there were %d requests, want %d", calls, want)
+						t.Errorf("got %d requests, want %d", calls, want)
 					}
 					checkNoURL(t, err)
 				})
@@ -139,20 +139,20 @@ func TestImageConfigGetsOverFaultsOfEachRequest(t *testing.T) {
 	}
 }
 
-// Without an end, the call would hang, or wait an hour for its next attempt.
-func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
+// A call that ignores its context would hang, or wait an hour for its next attempt.
+func TestImageConfigEndsWithItsContextAtEveryStage(t *testing.T) {
 	t.Parallel()
 	stages := map[string]ecrtest.Fault{
-		"waiting for a response":        {Hang: true},
-		"right after the headers":       {Truncate: -1, Stall: true},
-		"in the middle of the response": {Truncate: 10, Stall: true},
-		"before the next attempt":       {Status: http.StatusServiceUnavailable},
+		"waiting for a response":      {Hang: true},
+		"right after the headers":     {Truncate: -1, Stall: true},
+		"in the body of the response": {Truncate: 10, Stall: true},
+		"before the next attempt":     {Status: http.StatusServiceUnavailable},
 	}
 	for stage, fault := range stages {
 		for _, timeout := range []bool{false, true} {
 			_, all := newIndex(t)
-			for what := range all {
-				t.Run(fmt.Sprintf("%s of %s, timeout %t", stage, what, timeout), func(t *testing.T) {
+			for name := range all {
+				t.Run(fmt.Sprintf("%s of %s, timeout %t", stage, name, timeout), func(t *testing.T) {
 					t.Parallel()
 					r, all := newIndex(t)
 					ctx, cancel := context.WithCancel(t.Context())
@@ -161,24 +161,24 @@ func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
 						ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 						defer cancel()
 					}
-					fault := all[what].at(fault)
+					fault := all[name].restrict(fault)
 					isStep := fault.Match
 					fault.Match = func(call ecrtest.Call) bool {
-						is := isStep == nil || isStep(call)
-						if is && !timeout {
+						matches := isStep == nil || isStep(call)
+						if matches && !timeout {
 							time.AfterFunc(20*time.Millisecond, cancel)
 						}
-						return is
+						return matches
 					}
 					r.Inject(fault)
-					err := readConfig(ctx, ecrlayer.NewClient(patient(r.cfg), nil))
+					err := readConfig(ctx, ecrlayer.NewClient(withLongBackoff(r.cfg), nil))
 					var call *ecrlayer.CallError
 					if !errors.As(err, &call) || call.Canceled() == timeout || call.TimedOut() != timeout {
-						t.Fatalf("the error is %v", err)
+						t.Fatalf("error = %v, want a CallError with TimedOut() = %t", err, timeout)
 					}
-					want := all[what].before + 1
+					want := all[name].before + 1
 					if calls := len(r.Calls()); calls > want || (calls < want && !timeout) {
-						t.Errorf("there were %d requests, want %d", calls, want)
+						t.Errorf("got %d requests, want %d", calls, want)
 					}
 					checkNoURL(t, err)
 				})
@@ -187,8 +187,8 @@ func TestImageConfigEndsAtWhateverStageItIsInterrupted(t *testing.T) {
 	}
 }
 
-// The SDK reads a response into memory, however long it is.
-func TestAnEndlessResponseIsAbandoned(t *testing.T) {
+// The SDK reads a response into memory, whatever its length.
+func TestEndlessResponseIsLimited(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]string{"JSON": `{"x":"`, "HTML": "<html>"} {
 		t.Run(name, func(t *testing.T) {
@@ -197,42 +197,42 @@ func TestAnEndlessResponseIsAbandoned(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				requests.Add(1)
 				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-				piece := bytes.Repeat([]byte("x"), 1<<16)
-				for n, err := w.Write([]byte(start)); err == nil && total.Add(int64(n)) < 1<<30; n, err = w.Write(piece) {
+				chunk := bytes.Repeat([]byte("x"), 1<<16)
+				for n, err := w.Write([]byte(start)); err == nil && total.Add(int64(n)) < 1<<30; n, err = w.Write(chunk) {
 				}
 			}))
 			defer server.Close()
 			r, _ := newIndex(t)
 			r.cfg.BaseEndpoint = aws.String(server.URL)
 			_, err := ecrlayer.NewClient(r.cfg, nil).DownloadURL(t.Context(), inTestRepository, someDigest)
-			server.Close() // It waits for the handler.
+			server.Close() // Close waits for the handler.
 			var call *ecrlayer.CallError
 			if !errors.As(err, &call) || requests.Load() != 1 || total.Load() > 64<<20 {
-				t.Errorf("after %d requests and %d bytes, the error is %v", requests.Load(), total.Load(), err)
+				t.Errorf("after %d requests and %d bytes, error = %v", requests.Load(), total.Load(), err)
 			}
 			var invalid *ecrlayer.InvalidResponseError
 			if name == "JSON" && (!errors.As(err, &invalid) || !strings.Contains(invalid.Reason, "more than 33554432 bytes")) {
-				t.Errorf("the error is %v, want an InvalidResponseError", err)
+				t.Errorf("error = %v, want an InvalidResponseError", err)
 			}
 		})
 	}
 }
 
-func TestImageConfigWithAClockThatIsAnHourOff(t *testing.T) {
+func TestImageConfigWithClockSkew(t *testing.T) {
 	t.Parallel()
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
 		r, all := newIndex(t)
 		r.Skew(skew)
 		if err := readConfig(t.Context(), r.client); err != nil {
-			t.Errorf("with the clock %s off: %v", skew, err)
+			t.Errorf("with a clock skew of %s: %v", skew, err)
 		}
 		if calls := len(r.Calls()); calls != len(all)+1 {
-			t.Errorf("with the clock %s off, there were %d requests", skew, calls)
+			t.Errorf("with a clock skew of %s, got %d requests", skew, calls)
 		}
 	}
 }
 
-func TestImageConfigWhoseURLExpiresBeforeTheDownload(t *testing.T) {
+func TestImageConfigWithExpiredURL(t *testing.T) {
 	t.Parallel()
 	r, _ := newIndex(t)
 	r.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Times: 1, Rewrite: func(body []byte) []byte {
@@ -242,7 +242,7 @@ func TestImageConfigWhoseURLExpiresBeforeTheDownload(t *testing.T) {
 	err := readConfig(t.Context(), r.client)
 	var failure *ecrlayer.DownloadError
 	if !errors.As(err, &failure) || failure.StatusCode != http.StatusForbidden || failure.Code != "AccessDenied" {
-		t.Errorf("the error is %v", err)
+		t.Errorf("error = %v, want a DownloadError of an expired URL", err)
 	}
 	checkNoURL(t, err)
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// slowConn is a connection whose write of a request's body returns only once
+// slowConn is a connection that returns from writing a request's body only after
 // release is closed.
 type slowConn struct {
 	net.Conn
@@ -40,15 +40,15 @@ func (c *slowConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// firstRead calls before when the body is first read: smithy-go has closed the
-// request's body then.
-type firstRead struct {
+// hookedBody calls beforeRead before each read of a response's body. By the first one,
+// smithy-go has closed the request's body.
+type hookedBody struct {
 	io.ReadCloser
-	before func()
+	beforeRead func()
 }
 
-func (b *firstRead) Read(p []byte) (int, error) {
-	b.before()
+func (b *hookedBody) Read(p []byte) (int, error) {
+	b.beforeRead()
 	return b.ReadCloser.Read(p)
 }
 
@@ -56,7 +56,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestARequestIsWrittenWithoutErrorWhenItsResponseComesFirst(t *testing.T) {
+func TestRequestIsWrittenWithoutErrorIfItsResponseArrivesFirst(t *testing.T) {
 	t.Parallel()
 	r, layer := newLayer(t)
 	r.Inject(ecrtest.Fault{Service: "ecr", Rewrite: func(body []byte) []byte {
@@ -71,13 +71,13 @@ func TestARequestIsWrittenWithoutErrorWhenItsResponseComesFirst(t *testing.T) {
 	finishWrite := sync.OnceFunc(func() {
 		close(release)
 		if err := <-written; err != nil {
-			t.Errorf("the write of the request failed: %v", err)
+			t.Errorf("writing the request failed: %v", err)
 		}
 	})
 	r.cfg.HTTPClient = &http.Client{Transport: roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := transport.RoundTrip(request)
 		if err == nil {
-			response.Body = &firstRead{response.Body, finishWrite}
+			response.Body = &hookedBody{response.Body, finishWrite}
 		}
 		return response, err
 	})}
@@ -86,38 +86,38 @@ func TestARequestIsWrittenWithoutErrorWhenItsResponseComesFirst(t *testing.T) {
 		t.Error(err)
 	}
 	if calls := r.operations(); len(calls) != 1 {
-		t.Errorf("there were %d requests, want 1", len(calls))
+		t.Errorf("got %d requests, want 1", len(calls))
 	}
 }
 
-// A redirect must not carry a URL or a token to another host.
+// A redirect must not send a URL or a token to another host.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	config := []byte(`{"os":"linux"}`)
 	tests := map[string]struct {
-		location func(self, other string) string
-		status   int
-		until    int32 // requests that are redirected
-		requests int32
-		message  string // of the DownloadError, empty if there is none
+		location   func(self, other string) string
+		status     int
+		redirected int32 // number of redirected requests
+		requests   int32
+		message    string // of the DownloadError, empty if there is none
 	}{
-		"to another host":       {func(_, other string) string { return other }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
-		"to another scheme":     {func(self, _ string) string { return "https" + self[len("http"):] }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
-		"three on the host":     {func(self, _ string) string { return self }, http.StatusTemporaryRedirect, 3, 4, ""},
-		"a loop on the host":    {func(self, _ string) string { return self }, http.StatusPermanentRedirect, 1 << 30, 4, "a redirect to "},
-		"that changes requests": {func(self, _ string) string { return self }, http.StatusFound, 1, 1, "302 Found"},
+		"to another host":        {func(_, other string) string { return other }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
+		"to another scheme":      {func(self, _ string) string { return "https" + self[len("http"):] }, http.StatusTemporaryRedirect, 1, 1, "a redirect to "},
+		"three to the same host": {func(self, _ string) string { return self }, http.StatusTemporaryRedirect, 3, 4, ""},
+		"a loop":                 {func(self, _ string) string { return self }, http.StatusPermanentRedirect, 1 << 30, 4, "a redirect to "},
+		"that changes requests":  {func(self, _ string) string { return self }, http.StatusFound, 1, 1, "302 Found"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var requests, elsewhere atomic.Int32
-			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+			var requests, otherRequests atomic.Int32
+			other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { otherRequests.Add(1) }))
 			t.Cleanup(other.Close)
 			s3 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if referer := r.Referer(); referer != "" {
-					t.Errorf("the request has the Referer %s", referer)
+					t.Errorf("request has the Referer %s", referer)
 				}
-				if requests.Add(1) > test.until {
+				if requests.Add(1) > test.redirected {
 					_, _ = w.Write(config)
 					return
 				}
@@ -132,25 +132,25 @@ func TestRedirects(t *testing.T) {
 			_, err := ecrlayer.NewClient(r.cfg, nil).ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 			var failure *ecrlayer.DownloadError
 			if errors.As(err, &failure) != (test.message != "") || (failure != nil && (failure.StatusCode != test.status || !strings.Contains(failure.Error(), test.message))) {
-				t.Errorf("got the error %v", err)
+				t.Errorf("got error %v, want status %d and a DownloadError with %q", err, test.status, test.message)
 			}
-			if requests.Load() != test.requests || elsewhere.Load() != 0 {
-				t.Errorf("there were %d requests and %d elsewhere, want %d and none", requests.Load(), elsewhere.Load(), test.requests)
+			if requests.Load() != test.requests || otherRequests.Load() != 0 {
+				t.Errorf("got %d requests and %d to the other host, want %d and none", requests.Load(), otherRequests.Load(), test.requests)
 			}
 		})
 	}
 
-	t.Run("of ECR to another host", func(t *testing.T) {
+	t.Run("from ECR to another host", func(t *testing.T) {
 		t.Parallel()
 		r, layer := newLayer(t)
-		var elsewhere atomic.Int32
-		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+		var otherRequests atomic.Int32
+		other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { otherRequests.Add(1) }))
 		t.Cleanup(other.Close)
 		r.Inject(ecrtest.Fault{Service: "ecr", Status: http.StatusTemporaryRedirect, Headers: http.Header{"Location": {other.URL}}})
 		_, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
 		var call *ecrlayer.CallError
-		if !errors.As(err, &call) || call.StatusCode != http.StatusTemporaryRedirect || elsewhere.Load() != 0 {
-			t.Errorf("got the error %v, and %d requests elsewhere", err, elsewhere.Load())
+		if !errors.As(err, &call) || call.StatusCode != http.StatusTemporaryRedirect || otherRequests.Load() != 0 {
+			t.Errorf("got error %v, and %d requests to the other host", err, otherRequests.Load())
 		}
 	})
 }
@@ -163,7 +163,7 @@ func TestWrapHTTPClient(t *testing.T) {
 	for name, client := range map[string]aws.HTTPClient{"default": nil, "SDK": awshttp.NewBuildableClient()} {
 		wrapped := ecrlayer.WrapHTTPClient(client)
 		if again := ecrlayer.WrapHTTPClient(wrapped); again != wrapped {
-			t.Errorf("%s: it is wrapped twice", name)
+			t.Errorf("%s: WrapHTTPClient wrapped the client twice", name)
 		}
 	}
 	client := ecrlayer.WrapHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -175,6 +175,6 @@ func TestWrapHTTPClient(t *testing.T) {
 	}
 	var refused *net.OpError
 	if !errors.As(err, &refused) || refused.Op != "proxyconnect" || !strings.Contains(err.Error(), "407 Proxy Authentication Required") {
-		t.Errorf("the error is %v, want that of a proxy", err)
+		t.Errorf("error = %v, want that of the proxy", err)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// layered returns an image with so many layers.
-func layered(layers int) *Image {
+// imageWithLayers returns an image with this number of layers.
+func imageWithLayers(layers int) *Image {
 	image := &Image{Config: Descriptor{Digest: digest.FromString("config")}}
 	for n := range layers {
 		image.Layers = append(image.Layers, Descriptor{Digest: digest.FromString(fmt.Sprint("layer ", n))})
@@ -58,15 +58,15 @@ func TestParseConfig(t *testing.T) {
 				},
 			},
 		},
-		"nothing":                {content: `{}`},
-		"null":                   {content: `null`},
-		"no config":              {content: `{"architecture":"amd64","os":"linux"}`, want: ImageConfig{Architecture: "amd64", OS: "linux"}},
-		"a null config":          {content: `{"config":null,"rootfs":null,"history":null,"created":null}`},
-		"an empty config":        {content: `{"config":{}}`},
-		"null and empty lists":   {content: `{"config":{"Env":null,"Entrypoint":null,"Cmd":null,"Labels":null,"ExposedPorts":null,"Volumes":null},"rootfs":{"type":"layers","diff_ids":null}}`},
-		"a value for a port":     {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
-		"Windows":                {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows", OSVersion: "10.0.20348.1"}},
-		"what Docker alone adds": {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
+		"an empty object":     {content: `{}`},
+		"null":                {content: `null`},
+		"no config":           {content: `{"architecture":"amd64","os":"linux"}`, want: ImageConfig{Architecture: "amd64", OS: "linux"}},
+		"a null config":       {content: `{"config":null,"rootfs":null,"history":null,"created":null}`},
+		"an empty config":     {content: `{"config":{}}`},
+		"null lists":          {content: `{"config":{"Env":null,"Entrypoint":null,"Cmd":null,"Labels":null,"ExposedPorts":null,"Volumes":null},"rootfs":{"type":"layers","diff_ids":null}}`},
+		"a null port":         {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
+		"Windows":             {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows", OSVersion: "10.0.20348.1"}},
+		"Docker's own fields": {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
 		"too few diff_ids": {
 			layers:  2,
 			content: `{"config":{"Labels":{"a":"b"}},"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
@@ -97,7 +97,7 @@ func TestParseConfig(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			image := layered(test.layers)
+			image := imageWithLayers(test.layers)
 			parsed, err := parseConfig([]byte(test.content))
 			if err != nil {
 				t.Fatal(err)
@@ -120,14 +120,14 @@ func TestParseConfig(t *testing.T) {
 func TestParseConfigErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ content, want string }{
-		"nothing":                  {``, "cannot be read"},
-		"not JSON":                 {`<html>`, "cannot be read"},
-		"truncated":                {`{"os":"lin`, "cannot be read"},
-		"a number for a string":    {`{"os":1}`, "cannot be read"},
-		"an invalid date":          {`{"created":"yesterday"}`, "cannot be read"},
-		"a long invalid date":      {`{"created":"` + strings.Repeat("x", 1<<20) + `"}`, "cannot be read"},
-		"not UTF-8":                {"{\"os\":\"\xff\"}", "not valid UTF-8"},
-		"a diff_id without digest": {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
+		"empty":                 {``, "cannot be read"},
+		"not JSON":              {`<html>`, "cannot be read"},
+		"truncated":             {`{"os":"lin`, "cannot be read"},
+		"a number for a string": {`{"os":1}`, "cannot be read"},
+		"an invalid date":       {`{"created":"yesterday"}`, "cannot be read"},
+		"a long invalid date":   {`{"created":"` + strings.Repeat("x", 1<<20) + `"}`, "cannot be read"},
+		"not UTF-8":             {"{\"os\":\"\xff\"}", "not valid UTF-8"},
+		"an invalid diff_id":    {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestParseConfigErrors(t *testing.T) {
 			_, err := parseConfig([]byte(test.content))
 			var broken *BrokenImageError
 			if !errors.As(err, &broken) || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 2*maxQuoted {
-				t.Errorf("got the error %v, want one with %q", err, test.want)
+				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
 		})
 	}
@@ -153,24 +153,24 @@ func FuzzParseConfig(f *testing.F) {
 			checkReadError(t, err)
 			return
 		}
-		config := newImageConfig(parsed, layered(int(layers)))
+		config := newImageConfig(parsed, imageWithLayers(int(layers)))
 		if len(config.Layers) != int(layers) || config.JSON != string(content) {
-			t.Errorf("%d layers, want %d, and the JSON %q", len(config.Layers), layers, config.JSON)
+			t.Errorf("got %d layers, want %d, and the JSON %q", len(config.Layers), layers, config.JSON)
 		}
 		for i, layer := range config.Layers {
 			if len(config.DiffIDs) != int(layers) {
 				if layer.DiffID != "" {
-					t.Errorf("paired layer %d with %q", i, layer.DiffID)
+					t.Errorf("layer %d has the diff_id %q, want none", i, layer.DiffID)
 				}
 			} else if err := layer.DiffID.Validate(); err != nil {
 				t.Errorf("accepted the diff_id %q: %v", layer.DiffID, err)
 			}
 		}
 		if !slices.IsSorted(config.ExposedPorts) || !slices.IsSorted(config.Volumes) {
-			t.Errorf("not sorted: %q, %q", config.ExposedPorts, config.Volumes)
+			t.Errorf("ports or volumes are not sorted: %q, %q", config.ExposedPorts, config.Volumes)
 		}
 		if _, ok := config.Env[""]; ok {
-			t.Error("a variable without a name")
+			t.Error("Env has a variable without a name")
 		}
 	})
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// putImage stores an image without layers, its config as it is written and its
-// descriptor with what change has. It returns the manifest's digest.
+// putImage stores an image without layers, and returns the digest of its manifest. The
+// fields of change replace those of the config's descriptor.
 func (r *imageRegistry) putImage(t *testing.T, tag string, config []byte, change map[string]any) digest.Digest {
 	t.Helper()
 	descriptor := map[string]any{
@@ -33,7 +33,7 @@ func (r *imageRegistry) putImage(t *testing.T, tag string, config []byte, change
 	return r.put(t, tag, types.OCIManifestSchema1, map[string]any{"schemaVersion": 2, "config": descriptor, "layers": []any{}})
 }
 
-func TestImageConfigOfAnArtifact(t *testing.T) {
+func TestImageConfigOfArtifact(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pushed           remote.Taggable
@@ -48,18 +48,18 @@ func TestImageConfigOfAnArtifact(t *testing.T) {
 			r := newImageRegistry(t)
 			r.push(t, "v1", test.pushed)
 			_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-			var other *ecrlayer.NotAnImageError
-			if !errors.As(err, &other) || other.MediaType != test.config || other.ArtifactType != test.artifact || !strings.Contains(err.Error(), test.config) {
-				t.Errorf("got the error %v", err)
+			var notAnImage *ecrlayer.NotAnImageError
+			if !errors.As(err, &notAnImage) || notAnImage.MediaType != test.config || notAnImage.ArtifactType != test.artifact || !strings.Contains(err.Error(), test.config) {
+				t.Errorf("got error %v, want a NotAnImageError", err)
 			}
 			if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage"}) {
-				t.Errorf("made the calls %q", made)
+				t.Errorf("calls = %q, want only BatchGetImage", made)
 			}
 		})
 	}
 }
 
-func TestImageConfigOfAnOldMediaType(t *testing.T) {
+func TestImageConfigOfLegacyMediaType(t *testing.T) {
 	t.Parallel()
 	for _, mediaType := range []string{"application/octet-stream", "application/json", "text/html", ""} {
 		r := newImageRegistry(t)
@@ -71,28 +71,28 @@ func TestImageConfigOfAnOldMediaType(t *testing.T) {
 	}
 }
 
-func TestImageConfigBounds(t *testing.T) {
+func TestImageConfigLimits(t *testing.T) {
 	t.Parallel()
 	small := []byte(`{"os":"linux"}`)
 	largest := append([]byte(`{"author":"`), bytes.Repeat([]byte("a"), ecrlayer.MaxConfigSize-len(`{"author":""}`))...)
 	largest = append(largest, `"}`...)
 	tests := map[string]struct {
-		config []byte
-		change map[string]any
-		served []byte // instead of the config
-		broken string // part of a BrokenImageError, else
-		faked  string // part of an InvalidResponseError
-		calls  int
+		config  []byte
+		change  map[string]any
+		served  []byte // instead of the config
+		broken  string // part of a BrokenImageError
+		invalid string // part of an InvalidResponseError
+		calls   int
 	}{
-		"the largest":                {config: largest, calls: 3},
+		"maximum size":               {config: largest, calls: 3},
 		"one byte more, as declared": {config: append(largest, ' '), broken: "a size of 8388609 bytes, and the maximum is 8388608", calls: 1},
 		"declared as huge":           {config: small, change: map[string]any{"size": int64(1) << 60}, broken: "the maximum is 8388608", calls: 1},
 		"declared as negative":       {config: small, change: map[string]any{"size": -1}, broken: "a size of -1 bytes", calls: 1},
 		"longer than declared":       {config: small, change: map[string]any{"size": len(small) - 1}, broken: "has 14 bytes, and 13 according to the manifest", calls: 3},
 		"shorter than declared":      {config: small, change: map[string]any{"size": len(small) + 1}, broken: "has 14 bytes, and 15 according to the manifest", calls: 3},
 		"not JSON":                   {config: []byte("<html>"), broken: "the config cannot be read", calls: 3},
-		"huge, declared small":       {config: append(largest, ' '), change: map[string]any{"size": 10}, faked: "more than 8388608 bytes, and 10 according", calls: 3},
-		"with other bytes":           {config: small, served: []byte(`{"os":"plan9"}`), faked: "the digest " + digest.FromString(`{"os":"plan9"}`).String(), calls: 3},
+		"huge, declared small":       {config: append(largest, ' '), change: map[string]any{"size": 10}, invalid: "more than 8388608 bytes, and 10 according", calls: 3},
+		"with different content":     {config: small, served: []byte(`{"os":"plan9"}`), invalid: "the digest " + digest.FromString(`{"os":"plan9"}`).String(), calls: 3},
 		"without a digest":           {config: small, change: map[string]any{"digest": ""}, broken: `names a config by "", which is not a digest`, calls: 1},
 	}
 	for name, test := range tests {
@@ -105,33 +105,33 @@ func TestImageConfigBounds(t *testing.T) {
 			}
 			_, err := r.client.ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 			if made := r.operations(); len(made) != test.calls {
-				t.Errorf("made the calls %q, want %d", made, test.calls)
+				t.Errorf("calls = %q, want %d", made, test.calls)
 			}
 			var (
-				broken *ecrlayer.BrokenImageError
-				faked  *ecrlayer.InvalidResponseError
+				broken  *ecrlayer.BrokenImageError
+				invalid *ecrlayer.InvalidResponseError
 			)
 			switch {
-			case test.broken == "" && test.faked == "":
+			case test.broken == "" && test.invalid == "":
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			case test.broken != "" && (!errors.As(err, &broken) || !strings.Contains(broken.Reason, test.broken)):
-				t.Errorf("got the error %v, want a BrokenImageError with %q", err, test.broken)
-			case test.faked != "" && (!errors.As(err, &faked) || !strings.Contains(faked.Reason, test.faked)):
-				t.Errorf("got the error %v, want an InvalidResponseError with %q", err, test.faked)
+				t.Errorf("got error %v, want a BrokenImageError with %q", err, test.broken)
+			case test.invalid != "" && (!errors.As(err, &invalid) || !strings.Contains(invalid.Reason, test.invalid)):
+				t.Errorf("got error %v, want an InvalidResponseError with %q", err, test.invalid)
 			}
 			var call *ecrlayer.CallError
 			if test.calls == 3 && (!errors.As(err, &call) || call.Operation != ecrlayer.OperationDownload || call.Attempts != 1) {
-				t.Errorf("the error is not that of the download: %v", err)
+				t.Errorf("got error %v, want a CallError of the download", err)
 			}
 		})
 	}
 }
 
-// checkNoURL fails if the text of err, or of any error that it wraps, holds a
-// part of a pre-signed URL beyond its host.
+// checkNoURL fails if err, or any error that it wraps, contains more of a pre-signed URL
+// than its host.
 func checkNoURL(t *testing.T, err error) {
 	t.Helper()
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
@@ -139,7 +139,7 @@ func checkNoURL(t *testing.T, err error) {
 			t.Errorf("%T contains the URL: %s", err, text)
 		}
 	}
-	switch wrapped := err.(type) { //nolint:errorlint // every error of the chain is looked at
+	switch wrapped := err.(type) { //nolint:errorlint // inspects every error of the chain
 	case interface{ Unwrap() error }:
 		if inner := wrapped.Unwrap(); inner != nil {
 			checkNoURL(t, inner)

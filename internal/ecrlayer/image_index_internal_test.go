@@ -18,9 +18,8 @@ import (
 
 type entries = []ocispec.Descriptor
 
-// child returns a descriptor of an index: its digest is that of its name, and
-// its platform that of p, none if p is empty. It takes the platform as it is
-// written, which ParsePlatform would not.
+// child returns an index entry with the digest of name and the platform p, or no platform
+// if p is empty. It does not normalize p as ParsePlatform does.
 func child(name, p string, change ...func(*ocispec.Descriptor)) ocispec.Descriptor {
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString(name), Size: 1}
 	if p != "" {
@@ -70,7 +69,7 @@ func TestChoose(t *testing.T) {
 		child("2025", "windows/amd64", version("10.0.26100.1")),
 		child("2022", "windows/amd64", version("10.0.20348.1")),
 	}
-	words := entries{
+	freeForm := entries{
 		child("arm64", "linux/arm64", version("Ubuntu 22.04.1")),
 		child("amd64", "linux/amd64"),
 	}
@@ -84,71 +83,71 @@ func TestChoose(t *testing.T) {
 	tests := map[string]struct {
 		index    []ocispec.Descriptor
 		platform string
-		// name is that of the child wanted, else reason is a part of the error.
+		// name is that of the expected child. Otherwise, reason is part of the error.
 		name      string
 		reason    string
 		available []string
 		ambiguous bool
 	}{
-		"the requested one":                            {index: multi, platform: "linux/amd64", name: "amd64"},
-		"linux/arm64 finds arm64/v8":                   {index: multi, platform: "linux/arm64", name: "arm64"},
-		"arm64/v8 finds arm64":                         {index: entries{child("a", "linux/amd64"), child("b", "linux/arm64")}, platform: "linux/arm64/v8", name: "b"},
-		"linux/arm means v7":                           {index: multi, platform: "linux/arm", name: "armv7"},
-		"arm/v6 is not given v7":                       {index: multi, platform: "linux/arm/v6", name: "armv6"},
-		"arm/v7 takes v6, the best there is":           {index: entries{child("v5", "linux/arm/v5"), child("v6", "linux/arm/v6")}, platform: "linux/arm/v7", name: "v6"},
-		"arm/v5 is not given v6":                       {index: entries{child("v6", "linux/arm/v6"), child("v7", "linux/arm/v7")}, platform: "linux/arm/v5", reason: "not for platform linux/arm/v5", available: list("linux/arm/v6", "linux/arm/v7")},
-		"amd64/v3 takes amd64":                         {index: multi, platform: "linux/amd64/v3", name: "amd64"},
-		"amd64/v3 takes v2 before v1":                  {index: entries{child("v1", "linux/amd64"), child("v2", "linux/amd64/v2"), child("v4", "linux/amd64/v4")}, platform: "linux/amd64/v3", name: "v2"},
-		"an alias":                                     {index: multi, platform: "linux/x86_64", name: "amd64"},
-		"amd64 is not given 386":                       {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/amd64", reason: "not for platform linux/amd64", available: list("linux/386", "linux/arm/v7")},
-		"arm64 is not given arm":                       {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/arm64", reason: "not for platform linux/arm64", available: list("linux/386", "linux/arm/v7")},
-		"a missing platform":                           {index: multi, platform: "linux/s390x", reason: "not for platform linux/s390x", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
-		"an attestation is no platform":                {index: multi, platform: "unknown/unknown", reason: "not for platform unknown/unknown", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
-		"none requested, several there":                {index: multi, reason: "none was requested", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
-		"none requested, one there":                    {index: multi[:1], name: "amd64"},
-		"none requested, one and its attestation":      {index: entries{multi[0], multi[5]}, name: "amd64"},
-		"an attestation that has a platform":           {index: entries{child("attestation", "linux/amd64", attestation), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
-		"an attestation without a platform":            {index: entries{child("attestation", "", attestation), child("image", "linux/amd64")}, name: "image"},
-		"a SOCI index without a platform":              {index: entries{child("image", "linux/amd64"), child("soci", "", artifact("application/vnd.amazon.soci.index.v1+json"))}, name: "image"},
-		"a SOCI index that has a platform":             {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json")), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
-		"SOCI indexes alone":                           {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json"))}, reason: "names no image"},
-		"a signature that has a platform":              {index: entries{child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("image", "linux/amd64")}, name: "image"},
-		"artifacts alone have platforms":               {index: entries{child("a", "linux/amd64", artifact("application/vnd.opentofu.provider-target")), child("b", "linux/arm64", artifact("application/vnd.opentofu.provider-target"))}, platform: "linux/arm64", name: "b"},
-		"images whose artifact type is their config's": {index: entries{child("a", "linux/amd64", artifact(ocispec.MediaTypeImageConfig)), child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("b", "linux/arm64", artifact(mediaTypeDockerConfig))}, platform: "linux/arm64", name: "b"},
-		"an artifact alone":                            {index: entries{child("chart", "", artifact("application/vnd.cncf.helm.config.v1+json"))}, name: "chart"},
-		"no platform where others have one":            {index: entries{child("other", ""), child("image", "linux/amd64")}, name: "image"},
-		"the only one, without a platform":             {index: entries{child("image", "")}, name: "image"},
-		"the only one, with an empty platform":         {index: entries{child("image", "/")}, platform: "linux/amd64", name: "image"},
-		"several without a platform":                   {index: entries{child("a", ""), child("b", "")}, reason: "names 2 manifests without a platform"},
-		"a manifest of an unknown media type":          {index: entries{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
-		"an empty index":                               {index: nil, reason: "names no image"},
-		"the same platform twice is its first":         {index: entries{child("gzip", "linux/amd64"), child("zstd", "linux/amd64")}, name: "gzip"},
-		"the same platform twice, requested":           {index: entries{child("gzip", "linux/arm64"), child("zstd", "linux/arm64/v8")}, platform: "linux/arm64", name: "gzip"},
-		"a platform that cannot be requested":          {index: entries{child("odd", "lin ux/amd64"), child("image", "linux/amd64")}, name: "image"},
-		"versions of Windows":                          {index: windows, platform: "windows/amd64", ambiguous: true, reason: "several versions of the operating system", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
-		"versions of Windows, none requested":          {index: windows, reason: "none was requested", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
-		"a version of Windows":                         {index: windows, platform: "windows(10.0.20348)/amd64", name: "2022"},
-		"a whole version of Windows":                   {index: windows, platform: "windows(10.0.20348.1)/amd64", name: "2022"},
-		"a version with the same beginning":            {index: windows, platform: "windows(10.0.2034)/amd64", reason: "not for platform windows(10.0.2034)/amd64", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
-		"one version of Windows":                       {index: windows[:1], platform: "windows/amd64", name: "2025"},
-		"an index alone":                               {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex))}, reason: "names another index"},
-		"an index for the platform":                    {index: entries{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, platform: "linux/amd64", reason: "names another index"},
-		"an index beside the requested platform":       {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
-		"an index beside another platform":             {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/arm64", reason: "names another index", available: list("linux/amd64")},
-		"an index beside the only platform":            {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index", available: list("linux/amd64")},
+		"the requested platform":                                 {index: multi, platform: "linux/amd64", name: "amd64"},
+		"linux/arm64 matches arm64/v8":                           {index: multi, platform: "linux/arm64", name: "arm64"},
+		"arm64/v8 matches arm64":                                 {index: entries{child("a", "linux/amd64"), child("b", "linux/arm64")}, platform: "linux/arm64/v8", name: "b"},
+		"linux/arm means v7":                                     {index: multi, platform: "linux/arm", name: "armv7"},
+		"arm/v6 does not match v7":                               {index: multi, platform: "linux/arm/v6", name: "armv6"},
+		"arm/v7 matches v6, the best available":                  {index: entries{child("v5", "linux/arm/v5"), child("v6", "linux/arm/v6")}, platform: "linux/arm/v7", name: "v6"},
+		"arm/v5 does not match v6":                               {index: entries{child("v6", "linux/arm/v6"), child("v7", "linux/arm/v7")}, platform: "linux/arm/v5", reason: "not for platform linux/arm/v5", available: list("linux/arm/v6", "linux/arm/v7")},
+		"amd64/v3 matches amd64":                                 {index: multi, platform: "linux/amd64/v3", name: "amd64"},
+		"amd64/v3 prefers v2 to v1":                              {index: entries{child("v1", "linux/amd64"), child("v2", "linux/amd64/v2"), child("v4", "linux/amd64/v4")}, platform: "linux/amd64/v3", name: "v2"},
+		"an alias":                                               {index: multi, platform: "linux/x86_64", name: "amd64"},
+		"amd64 does not match 386":                               {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/amd64", reason: "not for platform linux/amd64", available: list("linux/386", "linux/arm/v7")},
+		"arm64 does not match arm":                               {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/arm64", reason: "not for platform linux/arm64", available: list("linux/386", "linux/arm/v7")},
+		"a missing platform":                                     {index: multi, platform: "linux/s390x", reason: "not for platform linux/s390x", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"an attestation is not a platform":                       {index: multi, platform: "unknown/unknown", reason: "not for platform unknown/unknown", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"none requested, several available":                      {index: multi, reason: "none was requested", available: list("linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/386")},
+		"none requested, one available":                          {index: multi[:1], name: "amd64"},
+		"none requested, one and its attestation":                {index: entries{multi[0], multi[5]}, name: "amd64"},
+		"an attestation that has a platform":                     {index: entries{child("attestation", "linux/amd64", attestation), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"an attestation without a platform":                      {index: entries{child("attestation", "", attestation), child("image", "linux/amd64")}, name: "image"},
+		"a SOCI index without a platform":                        {index: entries{child("image", "linux/amd64"), child("soci", "", artifact("application/vnd.amazon.soci.index.v1+json"))}, name: "image"},
+		"a SOCI index that has a platform":                       {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json")), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"only a SOCI index":                                      {index: entries{child("soci", "linux/amd64", artifact("application/vnd.amazon.soci.index.v2+json"))}, reason: "names no image"},
+		"a signature that has a platform":                        {index: entries{child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("image", "linux/amd64")}, name: "image"},
+		"only artifacts":                                         {index: entries{child("a", "linux/amd64", artifact("application/vnd.opentofu.provider-target")), child("b", "linux/arm64", artifact("application/vnd.opentofu.provider-target"))}, platform: "linux/arm64", name: "b"},
+		"images with their config's media type as artifact type": {index: entries{child("a", "linux/amd64", artifact(ocispec.MediaTypeImageConfig)), child("signature", "linux/amd64", artifact("application/vnd.example.signature")), child("b", "linux/arm64", artifact(mediaTypeDockerConfig))}, platform: "linux/arm64", name: "b"},
+		"only an artifact":                                       {index: entries{child("chart", "", artifact("application/vnd.cncf.helm.config.v1+json"))}, name: "chart"},
+		"no platform, but another entry has one":                 {index: entries{child("other", ""), child("image", "linux/amd64")}, name: "image"},
+		"a single entry without a platform":                      {index: entries{child("image", "")}, name: "image"},
+		"a single entry with an empty platform":                  {index: entries{child("image", "/")}, platform: "linux/amd64", name: "image"},
+		"several without a platform":                             {index: entries{child("a", ""), child("b", "")}, reason: "names 2 manifests without a platform"},
+		"a manifest of an unknown media type":                    {index: entries{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
+		"an empty index":                                         {index: nil, reason: "names no image"},
+		"the same platform twice selects the first":              {index: entries{child("gzip", "linux/amd64"), child("zstd", "linux/amd64")}, name: "gzip"},
+		"the same platform twice, requested":                     {index: entries{child("gzip", "linux/arm64"), child("zstd", "linux/arm64/v8")}, platform: "linux/arm64", name: "gzip"},
+		"a platform that cannot be requested":                    {index: entries{child("odd", "lin ux/amd64"), child("image", "linux/amd64")}, name: "image"},
+		"several versions of Windows":                            {index: windows, platform: "windows/amd64", ambiguous: true, reason: "several versions of the operating system", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"several versions of Windows, none requested":            {index: windows, reason: "none was requested", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"a version of Windows":                                   {index: windows, platform: "windows(10.0.20348)/amd64", name: "2022"},
+		"a full version of Windows":                              {index: windows, platform: "windows(10.0.20348.1)/amd64", name: "2022"},
+		"a version with the same prefix":                         {index: windows, platform: "windows(10.0.2034)/amd64", reason: "not for platform windows(10.0.2034)/amd64", available: list("windows(10.0.26100.1)/amd64", "windows(10.0.20348.1)/amd64")},
+		"one version of Windows":                                 {index: windows[:1], platform: "windows/amd64", name: "2025"},
+		"only a nested index":                                    {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex))}, reason: "names another index"},
+		"a nested index for the platform":                        {index: entries{child("index", "linux/amd64", mediaType(mediaTypeDockerManifestList))}, platform: "linux/amd64", reason: "names another index"},
+		"a nested index next to the requested platform":          {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
+		"a nested index next to another platform":                {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, platform: "linux/arm64", reason: "names another index", available: list("linux/amd64")},
+		"a nested index next to the only platform":               {index: entries{child("index", "", mediaType(ocispec.MediaTypeImageIndex)), child("image", "linux/amd64")}, reason: "names another index", available: list("linux/amd64")},
 
-		"versions in words, none requested":          {index: words, reason: "none was requested", available: list("linux/arm64", "linux/amd64")},
-		"a version in words":                         {index: words, platform: "linux/arm64", name: "arm64"},
-		"a version in words, requested":              {index: words, platform: "linux(Ubuntu 22.04.1)/arm64", name: "arm64"},
-		"another version in words":                   {index: words, platform: "linux(Ubuntu 20.04)/arm64", reason: "not for platform linux(Ubuntu 20.04)/arm64", available: list("linux/arm64", "linux/amd64")},
-		"only a version in words":                    {index: words[:1], name: "arm64"},
-		"several versions in words":                  {index: macOS, platform: "darwin/arm64", ambiguous: true, reason: "several versions", available: list("darwin(macOS 14.4 (a/b))/arm64", "darwin(macOS 15)/arm64")},
-		"one of several versions in words":           {index: macOS, platform: "darwin(macOS 14.4 (a/b))/arm64", name: "14"},
+		"a free-form version, none requested":        {index: freeForm, reason: "none was requested", available: list("linux/arm64", "linux/amd64")},
+		"a free-form version":                        {index: freeForm, platform: "linux/arm64", name: "arm64"},
+		"a free-form version, requested":             {index: freeForm, platform: "linux(Ubuntu 22.04.1)/arm64", name: "arm64"},
+		"another free-form version":                  {index: freeForm, platform: "linux(Ubuntu 20.04)/arm64", reason: "not for platform linux(Ubuntu 20.04)/arm64", available: list("linux/arm64", "linux/amd64")},
+		"only a free-form version":                   {index: freeForm[:1], name: "arm64"},
+		"several free-form versions":                 {index: macOS, platform: "darwin/arm64", ambiguous: true, reason: "several versions", available: list("darwin(macOS 14.4 (a/b))/arm64", "darwin(macOS 15)/arm64")},
+		"one of several free-form versions":          {index: macOS, platform: "darwin(macOS 14.4 (a/b))/arm64", name: "14"},
 		"with and without a version":                 {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64/v8")}, platform: "linux/arm64", name: "any"},
 		"with and without a version, none requested": {index: entries{child("old", "linux/arm64", version("Ubuntu 20")), child("any", "linux/arm64")}, reason: "none was requested", available: list("linux(Ubuntu 20)/arm64", "linux/arm64")},
 		"a version and a longer one":                 {index: entries{child("long", "windows/amd64", version("10.0.1")), child("short", "windows/amd64", version("10.0"))}, platform: "windows(10.0)/amd64", name: "short"},
 		"a SOCI index by its annotation":             {index: entries{child("soci", "linux/amd64", soci), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
-		"such a SOCI index alone":                    {index: entries{child("soci", "linux/amd64", soci)}, reason: "names no image"},
+		"only a SOCI index by its annotation":        {index: entries{child("soci", "linux/amd64", soci)}, reason: "names no image"},
 		"an image that names its SOCI index":         {index: entries{child("image", "linux/amd64", annotated("com.amazon.soci.index-digest", digest.FromString("soci").String()))}, name: "image"},
 	}
 	for name, test := range tests {
@@ -165,22 +164,22 @@ func TestChoose(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got.Digest != digest.FromString(test.name) {
-					t.Errorf("chose %v", got)
+					t.Errorf("chose %v, want %s", got, test.name)
 				}
 				return
 			}
-			choice, ok := errors.AsType[*PlatformError](err)
-			if !ok || !strings.Contains(choice.Reason, test.reason) {
-				t.Fatalf("got %v and the error %v, want one with %q", got, err, test.reason)
+			platformError, ok := errors.AsType[*PlatformError](err)
+			if !ok || !strings.Contains(platformError.Reason, test.reason) {
+				t.Fatalf("got %v and error %v, want an error with %q", got, err, test.reason)
 			}
-			if choice.Requested != test.platform || choice.Ambiguous != test.ambiguous || !slices.Equal(choice.Available, test.available) || !reflect.DeepEqual(choice.Entries, m.entries()) {
-				t.Errorf("got %+v", choice)
+			if platformError.Requested != test.platform || platformError.Ambiguous != test.ambiguous || !slices.Equal(platformError.Available, test.available) || !reflect.DeepEqual(platformError.Entries, m.entries()) {
+				t.Errorf("error = %+v", platformError)
 			}
 		})
 	}
 }
 
-func TestPlatformErrorListsTheChoices(t *testing.T) {
+func TestPlatformErrorListsChoices(t *testing.T) {
 	t.Parallel()
 	var many, odd entries
 	for n := range 20_000 {
@@ -207,14 +206,14 @@ func TestPlatformErrorListsTheChoices(t *testing.T) {
 				entry("none", "no media type, no artifact type"),
 			},
 		},
-		"no entries":                  {nil, "", []string{"the index names no image"}},
-		"20,000 versions":             {many, "linux/amd64", []string{"several versions", "linux(version 0)/amd64, linux(version 1)/amd64", "and 19990 more"}},
-		"20,000 platforms":            {many, "", []string{"none was requested", "linux(version 9)/amd64, and 19990 more"}},
-		"20,000 artifacts":            {odd, "linux/amd64", []string{"20000 manifests without a platform", entry("0", ocispec.MediaTypeImageManifest+", application/vnd.example.0"), "and 19990 more"}},
-		"a version of a megabyte":     {entries{child("a", "linux/amd64", version(long)), child("b", "linux/arm64")}, "linux/s390x", []string{"linux/amd64, linux/arm64"}},
-		"two versions of a megabyte":  {entries{child("a", "linux/amd64", version(long)), child("b", "linux/amd64", version("y"))}, "", []string{"xxx…, linux(y)/amd64"}},
-		"a media type of a megabyte":  {entries{child("a", "", mediaType(long))}, "", []string{"xxx…, no artifact type"}},
-		"the reason names the choice": {entries{child("a", ""), child("b", "")}, "", []string{"2 manifests without a platform", entry("a", ocispec.MediaTypeImageManifest+", no artifact type")}},
+		"no entries":                 {nil, "", []string{"the index names no image"}},
+		"20,000 versions":            {many, "linux/amd64", []string{"several versions", "linux(version 0)/amd64, linux(version 1)/amd64", "and 19990 more"}},
+		"20,000 platforms":           {many, "", []string{"none was requested", "linux(version 9)/amd64, and 19990 more"}},
+		"20,000 artifacts":           {odd, "linux/amd64", []string{"20000 manifests without a platform", entry("0", ocispec.MediaTypeImageManifest+", application/vnd.example.0"), "and 19990 more"}},
+		"a version of a megabyte":    {entries{child("a", "linux/amd64", version(long)), child("b", "linux/arm64")}, "linux/s390x", []string{"linux/amd64, linux/arm64"}},
+		"two versions of a megabyte": {entries{child("a", "linux/amd64", version(long)), child("b", "linux/amd64", version("y"))}, "", []string{"xxx…, linux(y)/amd64"}},
+		"a media type of a megabyte": {entries{child("a", "", mediaType(long))}, "", []string{"xxx…, no artifact type"}},
+		"entries without a platform": {entries{child("a", ""), child("b", "")}, "", []string{"2 manifests without a platform", entry("a", ocispec.MediaTypeImageManifest+", no artifact type")}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -225,20 +224,20 @@ func TestPlatformErrorListsTheChoices(t *testing.T) {
 			}
 			_, err = (&manifest{MediaType: ocispec.MediaTypeImageIndex, Manifests: test.index}).choose(requested)
 			if err == nil || len(err.Error()) > 4000 {
-				t.Fatalf("got the error %.200v", err)
+				t.Fatalf("got error %.200v, want at most 4000 bytes", err)
 			}
 			text := err.Error()
 			for _, part := range test.want {
 				var ok bool
 				if _, text, ok = strings.Cut(text, part); !ok {
-					t.Errorf("got the error %q, want one with %q", err, part)
+					t.Errorf("got error %q, want one with %q", err, part)
 				}
 			}
 		})
 	}
 }
 
-// The time per entry must stay the same as an index grows.
+// The time per entry must not grow with the index.
 func BenchmarkChoose(b *testing.B) {
 	requested, err := newMatcher("linux/amd64")
 	if err != nil {

@@ -42,8 +42,7 @@ const (
 
 var inTestRepository = ecrlayer.Repository{Name: testRepository}
 
-// imageRegistry is a local ECR, a client of it, and the calls that the client
-// reported.
+// imageRegistry is a local ECR, a client, and the calls that the client reported.
 type imageRegistry struct {
 	*ecrtest.Endpoint
 	host   string
@@ -82,7 +81,7 @@ func newImageRegistry(t *testing.T) *imageRegistry {
 	return r
 }
 
-// push pushes an image or an index, and returns its name to pull it by.
+// push pushes an image or an index, and returns a reference to it.
 func (r *imageRegistry) push(t *testing.T, tag string, what remote.Taggable) name.Reference {
 	t.Helper()
 	ref, err := name.NewTag(r.Reference(r.host, testAccount, testRegion, testRepository) + ":" + tag)
@@ -103,7 +102,7 @@ func (r *imageRegistry) push(t *testing.T, tag string, what remote.Taggable) nam
 	return ref
 }
 
-// put stores a document as a manifest of any kind.
+// put stores a document as a manifest of any media type, and returns its digest.
 func (r *imageRegistry) put(t *testing.T, tag string, mediaType types.MediaType, document any) digest.Digest {
 	t.Helper()
 	raw, err := json.Marshal(document)
@@ -113,7 +112,7 @@ func (r *imageRegistry) put(t *testing.T, tag string, mediaType types.MediaType,
 	return r.PutManifest(testAccount, testRegion, testRepository, tag, string(mediaType), raw)
 }
 
-// operations returns the calls made so far, in order.
+// operations returns the operations of the calls so far, in order.
 func (r *imageRegistry) operations() []string {
 	var operations []string
 	for _, call := range r.Calls() {
@@ -122,8 +121,7 @@ func (r *imageRegistry) operations() []string {
 	return operations
 }
 
-// must returns a value that is there, as everything of go-containerregistry's is
-// that the tests build.
+// must returns value, and panics if there is an error, which no test expects.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -131,7 +129,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// build returns an image of random layers for a platform.
+// build returns a Docker image with random layers for a platform.
 func build(t *testing.T, layers int64, platform string) v1.Image {
 	t.Helper()
 	img := must(random.Image(64, layers))
@@ -167,22 +165,22 @@ func platformOf(platform string) *v1.Platform {
 	return p
 }
 
-// attestationOf returns what BuildKit adds to an index for an image.
+// attestationOf returns an attestation of an image as BuildKit adds it to an index.
 func attestationOf(t *testing.T, img v1.Image) mutate.IndexAddendum {
 	t.Helper()
 	statement := static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json")
 	attestation := must(mutate.Append(oci(empty.Image), mutate.Addendum{Layer: statement, Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}}))
-	about := must(img.Digest())
+	subject := must(img.Digest())
 	return mutate.IndexAddendum{Add: attestation, Descriptor: v1.Descriptor{
 		Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
 		Annotations: map[string]string{
 			"vnd.docker.reference.type":   "attestation-manifest",
-			"vnd.docker.reference.digest": about.String(),
+			"vnd.docker.reference.digest": subject.String(),
 		},
 	}}
 }
 
-// multiArch returns an index as BuildKit makes it.
+// multiArch returns an index for three platforms as BuildKit creates it.
 func multiArch(t *testing.T) v1.ImageIndex {
 	t.Helper()
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
@@ -194,7 +192,7 @@ func multiArch(t *testing.T) v1.ImageIndex {
 	return index
 }
 
-// chart returns an artifact like a Helm chart, its files titled.
+// chart returns a Helm chart whose layers have titles.
 func chart(t *testing.T) v1.Image {
 	t.Helper()
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
@@ -210,7 +208,7 @@ func chart(t *testing.T) v1.Image {
 	return mutate.Annotations(img, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
 }
 
-// descriptorOf returns go-containerregistry's descriptor as the client's.
+// descriptorOf converts a descriptor of go-containerregistry.
 func descriptorOf(d v1.Descriptor) ecrlayer.Descriptor {
 	return ecrlayer.Descriptor{Digest: digest.Digest(d.Digest.String()), MediaType: string(d.MediaType), Size: d.Size, URLs: d.URLs, Annotations: d.Annotations}
 }
@@ -220,9 +218,9 @@ func digestOf(what interface{ Digest() (v1.Hash, error) }) digest.Digest {
 	return digest.Digest(must(what.Digest()).String())
 }
 
-// Every field of an image and its config must be what go-containerregistry sees,
-// at the cost of no more calls than needed.
-func TestImageAndConfigAreWhatGoContainerregistrySees(t *testing.T) {
+// Every field of an image and its config must match go-containerregistry's, with no more
+// calls than necessary.
+func TestImageAndConfigMatchGoContainerregistry(t *testing.T) {
 	t.Parallel()
 	twice := must(random.Layer(64, types.DockerLayer))
 	list := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.DockerManifestList),
@@ -248,7 +246,7 @@ func TestImageAndConfigAreWhatGoContainerregistrySees(t *testing.T) {
 		"an OCI index, amd64":           {pushed: index, platform: "linux/amd64", platforms: all, layers: 2},
 		"an OCI index, arm64":           {pushed: index, platform: "linux/arm64/v8", platforms: all, layers: 2},
 		"an OCI index, arm":             {pushed: index, platform: "linux/arm/v7", platforms: all, layers: 2},
-		"a Docker list, windows":        {pushed: list, platform: "windows/amd64", platforms: []string{"linux/amd64", "windows/amd64"}, layers: 3},
+		"a Docker list, Windows":        {pushed: list, platform: "windows/amd64", platforms: []string{"linux/amd64", "windows/amd64"}, layers: 3},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +262,7 @@ func TestImageAndConfigAreWhatGoContainerregistrySees(t *testing.T) {
 				calls, options = append(calls, "BatchGetImage"), append(options, remote.WithPlatform(*platformOf(test.platform)))
 			}
 			if made := r.operations(); !slices.Equal(made, calls) {
-				t.Errorf("made the calls %q, want %q", made, calls)
+				t.Errorf("calls = %q, want %q", made, calls)
 			}
 
 			img, imageDigest := must(remote.Image(ref, options...)), digest.Digest(must(remote.Head(ref, options[:1]...)).Digest.String())
@@ -303,7 +301,7 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 		t.Fatal(err)
 	}
 	if made, want := r.operations()[len(before):], slices.Concat(before, []string{"GetDownloadUrlForLayer", "GetObject"}); !slices.Equal(made, want) {
-		t.Errorf("made the calls %q, want %q", made, want)
+		t.Errorf("calls = %q, want %q", made, want)
 	}
 	config := must(img.ConfigFile())
 	want := &ecrlayer.ImageConfig{
@@ -341,12 +339,12 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 	}
 	for name := range r.CallsTo("s3", "GetObject")[0].Header {
 		if name == "Authorization" || strings.HasPrefix(name, "X-Amz-") {
-			t.Errorf("the download has the header %s", name)
+			t.Errorf("download has the header %s", name)
 		}
 	}
 	last := r.observed[len(r.observed)-1]
 	if last.Operation != ecrlayer.OperationDownload || last.Attempts != 1 || last.StatusCode != http.StatusOK || last.RequestID == "" || last.Endpoint != "http://"+r.host {
-		t.Errorf("the observer got %+v", last)
+		t.Errorf("observed call = %+v", last)
 	}
 }
 
@@ -360,47 +358,47 @@ func TestImagePlatform(t *testing.T) {
 	r.push(t, "single", single)
 	r.push(t, "plain", plain)
 	r.push(t, "chart", chart(t))
-	r.putImage(t, "silent", []byte(`{}`), nil)
+	r.putImage(t, "unknown", []byte(`{}`), nil)
 	r.putImage(t, "ubuntu", []byte(`{"os":"linux","architecture":"arm64","os.version":"Ubuntu 22.04.1"}`), nil)
-	r.putImage(t, "old", []byte(`{"os":"linux","architecture":"arm64"}`), map[string]any{"mediaType": "application/octet-stream"})
+	r.putImage(t, "legacy", []byte(`{"os":"linux","architecture":"arm64"}`), map[string]any{"mediaType": "application/octet-stream"})
 	manifests := must(index.IndexManifest())
 	singleDigest := digest.Digest(must(single.Digest()).String())
 
 	var (
-		all      = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
-		verified = []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}
-		choice   *ecrlayer.PlatformError
-		artifact *ecrlayer.NotAnImageError
+		all           = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
+		verified      = []string{"BatchGetImage", "GetDownloadUrlForLayer", "GetObject"}
+		platformError *ecrlayer.PlatformError
+		artifact      *ecrlayer.NotAnImageError
 	)
 	tests := map[string]struct {
 		tag, platform string
-		want          digest.Digest // empty: any
+		want          digest.Digest // empty means any
 		failure       any           // a pointer to the type of the error
 		reason        string
 		available     []string
 		calls         []string
 	}{
-		"linux/arm64 finds arm64/v8":                {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), calls: []string{"BatchGetImage", "BatchGetImage"}},
-		"none of several":                           {tag: "index", failure: &choice, reason: "none was requested", available: all, calls: verified[:1]},
-		"a missing platform":                        {tag: "index", platform: "linux/s390x", failure: &choice, reason: "not for platform", available: all, calls: verified[:1]},
-		"none, no index":                            {tag: "single", want: singleDigest, calls: verified[:1]},
-		"the config's, no index":                    {tag: "single", platform: "linux/arm64", want: singleDigest, calls: verified},
-		"the config's with its variant, no index":   {tag: "single", platform: "linux/arm64/v8", want: singleDigest, calls: verified},
-		"another, no index":                         {tag: "single", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: verified},
-		"none, an index without a platform":         {tag: "plain", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
-		"the config's, an index without a platform": {tag: "plain", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
-		"another, an index without a platform":      {tag: "plain", platform: "linux/amd64", failure: &choice, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
-		"a config that does not say":                {tag: "silent", platform: "linux/amd64", failure: &choice, reason: "neither an index nor the config", calls: verified},
-		"a config with a version in words":          {tag: "ubuntu", platform: "linux/arm64", calls: verified},
-		"a config of an old tool":                   {tag: "old", platform: "linux/arm64", calls: verified},
-		"an artifact":                               {tag: "chart", platform: "linux/amd64", failure: &artifact, reason: "helm.config", calls: verified[:1]},
-		"an architecture alone":                     {tag: "single", platform: "amd64", failure: new(error), reason: "must have the form os/arch"},
+		"linux/arm64 matches arm64/v8":                       {tag: "index", platform: "linux/arm64", want: digest.Digest(manifests.Manifests[2].Digest.String()), calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"none requested, several available":                  {tag: "index", failure: &platformError, reason: "none was requested", available: all, calls: verified[:1]},
+		"a missing platform":                                 {tag: "index", platform: "linux/s390x", failure: &platformError, reason: "not for platform", available: all, calls: verified[:1]},
+		"none requested, no index":                           {tag: "single", want: singleDigest, calls: verified[:1]},
+		"the config's platform, no index":                    {tag: "single", platform: "linux/arm64", want: singleDigest, calls: verified},
+		"the config's platform with its variant, no index":   {tag: "single", platform: "linux/arm64/v8", want: singleDigest, calls: verified},
+		"another platform, no index":                         {tag: "single", platform: "linux/amd64", failure: &platformError, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: verified},
+		"none requested, an index without a platform":        {tag: "plain", want: singleDigest, calls: []string{"BatchGetImage", "BatchGetImage"}},
+		"the config's platform, an index without a platform": {tag: "plain", platform: "linux/arm64", want: singleDigest, calls: append([]string{"BatchGetImage"}, verified...)},
+		"another platform, an index without a platform":      {tag: "plain", platform: "linux/amd64", failure: &platformError, reason: "not for platform linux/amd64", available: []string{"linux/arm64/v8"}, calls: append([]string{"BatchGetImage"}, verified...)},
+		"a config without a platform":                        {tag: "unknown", platform: "linux/amd64", failure: &platformError, reason: "neither an index nor the config", calls: verified},
+		"a config with a free-form version":                  {tag: "ubuntu", platform: "linux/arm64", calls: verified},
+		"a config with a legacy media type":                  {tag: "legacy", platform: "linux/arm64", calls: verified},
+		"an artifact":                                        {tag: "chart", platform: "linux/amd64", failure: &artifact, reason: "helm.config", calls: verified[:1]},
+		"an architecture without an operating system":        {tag: "single", platform: "amd64", failure: new(error), reason: "must have the form os/arch"},
 	}
 	for name, test := range tests {
 		r.Reset()
 		got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: test.tag}, test.platform)
 		if made := r.operations(); !slices.Equal(made, test.calls) {
-			t.Errorf("%s: made the calls %q, want %q", name, made, test.calls)
+			t.Errorf("%s: calls = %q, want %q", name, made, test.calls)
 		}
 		switch {
 		case test.failure == nil:
@@ -408,9 +406,9 @@ func TestImagePlatform(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", name, got, err)
 			}
 		case got != nil || !errors.As(err, test.failure) || !strings.Contains(err.Error(), test.reason):
-			t.Errorf("%s: got %+v and the error %v, want one with %q", name, got, err, test.reason)
-		case test.failure == &choice && (choice.Requested != test.platform || !slices.Equal(choice.Available, test.available)):
-			t.Errorf("%s: the error is %+v", name, choice)
+			t.Errorf("%s: got %+v and error %v, want an error with %q", name, got, err, test.reason)
+		case test.failure == &platformError && (platformError.Requested != test.platform || !slices.Equal(platformError.Available, test.available)):
+			t.Errorf("%s: error = %+v", name, platformError)
 		}
 	}
 }
@@ -434,7 +432,7 @@ func TestLayerDigests(t *testing.T) {
 	}
 }
 
-func TestImageOfAnIndexThatIsListedAsAManifest(t *testing.T) {
+func TestImageOfIndexListedAsManifest(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
 	inner := r.put(t, "", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{}})
@@ -444,12 +442,11 @@ func TestImageOfAnIndexThatIsListedAsAManifest(t *testing.T) {
 	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
 	var unsupported *ecrlayer.UnsupportedManifestError
 	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "names another index, which must be requested by its digest, "+inner.String()) {
-		t.Errorf("got the error %v", err)
+		t.Errorf("got error %v, want an UnsupportedManifestError with the digest", err)
 	}
 }
 
-// respondWithImages has ECR respond to BatchGetImage with images and failures that
-// are not its own.
+// respondWithImages makes ECR return this response to BatchGetImage.
 func (r *imageRegistry) respondWithImages(t *testing.T, response any) {
 	t.Helper()
 	body, err := json.Marshal(response)
@@ -459,11 +456,11 @@ func (r *imageRegistry) respondWithImages(t *testing.T, response any) {
 	r.Inject(ecrtest.Fault{Service: "ecr", Operation: "BatchGetImage", Body: body, ContentType: "application/x-amz-json-1.1"})
 }
 
-func TestImageFromAWrongResponse(t *testing.T) {
+func TestImageValidatesResponse(t *testing.T) {
 	t.Parallel()
 	const manifest = `{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` + someDigest + `","size":0},"layers":[]}`
 	requested := ecrlayer.ImageReference{Tag: "v1", Digest: digest.FromString(manifest)}
-	good := func(change map[string]any) map[string]any {
+	valid := func(change map[string]any) map[string]any {
 		image := map[string]any{
 			"registryId": testAccount, "repositoryName": testRepository,
 			"imageId":       map[string]any{"imageTag": "v1", "imageDigest": requested.Digest},
@@ -476,17 +473,17 @@ func TestImageFromAWrongResponse(t *testing.T) {
 		images []any
 		want   string
 	}{
-		"nothing":                   {nil, "neither an image nor a failure"},
-		"other bytes":               {[]any{good(map[string]any{"imageManifest": manifest + " "})}, "has the digest"},
-		"no manifest":               {[]any{good(map[string]any{"imageManifest": nil})}, "has the digest"},
-		"another image":             {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "instead of the requested one"},
-		"no id":                     {[]any{good(map[string]any{"imageId": nil})}, "instead of the requested one"},
-		"another tag":               {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": requested.Digest}})}, `about image tag "v2"`},
-		"another registry":          {[]any{good(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
-		"no registry":               {[]any{good(map[string]any{"registryId": nil})}, `about registry ""`},
-		"two images":                {[]any{good(nil), good(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "several images"},
-		"another media type":        {[]any{good(map[string]any{"imageManifestMediaType": types.DockerManifestSchema2, "imageManifest": manifest})}, ""},
-		"the image with other tags": {[]any{good(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": requested.Digest}}), good(nil)}, ""},
+		"no image":                  {nil, "neither an image nor a failure"},
+		"a different manifest":      {[]any{valid(map[string]any{"imageManifest": manifest + " "})}, "has the digest"},
+		"no manifest":               {[]any{valid(map[string]any{"imageManifest": nil})}, "has the digest"},
+		"a different image":         {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "instead of the requested one"},
+		"no image ID":               {[]any{valid(map[string]any{"imageId": nil})}, "instead of the requested one"},
+		"a different tag":           {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": requested.Digest}})}, `about image tag "v2"`},
+		"a different registry":      {[]any{valid(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
+		"no registry":               {[]any{valid(map[string]any{"registryId": nil})}, `about registry ""`},
+		"two images":                {[]any{valid(nil), valid(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "several images"},
+		"a different media type":    {[]any{valid(map[string]any{"imageManifestMediaType": types.DockerManifestSchema2, "imageManifest": manifest})}, ""},
+		"the image with other tags": {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "latest", "imageDigest": requested.Digest}}), valid(nil)}, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -499,7 +496,7 @@ func TestImageFromAWrongResponse(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got.ImageDigest != requested.Digest {
-					t.Errorf("got %s", got.ImageDigest)
+					t.Errorf("ImageDigest = %s, want %s", got.ImageDigest, requested.Digest)
 				}
 				return
 			}
@@ -508,7 +505,7 @@ func TestImageFromAWrongResponse(t *testing.T) {
 				call    *ecrlayer.CallError
 			)
 			if !errors.As(err, &invalid) || !errors.As(err, &call) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got the error %v, want one with %q", err, test.want)
+				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
 		})
 	}

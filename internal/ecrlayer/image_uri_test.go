@@ -17,7 +17,7 @@ const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca4959
 func TestParseImageURI(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]ecrlayer.ImageURI{
-		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app":                                        {"123456789012", "us-east-1", "amazonaws.com", false, "my-app", "", ""},                                       // neither tag nor digest, as repository_url has it
+		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app":                                        {"123456789012", "us-east-1", "amazonaws.com", false, "my-app", "", ""},                                       // neither tag nor digest, like repository_url
 		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app:v1.2_3-rc":                              {"123456789012", "us-east-1", "amazonaws.com", false, "my-app", "v1.2_3-rc", ""},                              // a tag
 		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app@" + someDigest:                          {"123456789012", "us-east-1", "amazonaws.com", false, "my-app", "", someDigest},                               // a digest
 		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app:v1@" + someDigest:                       {"123456789012", "us-east-1", "amazonaws.com", false, "my-app", "v1", someDigest},                             // both
@@ -45,7 +45,7 @@ func TestParseImageURI(t *testing.T) {
 	}
 }
 
-func TestParseImageURIOfEveryRegion(t *testing.T) {
+func TestParseImageURIInEveryRegion(t *testing.T) {
 	t.Parallel()
 	for _, partition := range endpoints.DefaultPartitions() {
 		for region := range partition.Regions() {
@@ -61,54 +61,54 @@ func TestParseImageURIErrors(t *testing.T) {
 	t.Parallel()
 	const host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 	tests := map[string]struct{ uri, want string }{
-		"nothing":                              {"", "must begin with a registry host"},
-		"a repository name alone":              {"my-app", "must begin with a registry host"},
-		"a repository name and a tag":          {"my-app:v1", "must begin with a registry host"},
-		"a nested repository name":             {"team/my-app", "must begin with a registry host"},
+		"an empty URI":                         {"", "must begin with a registry host"},
+		"only a repository name":               {"my-app", "must begin with a registry host"},
+		"only a repository name and a tag":     {"my-app:v1", "must begin with a registry host"},
+		"only a nested repository name":        {"team/my-app", "must begin with a registry host"},
 		"ECR Public":                           {"public.ecr.aws/nginx/nginx:latest", "ECR Public, which has no GetDownloadUrlForLayer"},
 		"ECR Public with IPv6":                 {"ecr-public.aws.com/nginx/nginx:latest", "ECR Public, which has no GetDownloadUrlForLayer"},
 		"Docker Hub":                           {"docker.io/library/nginx", `"docker.io" is not the host of a private ECR registry`},
 		"GitHub":                               {"ghcr.io/owner/app:v1", `"ghcr.io" is not the host of a private ECR registry`},
-		"a registry on this machine":           {"localhost:5000/app", `"localhost:5000" is not the host of a private ECR registry`},
-		"the API's endpoint":                   {"api.ecr.us-east-1.amazonaws.com/my-app", "is not the host of a private ECR registry"},
+		"a local registry":                     {"localhost:5000/app", `"localhost:5000" is not the host of a private ECR registry`},
+		"the API endpoint":                     {"api.ecr.us-east-1.amazonaws.com/my-app", "is not the host of a private ECR registry"},
 		"https://":                             {"https://" + host + "/my-app", `must not have a scheme: remove "https://"`},
 		"oci://":                               {"oci://" + host + "/my-app", `must not have a scheme: remove "oci://"`},
 		"docker://":                            {"docker://" + host + "/my-app", `must not have a scheme: remove "docker://"`},
 		"no repository":                        {host, "no repository name follows"},
 		"no repository after the slash":        {host + "/", "no repository name follows"},
 		"no repository before the tag":         {host + "/:v1", "no repository name follows"},
-		"an account id that is too short":      {"12345678901.dkr.ecr.us-east-1.amazonaws.com/my-app", `12 digits, got "12345678901"`},
+		"a short account ID":                   {"12345678901.dkr.ecr.us-east-1.amazonaws.com/my-app", `12 digits, got "12345678901"`},
 		"an account alias":                     {"acme.dkr.ecr.us-east-1.amazonaws.com/my-app", `12 digits, got "acme"`},
 		"no region":                            {"123456789012.dkr.ecr.amazonaws.com/my-app", `"amazonaws" is not a region`},
 		"an availability zone":                 {"123456789012.dkr.ecr.us-east-1a.amazonaws.com/my-app", `"us-east-1a" is not a region`},
-		"no AWS domain":                        {"123456789012.dkr.ecr.us-east-1.example.com/my-app", `region us-east-1 must end in amazonaws.com or on.aws, got "example.com"`},
-		"a domain that begins like AWS's":      {"123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example/my-app", `got "amazonaws.com.evil.example"`},
+		"a domain other than AWS's":            {"123456789012.dkr.ecr.us-east-1.example.com/my-app", `region us-east-1 must end in amazonaws.com or on.aws, got "example.com"`},
+		"a domain with AWS's as its prefix":    {"123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example/my-app", `got "amazonaws.com.evil.example"`},
 		"a port":                               {"123456789012.dkr.ecr.us-east-1.amazonaws.com:443/my-app", `got "amazonaws.com:443"`},
 		"the suffix of another partition":      {"123456789012.dkr.ecr.cn-north-1.amazonaws.com/my-app", `region cn-north-1 must end in amazonaws.com.cn or on.amazonwebservices.com.cn, got "amazonaws.com"`},
-		"an unknown region, no AWS domain":     {"123456789012.dkr.ecr.xx-nowhere-1.example.com/my-app", `the suffix of an AWS partition, got "example.com"`},
+		"an unknown region, another domain":    {"123456789012.dkr.ecr.xx-nowhere-1.example.com/my-app", `the suffix of an AWS partition, got "example.com"`},
 		"the IPv4 form with dual-stack suffix": {"123456789012.dkr.ecr.us-east-1.on.aws/my-app", `must have "dkr-ecr" after the account, got "dkr.ecr"`},
 		"the dual-stack form with IPv4 suffix": {"123456789012.dkr-ecr-fips.us-east-1.amazonaws.com/my-app", `must have "dkr.ecr-fips" after the account, got "dkr-ecr-fips"`},
-		"capitals in the repository name":      {host + "/My-App", `"My-App" is not a repository name`},
+		"uppercase in the repository name":     {host + "/My-App", `"My-App" is not a repository name`},
 		"a repository name of one character":   {host + "/a", `"a" is not a repository name`},
 		"two slashes":                          {host + "//my-app", `"/my-app" is not a repository name`},
 		"an empty tag":                         {host + "/my-app:", `"" is not a tag`},
 		"a tag that begins with a period":      {host + "/my-app:.v1", `".v1" is not a tag`},
-		"a tag that is too long":               {host + "/my-app:" + strings.Repeat("t", 129), "is not a tag: it must have 1 to 128"},
+		"a long tag":                           {host + "/my-app:" + strings.Repeat("t", 129), "is not a tag: it must have 1 to 128"},
 		"two tags":                             {host + "/my-app:v1:v2", `"v1:v2" is not a tag`},
 		"a tag after the digest":               {host + "/my-app@" + someDigest + ":v1", "is not a digest"},
 		"an empty digest":                      {host + "/my-app@", `"" is not a digest`},
-		"a digest that is too short":           {host + "/my-app@sha256:e3b0c442", "must have 64 hexadecimal digits"},
-		"a digest in capitals":                 {host + "/my-app@" + strings.ToUpper(someDigest), "is not a digest"},
+		"a short digest":                       {host + "/my-app@sha256:e3b0c442", "must have 64 hexadecimal digits"},
+		"an uppercase digest":                  {host + "/my-app@" + strings.ToUpper(someDigest), "is not a digest"},
 	}
 	for name, test := range tests {
 		got, err := ecrlayer.ParseImageURI(test.uri)
 		if err == nil || !strings.Contains(err.Error(), test.want) || got != (ecrlayer.ImageURI{}) {
-			t.Errorf("%s: got %#v and the error %v, want one with %q", name, got, err, test.want)
+			t.Errorf("%s: got %#v and error %v, want an error with %q", name, got, err, test.want)
 		}
 	}
 }
 
-// What the parser accepts it must print back, byte for byte.
+// An accepted URI must round-trip byte for byte.
 func FuzzParseImageURI(f *testing.F) {
 	for _, seed := range []string{
 		"123456789012.dkr.ecr.us-east-1.amazonaws.com/my-app",
@@ -134,7 +134,7 @@ func FuzzParseImageURI(f *testing.F) {
 			return
 		}
 		if uri.String() != s {
-			t.Errorf("accepted %q and prints %q", s, uri)
+			t.Errorf("ParseImageURI(%q) = %q, want the same text", s, uri)
 		}
 		for what, err := range map[string]error{
 			"registry id":     ecrlayer.ValidateRegistryID(uri.RegistryID),
@@ -145,9 +145,9 @@ func FuzzParseImageURI(f *testing.F) {
 				t.Errorf("%q: %s: %v", s, what, err)
 			}
 		}
-		if !modelRegistryID.MatchString(uri.RegistryID) || !modelTakesRepositoryName(uri.RepositoryName) ||
-			(uri.Tag != "" && !modelTakesTag(uri.Tag)) || (uri.Digest != "" && !modelLayerDigest.MatchString(uri.Digest.String())) {
-			t.Errorf("%q: ECR would not take %#v", s, uri)
+		if !modelRegistryID.MatchString(uri.RegistryID) || !modelAcceptsRepositoryName(uri.RepositoryName) ||
+			(uri.Tag != "" && !modelAcceptsTag(uri.Tag)) || (uri.Digest != "" && !modelLayerDigest.MatchString(uri.Digest.String())) {
+			t.Errorf("%q: ECR would reject %#v", s, uri)
 		}
 	})
 }

@@ -34,40 +34,40 @@ func TestParseManifest(t *testing.T) {
 		want               string // the media type
 		reason             string
 	}{
-		"a manifest":                        {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
-		"a manifest that names its type":    {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
-		"only the manifest names its type":  {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
-		"nothing names the manifest's type": {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
-		"nothing names the index's type":    {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
-		"no layers":                         {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
-		"null layers":                       {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
-		"unknown fields":                    {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
-		"response and manifest differ":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
-		"no JSON":                           {`<html>`, oci, "", "cannot be read"},
-		"nothing":                           {``, oci, "", "cannot be read"},
-		"cut off":                           {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
-		"a string for the layers":           {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
-		"an array":                          {`[]`, oci, "", "cannot be read"},
-		"null":                              {`null`, oci, "", "names no config"},
-		"no config":                         {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
-		"a config whose digest is none":     {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
-		"a layer without a digest":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
-		"a layer of negative size":          {layer(empty, "-1"), oci, "", "a size of -1 bytes"},
-		"a layer of a path":                 {layer("../../etc/passwd", "1"), oci, "", "is not a digest"},
-		"a layer of another algorithm":      {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "is not a digest"},
-		"a layer of a long digest":          {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…\", which is not a digest"},
-		"a layer of half a byte":            {layer(empty, "0.5"), oci, "", "cannot be read"},
-		"a layer of more than int64":        {layer(empty, "9223372036854775808"), oci, "", "cannot be read"},
-		"a size that is a string":           {layer(empty, `"1"`), oci, "", "cannot be read"},
-		"nested a hundred thousand deep":    {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, oci, "", "cannot be read"},
-		"the largest, of 4 MiB":             {padded(MaxManifestSize), oci, oci, ""},
-		"one byte more":                     {padded(MaxManifestSize + 1), oci, "", "4194305 bytes"},
-		"an index whose digest is none":     {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
-		"a manifest and an index at once":   {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
-		"an index with layers":              {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
-		"schema 1":                          {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
-		"schema 1 by the response":          {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
-		"another media type":                {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
+		"a manifest":                            {`{"schemaVersion":2,"config":` + blob + `,"layers":[` + blob + `]}`, oci, oci, ""},
+		"a manifest that names its type":        {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, docker, docker, ""},
+		"only the manifest names its type":      {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `,"layers":[]}`, "", docker, ""},
+		"nothing names the manifest's type":     {`{"schemaVersion":2,"config":` + blob + `,"layers":[]}`, "", oci, ""},
+		"nothing names the index's type":        {`{"schemaVersion":2,"manifests":[]}`, "", index, ""},
+		"no layers":                             {`{"schemaVersion":2,"config":` + blob + `}`, oci, oci, ""},
+		"null layers":                           {`{"schemaVersion":2,"config":` + blob + `,"layers":null}`, oci, oci, ""},
+		"unknown fields":                        {`{"schemaVersion":2,"x":{"y":[1]},"config":` + blob + `,"layers":[]}`, oci, oci, ""},
+		"response and manifest disagree":        {`{"schemaVersion":2,"mediaType":"` + docker + `","config":` + blob + `}`, oci, "", "and the manifest itself"},
+		"not JSON":                              {`<html>`, oci, "", "cannot be read"},
+		"empty":                                 {``, oci, "", "cannot be read"},
+		"truncated":                             {`{"schemaVersion":2,"config":`, oci, "", "cannot be read"},
+		"a string for the layers":               {`{"schemaVersion":2,"config":` + blob + `,"layers":"x"}`, oci, "", "cannot be read"},
+		"an array":                              {`[]`, oci, "", "cannot be read"},
+		"null":                                  {`null`, oci, "", "names no config"},
+		"no config":                             {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
+		"a config with an invalid digest":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
+		"a layer without a digest":              {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
+		"a layer with a negative size":          {layer(empty, "-1"), oci, "", "a size of -1 bytes"},
+		"a layer with a path as digest":         {layer("../../etc/passwd", "1"), oci, "", "is not a digest"},
+		"a layer with the digest algorithm md5": {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "is not a digest"},
+		"a layer with a long digest":            {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…\", which is not a digest"},
+		"a layer with a fractional size":        {layer(empty, "0.5"), oci, "", "cannot be read"},
+		"a layer larger than int64":             {layer(empty, "9223372036854775808"), oci, "", "cannot be read"},
+		"a size that is a string":               {layer(empty, `"1"`), oci, "", "cannot be read"},
+		"nested 100,000 levels deep":            {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, oci, "", "cannot be read"},
+		"maximum size of 4 MiB":                 {padded(MaxManifestSize), oci, oci, ""},
+		"one byte over the maximum":             {padded(MaxManifestSize + 1), oci, "", "4194305 bytes"},
+		"an index with an invalid digest":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
+		"both a manifest and an index":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
+		"an index with layers":                  {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
+		"schema 1":                              {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
+		"schema 1 by the response":              {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
+		"another media type":                    {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,40 +78,40 @@ func TestParseManifest(t *testing.T) {
 					t.Fatal(err)
 				}
 				if m.MediaType != test.want {
-					t.Errorf("the media type is %q, want %q", m.MediaType, test.want)
+					t.Errorf("MediaType = %q, want %q", m.MediaType, test.want)
 				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.reason) {
-				t.Fatalf("got the error %v, want one with %q", err, test.reason)
+				t.Fatalf("got error %v, want one with %q", err, test.reason)
 			}
 			checkReadError(t, err)
 			if strings.Contains(name, "layer") || strings.Contains(name, "config") {
 				if _, ok := errors.AsType[*BrokenImageError](err); !ok {
-					t.Errorf("the error is a %T, want a BrokenImageError", err)
+					t.Errorf("got error of type %T, want a BrokenImageError", err)
 				}
 			}
 		})
 	}
 
-	t.Run("another digest", func(t *testing.T) {
+	t.Run("a different digest", func(t *testing.T) {
 		_, err := parseManifest(`{}`, oci, digest.FromString("{ }"))
 		if err == nil || !strings.Contains(err.Error(), "has the digest sha256:44136fa3") {
-			t.Errorf("got the error %v", err)
+			t.Errorf("got error %v, want one with the digest", err)
 		}
 	})
-	t.Run("a digest that is none", func(t *testing.T) {
+	t.Run("an invalid digest", func(t *testing.T) {
 		for _, d := range []digest.Digest{"", "sha256", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:xyz"} {
 			if _, err := parseManifest(`{}`, oci, d); err == nil || !strings.Contains(err.Error(), "is not a digest") {
-				t.Errorf("%q: got the error %v", d, err)
+				t.Errorf("%q: got error %v, want one about the digest", d, err)
 			}
 		}
 	})
-	t.Run("schema 1 with signatures has another digest", func(t *testing.T) {
+	t.Run("schema 1 with signatures has the digest of its payload", func(t *testing.T) {
 		_, err := parseManifest(`{"schemaVersion":1,"signatures":[{}]}`, mediaTypeDockerSchema1Signed, digest.FromString("the payload"))
 		var unsupported *UnsupportedManifestError
 		if !errors.As(err, &unsupported) || unsupported.MediaType != mediaTypeDockerSchema1Signed {
-			t.Errorf("got the error %v", err)
+			t.Errorf("got error %v, want an UnsupportedManifestError", err)
 		}
 	})
 }
@@ -124,10 +124,10 @@ func TestArtifactType(t *testing.T) {
 		"a Helm chart":                     {"", "application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.config.v1+json"},
 		"an artifact with an empty config": {"application/vnd.example+type", ocispec.MediaTypeEmptyJSON, "application/vnd.example+type"},
 		"an artifact with a config":        {"application/vnd.example+type", "application/vnd.example.config", "application/vnd.example+type"},
-		"an empty config alone":            {"", ocispec.MediaTypeEmptyJSON, ""},
-		"a config of Docker's old tools":   {"", "application/octet-stream", ""},
-		"a config of JSON":                 {"", "application/json", ""},
-		"a config of HTML":                 {"", "text/html", ""},
+		"only an empty config":             {"", ocispec.MediaTypeEmptyJSON, ""},
+		"a config of legacy Docker tools":  {"", "application/octet-stream", ""},
+		"a JSON config":                    {"", "application/json", ""},
+		"an HTML config":                   {"", "text/html", ""},
 		"a config without a media type":    {"", "", ""},
 	}
 	for name, test := range tests {
@@ -141,17 +141,17 @@ func TestArtifactType(t *testing.T) {
 	}
 }
 
-// checkReadError fails if err is not one of the types that reading returns.
+// checkReadError fails unless err has a type that reading a manifest or config returns.
 func checkReadError(t *testing.T, err error) {
 	t.Helper()
 	var (
 		invalid     *InvalidResponseError
 		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
-		choice      *PlatformError
+		platform    *PlatformError
 	)
-	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &choice) {
-		t.Errorf("the error is a %T: %v", err, err)
+	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &platform) {
+		t.Errorf("got error of type %T: %v", err, err)
 	}
 }
 
@@ -193,7 +193,7 @@ func FuzzParseManifest(f *testing.F) {
 		if _, err := m.choose(nil); err != nil {
 			checkReadError(t, err)
 		}
-		// Every listed platform can be requested and is found.
+		// Every listed platform can be requested and matches an entry.
 		withPlatform := m.candidates().platforms
 		for _, listed := range formatPlatforms(withPlatform) {
 			requested, err := newMatcher(listed)
@@ -201,7 +201,7 @@ func FuzzParseManifest(f *testing.F) {
 				t.Fatalf("the platform %q cannot be requested: %v", listed, err)
 			}
 			if len(requested.best(withPlatform)) == 0 {
-				t.Errorf("the platform %q is not found", listed)
+				t.Errorf("the platform %q matches no entry", listed)
 			}
 			if _, err := m.choose(requested); err != nil {
 				checkReadError(t, err)

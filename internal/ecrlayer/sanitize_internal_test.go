@@ -26,32 +26,32 @@ func TestRedact(t *testing.T) {
 		opaque     = "0123-opaque_token"
 		password   = "pass:w@rd"
 	)
-	// ECR's own, with a host that is kept.
+	// A URL as ECR returns it, whose host must be kept.
 	url := "https://kept-starport-layer-bucket.s3.us-east-1.amazonaws.com/1/2?X-Amz-Security-Token=" + encoded +
 		"&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20261125T103000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=3600&X-Amz-Credential=" + credential +
 		"&X-Amz-Signature=" + signature
 	_, query, _ := strings.Cut(url, "?")
 	header := http.Header{"X-Amz-Security-Token": {token}, "Authorization": {"AWS4-HMAC-SHA256 Signature=" + signature}}
 	tests := map[string]string{
-		"request":                  "POST / HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261125/us-east-1/ecr/aws4_request, SignedHeaders=host;x-amz-security-token, Signature=" + signature + "\r\nX-Amz-Security-Token: " + token + "\r\nHost: kept\r\n",
-		"bearer":                   "Authorization: Bearer " + opaque + "\r\nHost: kept",
-		"container's token":        "authorization: " + opaque + "\nkept",
-		"printed header":           fmt.Sprintf("kept %v", header),
-		"Go syntax":                fmt.Sprintf("kept %#v", header),
-		"canonical request":        "POST\n/\n\nhost:kept\nx-amz-date:20261125T103000Z\nx-amz-security-token:" + token + "\nx-amz-target:kept\n\nhost;x-amz-date;x-amz-security-token",
-		"it in an error in JSON":   `{"message":"should have been\n'POST\nx-amz-security-token:` + token + `\n\nkept'"}`,
-		"its signature":            "Authorization=AWS4-HMAC-SHA256 Credential=A, Signature=" + signature + "\nkept",
-		"response of STS":          "<Credentials><AccessKeyId>kept</AccessKeyId><SecretAccessKey>" + secretKey + "</SecretAccessKey><SessionToken>" + token + "</SessionToken></Credentials>",
-		"request to STS":           "Action=AssumeRoleWithWebIdentity&WebIdentityToken=" + jwt + "&Version=kept",
-		"opaque token to STS":      "WebIdentityToken=" + opaque + "&Version=kept",
-		"credentials process":      `parse failed of process output: {"Version": "kept", "SecretAccessKey": "` + secretKey + `", "SessionToken" : "` + token + `"}`,
-		"container's credentials":  `{"AccessKeyId":"kept","SecretAccessKey":"` + secretKey + `","Token":"` + token + `"}`,
-		"JSON in JSON":             `{"body":"{\"AccessKeyId\":\"kept\",\"secretAccessKey\":\"` + secretKey + `\",\"Token\":\"` + token + `\"}"}`,
-		"IAM Identity Center":      "X-Amz-Sso_bearer_token: " + opaque + "\nkept",
-		"its response":             `{"accessToken":"` + opaque + `","refreshToken":"` + opaque + `","idToken":"` + jwt + `","tokenType":"kept"}`,
-		"file":                     "[default]\naws_access_key_id = kept\naws_secret_access_key = " + secretKey + "\naws_session_token=" + token + "\n",
-		"environment":              "AWS_SECRET_ACCESS_KEY=" + secretKey + " AWS_SESSION_TOKEN=" + token + " AWS_REGION=kept",
-		"JSON Web Token by itself": "open " + jwt + ": file name too long, kept",
+		"request":                           "POST / HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261125/us-east-1/ecr/aws4_request, SignedHeaders=host;x-amz-security-token, Signature=" + signature + "\r\nX-Amz-Security-Token: " + token + "\r\nHost: kept\r\n",
+		"bearer":                            "Authorization: Bearer " + opaque + "\r\nHost: kept",
+		"container token":                   "authorization: " + opaque + "\nkept",
+		"printed header":                    fmt.Sprintf("kept %v", header),
+		"Go syntax":                         fmt.Sprintf("kept %#v", header),
+		"canonical request":                 "POST\n/\n\nhost:kept\nx-amz-date:20261125T103000Z\nx-amz-security-token:" + token + "\nx-amz-target:kept\n\nhost;x-amz-date;x-amz-security-token",
+		"canonical request in a JSON error": `{"message":"should have been\n'POST\nx-amz-security-token:` + token + `\n\nkept'"}`,
+		"authorization assignment":          "Authorization=AWS4-HMAC-SHA256 Credential=A, Signature=" + signature + "\nkept",
+		"STS response":                      "<Credentials><AccessKeyId>kept</AccessKeyId><SecretAccessKey>" + secretKey + "</SecretAccessKey><SessionToken>" + token + "</SessionToken></Credentials>",
+		"STS request":                       "Action=AssumeRoleWithWebIdentity&WebIdentityToken=" + jwt + "&Version=kept",
+		"STS request with an opaque token":  "WebIdentityToken=" + opaque + "&Version=kept",
+		"credential process":                `parse failed of process output: {"Version": "kept", "SecretAccessKey": "` + secretKey + `", "SessionToken" : "` + token + `"}`,
+		"container credentials":             `{"AccessKeyId":"kept","SecretAccessKey":"` + secretKey + `","Token":"` + token + `"}`,
+		"JSON in JSON":                      `{"body":"{\"AccessKeyId\":\"kept\",\"secretAccessKey\":\"` + secretKey + `\",\"Token\":\"` + token + `\"}"}`,
+		"IAM Identity Center request":       "X-Amz-Sso_bearer_token: " + opaque + "\nkept",
+		"IAM Identity Center response":      `{"accessToken":"` + opaque + `","refreshToken":"` + opaque + `","idToken":"` + jwt + `","tokenType":"kept"}`,
+		"credentials file":                  "[default]\naws_access_key_id = kept\naws_secret_access_key = " + secretKey + "\naws_session_token=" + token + "\n",
+		"environment":                       "AWS_SECRET_ACCESS_KEY=" + secretKey + " AWS_SESSION_TOKEN=" + token + " AWS_REGION=kept",
+		"only a JSON Web Token":             "open " + jwt + ": file name too long, kept",
 
 		"URL":                       url,
 		"URL in a Go error":         `Get "` + url + `": connection reset by peer`,
@@ -59,19 +59,19 @@ func TestRedact(t *testing.T) {
 		"URL in JSON in JSON":       `{"body":"{\"downloadUrl\":\"` + url + `\"}"}`,
 		"URL in PHP's JSON":         strings.ReplaceAll(url, "/", `\/`),
 		"URL in HTML":               `<a href="` + strings.ReplaceAll(url, "&", "&amp;") + `">`,
-		"URL in lower case":         strings.ReplaceAll(url, "X-Amz", "x-amz"),
+		"URL in lowercase":          strings.ReplaceAll(url, "X-Amz", "x-amz"),
 		"URL on a line":             url + "\nnext line",
 		"URL percent-encoded":       strings.NewReplacer("=", "%3D", "&", "%26", ":", "%3A", "/", "%2F", "?", "%3F").Replace(url),
 		"URL percent-encoded twice": strings.NewReplacer("=", "%253D", "&", "%2526", ":", "%253A", "/", "%252F", "?", "%253F", "%2F", "%252F").Replace(url),
 		"URLs":                      url + " " + url,
-		"query alone":               "kept " + query,
+		"only a query":              "kept " + query,
 		"query with &#61;":          "kept " + strings.ReplaceAll(query, "=", "&#61;"),
 		"query with &#x3D;":         "kept " + strings.ReplaceAll(query, "=", "&#x3D;"),
 		"query with spaces":         "kept " + strings.ReplaceAll(query, "=", " = "),
 		"query as headers":          "kept " + strings.NewReplacer("=", ": ", "&", "\n").Replace(query),
 		"query with %2D":            "kept " + strings.ReplaceAll(query, "-", "%2D"),
 		"CloudFront":                "https://kept.cloudfront.net/k?Expires=1900000000&Signature=" + opaque + "&Key-Pair-Id=" + opaque,
-		"CloudFront's query":        "kept Expires=1900000000&Signature=" + strings.ReplaceAll(token, "/", "~"),
+		"CloudFront query":          "kept Expires=1900000000&Signature=" + strings.ReplaceAll(token, "/", "~"),
 		"Cloudflare":                "https://kept.cloudflare.example/k?verify=1900000000-" + opaque,
 		"S3 Signature Version 2":    "http://kept/k?AWSAccessKeyId=AKIA&Expires=1900000000&Signature=" + opaque,
 		"endpoint with a password":  "dial http://user:" + password + "@kept:4566/path",
@@ -85,20 +85,20 @@ func TestRedact(t *testing.T) {
 			got := Redact(text)
 			for _, secret := range []string{secretKey, token, strings.ReplaceAll(token, "/", "~"), signature, jwt, opaque, "ASIAEXAMPLE", "IQoJb3JpZ2luX2Vj", "pass:w", "w@rd"} {
 				if strings.Contains(got, secret) {
-					t.Errorf("%q is left in %s", secret, got)
+					t.Errorf("%q remains in %s", secret, got)
 				}
 			}
 			if !strings.Contains(got, "kept") {
-				t.Errorf("what is not a secret is gone, too: %s", got)
+				t.Errorf("removed more than the secrets: %s", got)
 			}
 			if again := Redact(got); again != got {
-				t.Errorf("redacted twice, it is %s", again)
+				t.Errorf("redacting it again changes it to %s", again)
 			}
 		})
 	}
 }
 
-func TestRedactLeavesProseAlone(t *testing.T) {
+func TestRedactKeepsProse(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"ExpiredTokenException: The security token included in the request is expired",
@@ -147,7 +147,7 @@ func TestSecretSet(t *testing.T) {
 		set     secretSet
 		writers sync.WaitGroup
 	)
-	for i := range 4 { // Each adds the same values, and one of its own.
+	for i := range 4 { // Each adds the same values, and a unique one.
 		writers.Go(func() {
 			for n := range 1000 {
 				set.add(fmt.Sprintf("%08d", n), minSecret)
@@ -166,7 +166,7 @@ func TestSecretSet(t *testing.T) {
 		set.add(fmt.Sprintf("more %08d", n), minSecret)
 	}
 	if len(set.values) != maxSecrets {
-		t.Errorf("it holds %d values, want at most %d", len(set.values), maxSecrets)
+		t.Errorf("set has %d values, want %d", len(set.values), maxSecrets)
 	}
 }
 
@@ -207,8 +207,7 @@ func BenchmarkRedact(b *testing.B) {
 	}
 }
 
-// Whatever stands around a secret, nothing of it is left, and what has been
-// redacted once stays as it is.
+// No context may preserve a secret, and redacting a text again must not change it.
 func FuzzRedact(f *testing.F) {
 	const secret = "Zm9vYmFyc2VjcmV0MDEyMzQ1Njc4OWFiY2RlZg"
 	f.Add("", "")
@@ -222,7 +221,7 @@ func FuzzRedact(f *testing.F) {
 		if strings.Contains(before+after, secret) {
 			return
 		}
-		// What comes right after the secret must end it in some way.
+		// Each form ends the secret with a delimiter.
 		for _, form := range []string{
 			"?X-Amz-Signature=" + secret + "&", "&x-amz-credential=" + secret + "\n", "?X-Amz-Security-Token%3D" + secret + "&",
 			`{"SecretAccessKey":"` + secret + `"}`, "<SessionToken>" + secret + "</SessionToken>", " aws_secret_access_key = " + secret + "\n",
@@ -230,10 +229,10 @@ func FuzzRedact(f *testing.F) {
 		} {
 			got := Redact(before + form + after)
 			if strings.Contains(got, secret) {
-				t.Errorf("the secret is left in %q", got)
+				t.Errorf("the secret remains in %q", got)
 			}
 			if again := Redact(got); again != got {
-				t.Errorf("redacted twice, %q becomes %q", got, again)
+				t.Errorf("redacting %q again changes it to %q", got, again)
 			}
 		}
 	})

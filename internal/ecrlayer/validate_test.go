@@ -48,15 +48,15 @@ func TestValidate(t *testing.T) {
 		}
 		for _, s := range test.invalid {
 			if err := test.validate(s); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%s %q: got the error %v, want one with %q", name, s, err, test.want)
+				t.Errorf("%s %q: got error %v, want one with %q", name, s, err, test.want)
 			}
 		}
 	}
 }
 
-func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
+func TestParseLayerDigest(t *testing.T) {
 	t.Parallel()
-	tests := map[string]string{ // part of the error, empty: valid
+	tests := map[string]string{ // part of the error, empty if valid
 		"sha256:" + strings.Repeat("0a", 32):        "",
 		"sha384:" + strings.Repeat("0a", 48):        "",
 		"sha512:" + strings.Repeat("0a", 64):        "",
@@ -84,25 +84,25 @@ func TestLayerDigestsAreLowerCaseHexOfTheRightLength(t *testing.T) {
 	}
 }
 
-// The patterns of the API model ecr-2015-09-21, as AWS's own SDKs have it. They
-// are the judge of what is accepted here.
+// Patterns from the API model ecr-2015-09-21 of the AWS SDKs, with which the validators
+// must agree.
 var (
 	modelRepositoryName = regexp.MustCompile(`^(?:[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)$`)
 	modelRegistryID     = regexp.MustCompile(`^(?:[0-9]{12})$`)
 	modelLayerDigest    = regexp.MustCompile(`^(?:[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+)$`)
 )
 
-func modelTakesRepositoryName(name string) bool {
+func modelAcceptsRepositoryName(name string) bool {
 	return len(name) >= 2 && len(name) <= 256 && modelRepositoryName.MatchString(name)
 }
 
-// modelTakesTag: the model has a length, and nothing on the characters.
-func modelTakesTag(tag string) bool {
+// modelAcceptsTag checks the length, which is the model's only constraint.
+func modelAcceptsTag(tag string) bool {
 	return tag != "" && len(tag) <= 300
 }
 
-// The grammar of the OCI distribution specification for tags, and a label of a
-// host name, which a region becomes.
+// The grammar of tags in the OCI distribution specification, and of host name labels,
+// which regions become.
 var (
 	tagGrammar = regexp.MustCompile(`^(?:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})$`)
 	hostLabel  = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
@@ -118,17 +118,17 @@ func FuzzValidate(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if err := ecrlayer.ValidateRepositoryName(s); (err == nil) != modelTakesRepositoryName(s) {
-			t.Errorf("ValidateRepositoryName(%q) = %v, and the model takes it: %t", s, err, err != nil)
+		if err := ecrlayer.ValidateRepositoryName(s); (err == nil) != modelAcceptsRepositoryName(s) {
+			t.Errorf("ValidateRepositoryName(%q) = %v, but the model accepts it: %t", s, err, err != nil)
 		}
 		if err := ecrlayer.ValidateRegistryID(s); (err == nil) != modelRegistryID.MatchString(s) {
-			t.Errorf("ValidateRegistryID(%q) = %v, and the model takes it: %t", s, err, err != nil)
+			t.Errorf("ValidateRegistryID(%q) = %v, but the model accepts it: %t", s, err, err != nil)
 		}
-		if err := ecrlayer.ValidateImageTag(s); (err == nil) != tagGrammar.MatchString(s) || (err == nil && !modelTakesTag(s)) {
+		if err := ecrlayer.ValidateImageTag(s); (err == nil) != tagGrammar.MatchString(s) || (err == nil && !modelAcceptsTag(s)) {
 			t.Errorf("ValidateImageTag(%q) = %v", s, err)
 		}
 		if ecrlayer.ValidateRegion(s) == nil && !hostLabel.MatchString(s) {
-			t.Errorf("ValidateRegion takes %q", s)
+			t.Errorf("ValidateRegion accepts %q", s)
 		}
 	})
 }
@@ -145,9 +145,9 @@ func FuzzParseLayerDigest(f *testing.F) {
 		d, err := ecrlayer.ParseLayerDigest(s)
 		switch {
 		case err != nil && d != "":
-			t.Errorf("%q: there is the digest %q beside the error", s, d)
+			t.Errorf("ParseLayerDigest(%q) = %q with an error", s, d)
 		case err == nil && (d.String() != s || !modelLayerDigest.MatchString(s) || !d.Algorithm().Available() || d.Validate() != nil):
-			t.Errorf("ParseLayerDigest takes %q as %q", s, d)
+			t.Errorf("ParseLayerDigest accepts %q as %q", s, d)
 		}
 	})
 }
@@ -159,7 +159,7 @@ func FuzzParsePlatform(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		platform, err := ecrlayer.ParsePlatform(s)
 		if err == nil && (platform.OS == "" || platform.Architecture == "") {
-			t.Errorf("ParsePlatform takes %q as %+v", s, platform)
+			t.Errorf("ParsePlatform accepts %q as %+v", s, platform)
 		}
 	})
 }

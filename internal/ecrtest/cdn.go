@@ -17,9 +17,8 @@ import (
 // URLStyle is the form of the pre-signed URLs of a repository's blobs.
 type URLStyle int
 
-// The layers of a pull-through cache may be served by the upstream's CDN rather
-// than by S3. A CloudFront URL carries its expiry; a Cloudflare URL carries the
-// time at which it was signed.
+// The upstream's CDN may serve the layers of a pull-through cache instead of S3. A
+// CloudFront URL carries its expiry; a Cloudflare URL carries its signing time.
 const (
 	S3URLs         URLStyle = iota
 	CloudFrontURLs          // ?Expires=<unix>&Signature=…&Key-Pair-Id=…
@@ -31,18 +30,19 @@ const (
 	keyPairID = "K2JCJMDEHXQW5F"
 )
 
-// SetURLStyle sets the form of the pre-signed URLs of a repository, which is
-// created if needed. They point where those of S3 do, see [Endpoint.SetLayerHost].
+// SetURLStyle sets the form of the pre-signed URLs of a repository, and creates the
+// repository if it does not exist. The host is that of S3 URLs, see
+// [Endpoint.SetLayerHost].
 func (e *Endpoint) SetURLStyle(accountID, region, repository string, style URLStyle) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, repository}).urls = style
 }
 
-// cdnQuery returns the query that signs a path of a CDN. stamp is what the
-// style carries: the expiry or the time of signing.
-func (e *Endpoint) cdnQuery(style URLStyle, path string, stamp time.Time) string {
-	unix := strconv.FormatInt(stamp.Unix(), 10)
+// cdnQuery returns the query that signs a path of a CDN. timestamp is the expiry or
+// the signing time, depending on the style.
+func (e *Endpoint) cdnQuery(style URLStyle, path string, timestamp time.Time) string {
+	unix := strconv.FormatInt(timestamp.Unix(), 10)
 	mac := hmac.New(sha256.New, e.cdnKey)
 	mac.Write([]byte(path + "?" + unix))
 	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
@@ -53,8 +53,8 @@ func (e *Endpoint) cdnQuery(style URLStyle, path string, stamp time.Time) string
 	return "Expires=" + unix + "&Signature=" + signature + "&Key-Pair-Id=" + keyPairID
 }
 
-// authenticateCDN returns the error for a request whose URL was not signed by
-// the CDN or has expired, and nil for others.
+// authenticateCDN returns an error if the CDN did not sign the URL or the URL has
+// expired, and nil otherwise.
 func (e *Endpoint) authenticateCDN(req *request) *response {
 	e.mu.Lock()
 	style := e.objects[objectKey{req.bucket, req.key}].urls
@@ -65,9 +65,9 @@ func (e *Endpoint) authenticateCDN(req *request) *response {
 		lifetime = urlLifetime
 	}
 	unix, _ := strconv.ParseInt(text, 10, 64)
-	stamp := time.Unix(unix, 0)
-	if style == S3URLs || !hmac.Equal([]byte(req.URL.RawQuery), []byte(e.cdnQuery(style, req.URL.Path, stamp))) ||
-		!e.urlNow().Before(stamp.Add(lifetime)) {
+	timestamp := time.Unix(unix, 0)
+	if style == S3URLs || !hmac.Equal([]byte(req.URL.RawQuery), []byte(e.cdnQuery(style, req.URL.Path, timestamp))) ||
+		!e.urlNow().Before(timestamp.Add(lifetime)) {
 		return s3Error(http.StatusForbidden, "AccessDenied", "Access denied")
 	}
 	return nil

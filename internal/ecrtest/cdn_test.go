@@ -26,26 +26,26 @@ func TestCDNURLs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := start(t)
+			e := newEnv(t)
 			_, layer := e.push(t, repo+":v1")
 			s3 := e.url(t, layer)
 			e.SetURLStyle(account, region, repo, test.style)
 			u := e.url(t, layer)
 			path, query, _ := strings.Cut(u, "?")
 			if !regexp.MustCompile("^" + test.query + "$").MatchString(query) {
-				t.Fatalf("URL: %s", u)
+				t.Fatalf("URL = %s, want the query %s", u, test.query)
 			}
 			if resp, body := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK || digest.FromString(body).String() != layer {
-				t.Fatalf("%s, %d bytes", resp.Status, len(body))
+				t.Fatalf("got %s and %d bytes, want the layer", resp.Status, len(body))
 			}
 			_, s3Query, _ := strings.Cut(s3, "?")
 			for name, changed := range map[string]string{
-				"unsigned":          path,
-				"another path":      strings.Replace(u, "/registry-v2/", "/registry-v2/a", 1),
-				"another stamp":     strings.Replace(u, "=1", "=2", 1),
-				"another signature": strings.NewReplacer("Signature=", "Signature=A", "%3D", "A").Replace(u),
-				"one more":          u + "&a=b",
-				"another query":     path + "?" + s3Query,
+				"unsigned":        path,
+				"other path":      strings.Replace(u, "/registry-v2/", "/registry-v2/a", 1),
+				"other timestamp": strings.Replace(u, "=1", "=2", 1),
+				"other signature": strings.NewReplacer("Signature=", "Signature=A", "%3D", "A").Replace(u),
+				"extra parameter": u + "&a=b",
+				"S3 query":        path + "?" + s3Query,
 			} {
 				if resp, body := e.get(t, http.MethodGet, changed); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "<Code>AccessDenied</Code>") {
 					t.Errorf("%s: %s: %s", name, resp.Status, body)
@@ -53,7 +53,7 @@ func TestCDNURLs(t *testing.T) {
 			}
 			e.Advance(time.Hour)
 			if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusForbidden {
-				t.Errorf("expired: %s", resp.Status)
+				t.Errorf("after an hour: %s", resp.Status)
 			}
 		})
 	}

@@ -9,39 +9,39 @@ import (
 	"time"
 )
 
-// Credentials are an access key with whom it belongs to.
+// Credentials are an access key and the principal that it belongs to.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
-	SessionToken    string // of temporary credentials
+	SessionToken    string // only of temporary credentials
 	AccountID       string
 	ARN             string
-	Expires         time.Time // the zero time means never
+	Expires         time.Time // zero means never
 }
 
-// principal is who a request comes from.
+// principal is an IAM user or a session of a role.
 type principal struct {
 	Credentials
 	userID string
 }
 
-// assumedRole reports whether the principal is a role's session.
-func (p principal) assumedRole() bool { return strings.Contains(p.ARN, ":assumed-role/") }
+// isAssumedRole reports whether the principal is a session of a role.
+func (p principal) isAssumedRole() bool { return strings.Contains(p.ARN, ":assumed-role/") }
 
-// Role is an IAM role that AssumeRole and AssumeRoleWithWebIdentity know.
+// Role is an IAM role for AssumeRole and AssumeRoleWithWebIdentity.
 type Role struct {
 	ARN             string
 	TrustedAccounts []string // accounts whose principals may assume it
-	ExternalID      string   // that AssumeRole must give; empty: none is required
-	// WebIdentityTokens are the tokens that AssumeRoleWithWebIdentity takes.
+	ExternalID      string   // that AssumeRole requires unless it is empty
+	// WebIdentityTokens are the tokens that AssumeRoleWithWebIdentity accepts.
 	WebIdentityTokens []string
-	MaxSession        time.Duration // zero: one hour, IAM's default
+	MaxSession        time.Duration // zero means one hour, IAM's default
 }
 
 // denial is an action that a principal's policies deny.
 type denial struct{ arn, action string }
 
-// AddUser makes an IAM user in an account and returns its access key.
+// AddUser creates an IAM user in an account and returns its access key.
 func (e *Endpoint) AddUser(accountID string) Credentials {
 	c := Credentials{
 		AccessKeyID:     randomID("AKIA"),
@@ -53,8 +53,8 @@ func (e *Endpoint) AddUser(accountID string) Credentials {
 	return c
 }
 
-// AddCredentials makes credentials valid until they expire, and takes the
-// place of any with the same access key id. Without an ARN they are a user's.
+// AddCredentials adds credentials, and replaces those with the same access key ID.
+// They are valid until they expire. Without an ARN they belong to an IAM user.
 func (e *Endpoint) AddCredentials(c Credentials) {
 	if c.ARN == "" {
 		c.ARN = "arn:aws:iam::" + c.AccountID + ":user/" + c.AccessKeyID
@@ -68,14 +68,14 @@ func (e *Endpoint) addPrincipal(p principal) {
 	e.principals[p.AccessKeyID] = p
 }
 
-// principal returns whom an access key belongs to, the zero value for nobody.
+// principal returns the owner of an access key, or the zero value if it is unknown.
 func (e *Endpoint) principal(accessKeyID string) principal {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.principals[accessKeyID]
 }
 
-// AddRole makes a role known, and takes the place of one with the same ARN.
+// AddRole adds a role, and replaces the one with the same ARN.
 func (e *Endpoint) AddRole(r Role) {
 	r.TrustedAccounts = slices.Clone(r.TrustedAccounts)
 	r.WebIdentityTokens = slices.Clone(r.WebIdentityTokens)
@@ -91,9 +91,9 @@ func (e *Endpoint) role(arn string) (Role, bool) {
 	return r, ok
 }
 
-// Deny makes the policies of a principal deny an action, such as
-// "ecr:GetDownloadUrlForLayer". The principal is named by its ARN; the ARN of
-// a role stands for all of its sessions. GetCallerIdentity cannot be denied.
+// Deny adds an explicit deny of an action, such as "ecr:GetDownloadUrlForLayer", to
+// the policies of a principal. The ARN of a role applies to all of its sessions.
+// GetCallerIdentity cannot be denied.
 func (e *Endpoint) Deny(principalARN, action string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -115,8 +115,8 @@ func (e *Endpoint) denies(p principal, action string) bool {
 	return false
 }
 
-// sessionARN returns the ARN of a session of a role. A role's path is not part
-// of it. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+// sessionARN returns the ARN of a session of a role, which does not contain the
+// role's path. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 func sessionARN(roleARN, session string) string {
 	parts := strings.SplitN(roleARN, ":", 6)
 	if len(parts) != 6 {
@@ -126,7 +126,7 @@ func sessionARN(roleARN, session string) string {
 	return "arn:" + parts[1] + ":sts::" + parts[4] + ":assumed-role/" + name + "/" + session
 }
 
-// arnAccount returns the account in an ARN.
+// arnAccount returns the account ID in an ARN, or "" if the ARN is invalid.
 func arnAccount(arn string) string {
 	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
 		return parts[4]

@@ -36,13 +36,13 @@ func (e *Endpoint) readECR(req *request) {
 		req.call.Operation = operation
 	}
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != ecrContentType {
-		req.reject = ecrUnknown()
+		req.reject = ecrUnknownOperation()
 		return
 	}
 	if !json.Valid(req.body) || !bytes.HasPrefix(bytes.TrimSpace(req.body), []byte("{")) {
 		return
 	}
-	// What does not fit is reported once the caller is known.
+	// serveECR reports members of the wrong type, after authentication.
 	_ = json.Unmarshal(req.body, &req.ecr)
 	in, c := req.ecr, &req.call
 	c.RegistryID = deref(in.RegistryID)
@@ -64,7 +64,7 @@ func deref(s *string) string {
 	return *s
 }
 
-// serveECR returns ECR's response to a request of a known caller.
+// serveECR returns ECR's response to an authenticated request.
 func (e *Endpoint) serveECR(req *request) *response {
 	switch req.call.Operation {
 	case opGetDownloadURLForLayer, opBatchGetImage:
@@ -75,7 +75,7 @@ func (e *Endpoint) serveECR(req *request) *response {
 	if err := json.Unmarshal(req.body, &in); err != nil || !bytes.HasPrefix(bytes.TrimSpace(req.body), []byte("{")) {
 		return ecrError(http.StatusBadRequest, "SerializationException", "")
 	}
-	if message := in.invalid(req.call.Operation); message != "" {
+	if message := in.validate(req.call.Operation); message != "" {
 		return ecrError(http.StatusBadRequest, "InvalidParameterException", message)
 	}
 
@@ -99,23 +99,23 @@ func (e *Endpoint) serveECR(req *request) *response {
 	return e.getDownloadURLForLayer(req, k, digest.Digest(*in.LayerDigest))
 }
 
-// authorize returns the error for a caller who may not use an operation on a
-// repository: one whose own policies deny it, or one of another account that
-// the repository's policy does not name. A repository that does not exist has
-// no policy, so that other accounts do not learn whether it does.
+// authorize returns an AccessDeniedException if the caller's policies deny the
+// operation, or if the repository policy does not allow a caller of another
+// account. A repository that does not exist has no policy, so other accounts
+// cannot tell whether it exists. It returns nil if the operation is allowed.
 func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 	action := "ecr:" + req.call.Operation
-	var because string
+	var reason string
 	switch {
 	case e.denies(req.caller, action):
-		because = "with an explicit deny in an identity-based policy"
+		reason = "with an explicit deny in an identity-based policy"
 	case req.caller.AccountID != k.account && !e.allows(k, req.caller.AccountID):
-		because = "because no resource-based policy allows the " + action + " action"
+		reason = "because no resource-based policy allows the " + action + " action"
 	default:
 		return nil
 	}
 	return ecrError(http.StatusBadRequest, "AccessDeniedException",
-		fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", req.caller.ARN, action, k.arn(), because))
+		fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", req.caller.ARN, action, k.arn(), reason))
 }
 
 func (e *Endpoint) allows(k repositoryKey, account string) bool {
@@ -125,13 +125,13 @@ func (e *Endpoint) allows(k repositoryKey, account string) bool {
 	return ok && r.readers[account]
 }
 
-// getDownloadURLForLayer responds as described in
+// getDownloadURLForLayer implements
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
 func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey, d digest.Digest) *response {
 	e.mu.Lock()
 	r := e.repositories[k]
 	_, found := r.blobs[d]
-	referenced := r.refersTo(d)
+	referenced := r.references(d)
 	e.mu.Unlock()
 
 	switch {
@@ -154,10 +154,10 @@ func ecrOK(v any) *response {
 	return newResponse(http.StatusOK, ecrContentType, body)
 }
 
-// pattern is a constraint of the API model.
+// pattern is a regular expression of the API model.
 type pattern struct {
-	text string
-	full *regexp.Regexp
+	text     string
+	anchored *regexp.Regexp
 }
 
 func newPattern(text string) pattern {
@@ -173,47 +173,47 @@ var (
 
 const maxImageIDs = 100
 
-// invalid returns the message of the InvalidParameterException for the first
-// member that does not fit the API model, and "" if all do.
-func (in ecrInput) invalid(operation string) string {
-	if in.RegistryID != nil && !registryID.full.MatchString(*in.RegistryID) {
-		return unmatched("registryId", registryID)
+// validate returns the message of the InvalidParameterException for the first
+// member that violates the API model, or "" if none does.
+func (in ecrInput) validate(operation string) string {
+	if in.RegistryID != nil && !registryID.anchored.MatchString(*in.RegistryID) {
+		return patternMessage("registryId", registryID)
 	}
 	switch name := in.RepositoryName; {
 	case name == nil:
-		return constraint("repositoryName", "must not be null")
+		return constraintMessage("repositoryName", "must not be null")
 	case len(*name) < 2:
-		return constraint("repositoryName", "must have length greater than or equal to 2")
+		return constraintMessage("repositoryName", "must have length greater than or equal to 2")
 	case len(*name) > 256:
-		return constraint("repositoryName", "must have length less than or equal to 256")
-	case !repositoryName.full.MatchString(*name):
-		return unmatched("repositoryName", repositoryName)
+		return constraintMessage("repositoryName", "must have length less than or equal to 256")
+	case !repositoryName.anchored.MatchString(*name):
+		return patternMessage("repositoryName", repositoryName)
 	}
 	if operation == opGetDownloadURLForLayer {
 		switch d := in.LayerDigest; {
 		case d == nil:
-			return constraint("layerDigest", "must not be null")
-		case !layerDigest.full.MatchString(*d):
-			return unmatched("layerDigest", layerDigest)
+			return constraintMessage("layerDigest", "must not be null")
+		case !layerDigest.anchored.MatchString(*d):
+			return patternMessage("layerDigest", layerDigest)
 		}
 		return ""
 	}
 
 	switch ids := in.ImageIDs; {
 	case ids == nil:
-		return constraint("imageIds", "must not be null")
+		return constraintMessage("imageIds", "must not be null")
 	case len(*ids) < 1:
-		return constraint("imageIds", "must have length greater than or equal to 1")
+		return constraintMessage("imageIds", "must have length greater than or equal to 1")
 	case len(*ids) > maxImageIDs:
-		return constraint("imageIds", fmt.Sprintf("must have length less than or equal to %d", maxImageIDs))
+		return constraintMessage("imageIds", fmt.Sprintf("must have length less than or equal to %d", maxImageIDs))
 	}
 	return ""
 }
 
-func constraint(member, text string) string {
+func constraintMessage(member, text string) string {
 	return fmt.Sprintf("Invalid parameter at '%s' failed to satisfy constraint: '%s'", member, text)
 }
 
-func unmatched(member string, p pattern) string {
-	return constraint(member, "must satisfy regular expression '"+p.text+"'")
+func patternMessage(member string, p pattern) string {
+	return constraintMessage(member, "must satisfy regular expression '"+p.text+"'")
 }

@@ -34,14 +34,14 @@ const (
 	repo    = "team/app"
 )
 
-// env is an endpoint with a user that is served over HTTP.
+// env is an endpoint served over HTTP, with a user.
 type env struct {
 	*ecrtest.Endpoint
 	server *httptest.Server
 	user   ecrtest.Credentials
 }
 
-func start(t *testing.T) *env {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := ecrtest.New()
 	server := httptest.NewServer(e)
@@ -69,8 +69,8 @@ func (e *env) sts(c ecrtest.Credentials, options ...func(*sts.Options)) *sts.Cli
 	return sts.NewFromConfig(e.config(c), options...)
 }
 
-// push pushes an image to "repository:tag" and returns it with the digest of its
-// first layer.
+// push pushes an image to "repository:tag" and returns it and the digest of its first
+// layer.
 func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
 	t.Helper()
 	image, err := random.Image(4096, 2)
@@ -91,7 +91,7 @@ func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
 	return image, manifest.Layers[0].Digest.String()
 }
 
-// url returns the URL of a layer, got by the user.
+// url returns the URL of a layer, requested by the user.
 func (e *env) url(t *testing.T, digest string) string {
 	t.Helper()
 	out, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(digest))
@@ -108,8 +108,8 @@ func layerInput(digest string) *ecr.GetDownloadUrlForLayerInput {
 	return &ecr.GetDownloadUrlForLayerInput{RepositoryName: aws.String(repo), LayerDigest: aws.String(digest)}
 }
 
-// anyDigest is well-formed and belongs to nothing.
-var anyDigest = "sha256:" + strings.Repeat("0", 64)
+// unknownDigest is valid, but no blob or image has it.
+var unknownDigest = "sha256:" + strings.Repeat("0", 64)
 
 // get sends a request without a body and returns the response with its body.
 func (e *env) get(t *testing.T, method, url string, header ...string) (*http.Response, string) {
@@ -143,8 +143,8 @@ func (e *env) do(t *testing.T, r *http.Request) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// wantError checks that err is AWS's error with a code, a status and a text in
-// its message, and that it came with a request id.
+// wantError checks that err is an AWS error with this status and code, with text in its
+// message, and with a request ID.
 func wantError(t *testing.T, err error, status int, code, text string) {
 	t.Helper()
 	var api smithy.APIError
@@ -152,26 +152,26 @@ func wantError(t *testing.T, err error, status int, code, text string) {
 		t.Fatalf("error = %v, want %s", err, code)
 	}
 	if api.ErrorCode() != code || !strings.Contains(api.ErrorMessage(), text) {
-		t.Errorf("error = %s: %s, want %s: …%s…", api.ErrorCode(), api.ErrorMessage(), code, text)
+		t.Errorf("error = %s: %s, want %s with %q", api.ErrorCode(), api.ErrorMessage(), code, text)
 	}
 	var response interface {
 		HTTPStatusCode() int
 		ServiceRequestID() string
 	}
 	if !errors.As(err, &response) {
-		t.Fatalf("error without a response: %v", err)
+		t.Fatalf("error = %v, want one with a response", err)
 	}
 	if response.HTTPStatusCode() != status || len(response.ServiceRequestID()) != 36 {
-		t.Errorf("status %d, request id %q; want %d and a UUID", response.HTTPStatusCode(), response.ServiceRequestID(), status)
+		t.Errorf("status %d, request ID %q, want %d and a UUID", response.HTTPStatusCode(), response.ServiceRequestID(), status)
 	}
 }
 
-// clientFunc is an HTTP client of the SDK.
+// clientFunc is an HTTP client for the SDK.
 type clientFunc func(*http.Request) (*http.Response, error)
 
 func (f clientFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
-// tampering returns a client that changes requests after they are signed.
+// tampering returns a client that modifies requests after they are signed.
 func (e *env) tampering(change func(*http.Request)) clientFunc {
 	return func(r *http.Request) (*http.Response, error) {
 		change(r)

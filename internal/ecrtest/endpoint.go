@@ -1,15 +1,15 @@
 // Copyright (c) The terraform-provider-ecrlayer authors
 // SPDX-License-Identifier: MPL-2.0
 
-// Package ecrtest is a local Amazon ECR, with AWS STS and the Amazon S3 bucket that
-// ECR keeps layers in, for tests and for the demo.
+// Package ecrtest is a local endpoint for Amazon ECR, AWS STS and the Amazon S3 bucket
+// that stores ECR's layers, for tests and for the demo.
 //
-// It is at least as strict as AWS, so that what passes here passes there: it verifies
-// the signature of every API request and every pre-signed URL, validates input against
-// the API models, knows accounts, regions and repository policies, and returns AWS's
-// error codes, shapes and request ids.
+// It is at least as strict as AWS, so that a request that succeeds here succeeds there:
+// it verifies the signature of every API request and every pre-signed URL, validates
+// input against the API models, enforces accounts, regions and repository policies, and
+// returns AWS's error codes, response formats and request IDs.
 //
-// One [Endpoint], which is an [http.Handler], serves everything:
+// An [Endpoint] is an [http.Handler] that serves everything:
 //
 //   - POST / is Amazon ECR (JSON 1.1) or AWS STS (query protocol);
 //   - GET and HEAD /prod-<region>-starport-layer-bucket/… is the layer bucket;
@@ -31,17 +31,17 @@ type Endpoint struct {
 	skew         time.Duration
 	advance      time.Duration
 	layerHost    string
-	principals   map[string]principal // by access key id
+	principals   map[string]principal // by access key ID
 	roles        map[string]Role      // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
 	signing      map[string]urlSigner     // by session token
-	objects      map[objectKey]objectBlob // what the keys in the layer bucket stand for
+	objects      map[objectKey]objectBlob // the blobs in the layer bucket
 	calls        []*Call
 	cdnKey       []byte
-	uploads      map[string][]byte // blobs that are being pushed
+	uploads      map[string][]byte // unfinished blob uploads, by ID
 
-	// faultMu is not mu, so that Fault.Match may look at the calls made so far.
+	// faultMu is separate from mu so that Fault.Match can use Endpoint.Calls.
 	faultMu sync.Mutex
 	faults  []*Fault
 }
@@ -60,15 +60,15 @@ func New() *Endpoint {
 	}
 }
 
-// Advance moves the clock of pre-signed URLs forward by d. The clock by which the
-// signatures of API requests are checked does not move.
+// Advance moves the clock of pre-signed URLs forward by d. It does not move the
+// clock that verifies the signatures of API requests.
 func (e *Endpoint) Advance(d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.advance += d
 }
 
-// Skew sets how far AWS's clock is ahead of this machine's.
+// Skew sets how far AWS's clock is ahead of the local clock.
 func (e *Endpoint) Skew(d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -76,28 +76,28 @@ func (e *Endpoint) Skew(d time.Duration) {
 }
 
 // SetLayerHost makes pre-signed URLs point to host ("name:port") instead of the host
-// of the request for them. Their signatures are valid for that host only.
+// that the request was sent to. Their signatures are valid for that host only.
 func (e *Endpoint) SetLayerHost(host string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.layerHost = host
 }
 
-// now returns the time by the API's clock.
+// now returns the time of the clock for API requests.
 func (e *Endpoint) now() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return time.Now().UTC().Add(e.skew)
 }
 
-// urlNow returns the time by the clock that pre-signed URLs live by.
+// urlNow returns the time of the clock for pre-signed URLs.
 func (e *Endpoint) urlNow() time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return time.Now().UTC().Add(e.skew + e.advance)
 }
 
-// ServeHTTP serves a request as the service it is meant for does.
+// ServeHTTP serves a request to any of the services.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
 		e.serveRegistry(w, r)
@@ -111,23 +111,23 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.delay(r, req.call)
 	fault.interrupt(w, r)
 
-	reply := e.authenticate(req)
-	if reply != nil {
+	resp := e.authenticate(req)
+	if resp != nil {
 		fault = nil
 	} else {
 		if fault == nil {
 			fault = e.takeFault(req.call, afterAuthentication)
 			fault.interrupt(w, r)
 		}
-		if reply = fault.response(req.call.Service); reply == nil {
-			reply = e.serve(req)
+		if resp = fault.response(req.call.Service); resp == nil {
+			resp = e.serve(req)
 		}
 	}
-	e.send(w, r, call, reply, fault)
+	e.send(w, r, call, resp, fault)
 }
 
-// authenticate returns the error for a request whose caller is not
-// known for sure, or nil after it has set the caller.
+// authenticate sets the caller of a request, or returns the error if authentication
+// fails.
 func (e *Endpoint) authenticate(req *request) *response {
 	switch {
 	case req.reject != nil:
@@ -137,15 +137,15 @@ func (e *Endpoint) authenticate(req *request) *response {
 	case req.call.Service == serviceSTS && req.call.Operation == opAssumeRoleWithWebIdentity:
 		return nil
 	}
-	caller, failed := e.verify(req)
-	if failed != nil {
-		return failed.response(req.call.Service)
+	caller, failure := e.verify(req)
+	if failure != nil {
+		return failure.response(req.call.Service)
 	}
 	req.caller = caller
 	return nil
 }
 
-// serve returns the response to a request whose caller is known.
+// serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
 	switch req.call.Service {
 	case serviceS3:

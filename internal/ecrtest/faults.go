@@ -12,45 +12,44 @@ import (
 	"time"
 )
 
-// Fault is a failure of requests. One with only a Delay makes the response late; every
-// other one replaces or changes it.
+// Fault describes how requests fail. A Fault with only a Delay delays the response;
+// any other Fault replaces or changes it.
 //
-// A request gets every matching fault that only delays, and the first other one, in the
-// order of injection. Reset (alone), Hang and Delay take effect before the signature is
-// verified; all others only affect, and only count, requests with a valid signature.
+// A request gets every matching Fault that only delays, and the first other one in the
+// order of injection. Delay, Hang, and Reset without Truncate take effect before the
+// signature is verified; all others affect and count only correctly signed requests.
 type Fault struct {
-	Service   string // "ecr", "sts" or "s3"; empty: any
-	Operation string // empty: any
-	// Match, if set, must also return true. It must not inject a fault.
+	Service   string // "ecr", "sts" or "s3"; empty means any
+	Operation string // empty means any
+	// Match, if set, must also return true. It must not inject or clear faults.
 	Match func(Call) bool
-	Times int // how many requests it affects; <= 0: all
+	Times int // the number of affected requests; <= 0 means all
 
-	Delay time.Duration // ends early when the client goes away
+	Delay time.Duration // ends early if the client disconnects
 
-	// Code and Message are an error in the service's own shape; the default of
-	// Status is 400.
+	// Code and Message are an error in the format of the service. Status defaults
+	// to 400.
 	Code    string
 	Message string
 	// Status alone is a response without a body.
 	Status int
-	// Body is the whole response; the default of Status is 200.
+	// Body is the complete response body. Status defaults to 200.
 	Body        []byte
 	ContentType string // of Body
 
 	RetryAfter time.Duration // the Retry-After header, in whole seconds
-	Headers    http.Header   // set on the response, over its own
+	Headers    http.Header   // set on the response, replacing its own
 
-	// Rewrite changes the body of the response that the request would get.
+	// Rewrite returns the body to send instead of the original one.
 	Rewrite func(body []byte) []byte
-	// Truncate closes the connection after that many bytes of the body, of which
-	// Content-Length promises more; a negative one, right after the headers.
+	// Truncate closes the connection after this many bytes of the body, fewer than
+	// the Content-Length. If negative, it closes it right after the headers.
 	Truncate int
-	// Stall, with Truncate, leaves the connection open instead until the client
-	// closes it.
+	// Stall, with Truncate, keeps the connection open until the client closes it.
 	Stall bool
 
-	Reset bool // the connection is reset before any response or, with Truncate, after those bytes
-	Hang  bool // no response comes until the client goes away
+	Reset bool // resets the connection before any response or, with Truncate, after those bytes
+	Hang  bool // sends no response and waits until the client disconnects
 }
 
 // Inject adds a fault.
@@ -76,61 +75,61 @@ const (
 	afterAuthentication  = false
 )
 
-// delayOnly reports whether the fault leaves the response as it is.
+// delayOnly reports whether the fault only delays the response.
 func (f *Fault) delayOnly() bool {
 	return f.Delay > 0 && !f.Reset && !f.Hang && !f.responds() && !f.changes()
 }
 
-// early reports whether the fault comes before authentication.
+// early reports whether the fault takes effect before authentication.
 func (f *Fault) early() bool { return (f.Reset && f.Truncate == 0) || f.Hang || f.Delay > 0 }
 
-// responds reports whether the fault brings a response of its own.
+// responds reports whether the fault has a response of its own.
 func (f *Fault) responds() bool { return f.Code != "" || f.Status != 0 || f.Body != nil }
 
-// changes reports whether the fault changes the response.
+// changes reports whether the fault changes the original response.
 func (f *Fault) changes() bool {
 	return f.Rewrite != nil || f.Truncate != 0 || f.RetryAfter > 0 || len(f.Headers) > 0
 }
 
-func (f *Fault) fits(c Call) bool {
+func (f *Fault) matches(c Call) bool {
 	return (f.Service == "" || f.Service == c.Service) &&
 		(f.Operation == "" || f.Operation == c.Operation) &&
 		(f.Match == nil || f.Match(c))
 }
 
-// takeFault returns the fault that is next to happen to a call, and nil for
-// none. Before authentication it leaves those alone that come after it.
+// takeFault returns the next fault of a call and counts it, or nil if there is none.
+// Before authentication, it returns nil if the next fault takes effect later.
 func (e *Endpoint) takeFault(c Call, before bool) *Fault {
 	e.faultMu.Lock()
 	defer e.faultMu.Unlock()
 	for _, f := range e.faults {
-		if f.delayOnly() || !f.fits(c) {
+		if f.delayOnly() || !f.matches(c) {
 			continue
 		}
 		if before && !f.early() {
 			return nil
 		}
-		e.spend(f)
+		e.countDown(f)
 		return f
 	}
 	return nil
 }
 
-// spend counts a fault down and removes it when it has happened often enough.
-// faultMu is held.
-func (e *Endpoint) spend(f *Fault) {
+// countDown decrements the remaining times of a fault and removes it at zero. The
+// caller must hold faultMu.
+func (e *Endpoint) countDown(f *Fault) {
 	if f.Times--; f.Times == 0 {
 		e.faults = slices.DeleteFunc(slices.Clone(e.faults), func(g *Fault) bool { return g == f })
 	}
 }
 
-// delay holds a request up for as long as the Delay-only faults say.
+// delay waits for the total delay of the matching delay-only faults.
 func (e *Endpoint) delay(r *http.Request, c Call) {
 	var total time.Duration
 	e.faultMu.Lock()
 	for _, f := range e.faults {
-		if f.delayOnly() && f.fits(c) {
-			e.spend(f)
+		if f.delayOnly() && f.matches(c) {
+			e.countDown(f)
 			total += f.Delay
 		}
 	}
@@ -138,7 +137,7 @@ func (e *Endpoint) delay(r *http.Request, c Call) {
 	wait(r, total)
 }
 
-// wait returns after d, and not at all once the client has gone.
+// wait waits for d, and aborts the request if the client disconnects.
 func wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return
@@ -152,7 +151,7 @@ func wait(r *http.Request, d time.Duration) {
 	}
 }
 
-// interrupt does what the fault does to the connection, and returns only if
+// interrupt applies the fault's delay, hang or reset to a request. It returns only if
 // the request is to be served.
 func (f *Fault) interrupt(w http.ResponseWriter, r *http.Request) {
 	if f == nil {
@@ -169,17 +168,16 @@ func (f *Fault) interrupt(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// resetConnection closes the connection so that the client sees a reset (RST)
-// rather than its end. Where the connection cannot be had, as with HTTP/2, the
-// caller ends the stream.
+// resetConnection closes the connection with a reset (RST). It leaves connections
+// that cannot be hijacked, such as those of HTTP/2, to the caller to abort.
 func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	raw := conn
-	if secured, ok := conn.(*tls.Conn); ok {
-		raw = secured.NetConn()
+	if tlsConn, ok := conn.(*tls.Conn); ok {
+		raw = tlsConn.NetConn()
 	}
 	if tcp, ok := raw.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
@@ -187,7 +185,7 @@ func resetConnection(w http.ResponseWriter) {
 	_ = raw.Close()
 }
 
-// response returns the fault's own response, and nil if it has none.
+// response returns the fault's own response, or nil if it has none.
 func (f *Fault) response(service string) *response {
 	if f == nil || !f.responds() {
 		return nil
@@ -202,19 +200,19 @@ func (f *Fault) response(service string) *response {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	a := newResponse(status, f.ContentType, f.Body)
+	resp := newResponse(status, f.ContentType, f.Body)
 	if f.ContentType == "" {
-		a.header.Del("Content-Type")
+		resp.header.Del("Content-Type")
 	}
-	a.code = f.Code
-	return a
+	resp.code = f.Code
+	return resp
 }
 
-// send sends a response with the fault's changes to it.
-func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *response) {
-	held := &bufferingWriter{header: w.Header(), status: http.StatusOK}
-	reply.write(held, r)
-	body := held.body.Bytes()
+// send sends a response with the changes of the fault.
+func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
+	buffered := &bufferingWriter{header: w.Header(), status: http.StatusOK}
+	resp.write(buffered, r)
+	body := buffered.body.Bytes()
 	if f.Rewrite != nil && r.Method != http.MethodHead {
 		body = f.Rewrite(slices.Clone(body))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -226,7 +224,7 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *response) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	if f.Truncate == 0 {
-		w.WriteHeader(held.status)
+		w.WriteHeader(buffered.status)
 		_, _ = w.Write(body)
 		return
 	}
@@ -235,7 +233,7 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, reply *response) {
 	if r.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(max(len(body), sent+1)))
 	}
-	w.WriteHeader(held.status)
+	w.WriteHeader(buffered.status)
 	_, _ = w.Write(body[:sent])
 	_ = http.NewResponseController(w).Flush()
 	if f.Stall {

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// imageID names an image.
+// imageID identifies an image.
 type imageID struct {
 	Digest string `json:"imageDigest,omitempty"`
 	Tag    string `json:"imageTag,omitempty"`
@@ -25,14 +25,14 @@ func (id imageID) String() string {
 	return id.Tag + id.Digest
 }
 
-// imageFailure is why one image of a batch is not returned.
+// imageFailure is a failure of BatchGetImage for one image.
 type imageFailure struct {
 	ID     imageID `json:"imageId"`
 	Code   string  `json:"failureCode"`
 	Reason string  `json:"failureReason"`
 }
 
-// imageResult is one image of a batch.
+// imageResult is an image that BatchGetImage returns.
 type imageResult struct {
 	RegistryID     string  `json:"registryId"`
 	RepositoryName string  `json:"repositoryName"`
@@ -41,26 +41,25 @@ type imageResult struct {
 	MediaType      string  `json:"imageManifestMediaType"`
 }
 
-// FailImage makes BatchGetImage fail for one image, named by its tag or its
-// digest as the request names it, with a code such as "KmsError",
-// "UpstreamUnavailable" or "ImageInaccessible". The repository is made if need
-// be; the image need not exist.
+// FailImage makes BatchGetImage fail for one image, with a code such as "KmsError",
+// "UpstreamUnavailable" or "ImageInaccessible". reference is the tag or the digest in
+// the request. The image need not exist, and the repository is created if it does not.
 func (e *Endpoint) FailImage(accountID, region, repository, reference, code, reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, repository}).failures[reference] = imageFailure{Code: code, Reason: reason}
 }
 
-// OverrideManifest makes BatchGetImage return other bytes as the manifest of an
-// image than those that are stored, under the image's own digest. The image is
-// named by its tag or digest as the request names it, and must exist.
+// OverrideManifest makes BatchGetImage return raw instead of the stored manifest of
+// an image, with the digest of the stored one. reference is the tag or the digest in
+// the request. The image must exist.
 func (e *Endpoint) OverrideManifest(accountID, region, repository, reference, mediaType string, raw []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, repository}).override[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}
 }
 
-// batchGetImage responds as described in
+// batchGetImage implements
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
 func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *response {
 	images, failures := []imageResult{}, []imageFailure{}
@@ -81,15 +80,15 @@ func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *response {
 	return ecrOK(map[string]any{"images": images, "failures": failures})
 }
 
-// find returns the images that an id names, or why there are none. An id with
-// a digest only names one image per tag that the digest has.
+// find returns the images with an ID, or the failure if there are none. For an ID
+// with only a digest, it returns one image per tag of the digest.
 func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *imageFailure) {
 	for _, reference := range []string{id.Digest, id.Tag} {
 		if failure, ok := r.failures[reference]; ok && reference != "" {
 			return nil, &failure
 		}
 	}
-	if failure := id.invalid(); failure != nil {
+	if failure := id.validate(); failure != nil {
 		return nil, failure
 	}
 
@@ -105,13 +104,13 @@ func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *image
 		}
 		d = tagged
 	}
-	given, ok := r.images[d]
-	if !ok || !accepts(accepted, given.mediaType) {
+	stored, ok := r.images[d]
+	if !ok || !accepts(accepted, stored.mediaType) {
 		return nil, notFound
 	}
 	for _, reference := range []string{id.Digest, id.Tag} {
 		if override, ok := r.override[reference]; ok {
-			given = override
+			stored = override
 		}
 	}
 
@@ -125,34 +124,33 @@ func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *image
 	for _, tag := range tags {
 		found = append(found, imageResult{
 			ID:        imageID{Digest: d.String(), Tag: tag},
-			Manifest:  string(given.raw),
-			MediaType: given.mediaType,
+			Manifest:  string(stored.raw),
+			MediaType: stored.mediaType,
 		})
 	}
 	return found, nil
 }
 
-// invalid returns what is wrong with an id by itself.
-func (id imageID) invalid() *imageFailure {
+// validate returns the failure of an invalid ID, or nil.
+func (id imageID) validate() *imageFailure {
 	switch {
 	case id.Digest == "" && id.Tag == "":
 		return &imageFailure{Code: "MissingDigestAndTag", Reason: "Invalid request parameters: both tag and digest cannot be null"}
-	case id.Digest != "" && !layerDigest.full.MatchString(id.Digest):
+	case id.Digest != "" && !layerDigest.anchored.MatchString(id.Digest):
 		return &imageFailure{Code: "InvalidImageDigest", Reason: "Invalid request parameters: image digest should satisfy the regex '" + layerDigest.text + "'"}
-	case id.Tag != "" && !imageTag.full.MatchString(id.Tag):
+	case id.Tag != "" && !imageTag.anchored.MatchString(id.Tag):
 		return &imageFailure{Code: "InvalidImageTag", Reason: "Invalid request parameters: image tag should satisfy the regex '" + imageTag.text + "'"}
 	}
 	return nil
 }
 
-// What a tag is, by the OCI distribution specification; ECR's API model gives
-// its length only.
+// imageTag is the pattern of the OCI distribution specification. ECR's API model
+// constrains only the length.
 var imageTag = newPattern(`[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`)
 
-// accepts reports whether a request accepts a media type. One that names none
-// accepts Docker's only, as clients did that knew no other. ECR converts an image
-// that is requested by tag between Docker's format and OCI's where only the other is
-// accepted; here it is not found.
+// accepts reports whether a request accepts a media type. Without acceptedMediaTypes,
+// only Docker's are accepted. If an image requested by tag is accepted only in the
+// other format, ECR converts it between Docker and OCI; this endpoint does not.
 func accepts(accept *[]string, mediaType string) bool {
 	if accept == nil {
 		return strings.HasPrefix(mediaType, "application/vnd.docker.distribution.manifest.v")

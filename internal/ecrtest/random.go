@@ -10,8 +10,8 @@ import (
 	"fmt"
 )
 
-// randomBytes returns n random bytes. Reading them never fails: the standard
-// library ends the process instead.
+// randomBytes returns n random bytes. rand.Read never returns an error; it crashes the
+// program instead.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b)
@@ -21,8 +21,8 @@ func randomBytes(n int) []byte {
 func randomHex(n int) string    { return hex.EncodeToString(randomBytes(n)) }
 func randomBase64(n int) string { return base64.StdEncoding.EncodeToString(randomBytes(n)) }
 
-// randomID returns an identifier as IAM makes them: a prefix for its kind and
-// 16 letters and digits.
+// randomID returns an ID in the format of IAM: a prefix for the type, and 16 letters
+// and digits.
 func randomID(prefix string) string { return prefix + rand.Text()[:16] }
 
 // newUUID returns a random UUID (version 4).

@@ -12,33 +12,33 @@ import (
 	"time"
 )
 
-// Call is one request that ECR, STS or the layer bucket got. Pushes to the
-// registry are not among them.
+// Call is a request that ECR, STS or the layer bucket received. Requests to the
+// registry are not recorded.
 type Call struct {
-	Time      time.Time // by this machine's clock, when the request had come in
+	Time      time.Time // when the request was received, by the local clock
 	Service   string    // "ecr", "sts" or "s3"
 	Operation string    // "GetDownloadUrlForLayer", "AssumeRole", "GetObject", …
 
-	AccountID   string // of the caller; empty where the access key is unknown
-	AccessKeyID string // as the signature has it
+	AccountID   string // of the caller; empty if the access key is unknown
+	AccessKeyID string // from the signature
 	Region      string
 	Host        string
 	Method      string
 	UserAgent   string
 	Header      http.Header
 
-	// RegistryID is what an ECR request names, so empty for the caller's own
-	// registry; of an S3 request it is the registry that the layer is in.
+	// RegistryID is the one in an ECR request, empty for the caller's own registry.
+	// For an S3 request, it is the registry of the layer.
 	RegistryID     string
 	RepositoryName string
-	// References are the digest of the requested layer, or of the images:
-	// "tag", "sha256:…" or "tag@sha256:…".
+	// References are the digest of the requested layer, or the requested images, each
+	// as "tag", "sha256:…" or "tag@sha256:…".
 	References []string
 
 	Form  url.Values // of an STS request
 	Range string     // header of an S3 request
 
-	// Status is 0 while no response has been sent, and stays so when none is.
+	// Status is 0 until a response is sent.
 	Status    int
 	RequestID string
 	ErrorCode string
@@ -56,8 +56,8 @@ func (c Call) SessionTags() map[string]string {
 	}
 }
 
-// Members returns a list parameter of an STS request: Members("PolicyArns",
-// "arn"), Members("TransitiveTagKeys", "").
+// Members returns a list parameter of an STS request, for example
+// Members("PolicyArns", "arn") or Members("TransitiveTagKeys", "").
 func (c Call) Members(list, field string) []string {
 	var values []string
 	for i := 1; ; i++ {
@@ -72,7 +72,7 @@ func (c Call) Members(list, field string) []string {
 	}
 }
 
-// clone returns a copy that shares nothing that anyone writes to.
+// clone returns a copy that shares only data that nothing modifies.
 func (c Call) clone() Call {
 	c.References = slices.Clone(c.References)
 	c.Form = maps.Clone(c.Form)
@@ -80,25 +80,25 @@ func (c Call) clone() Call {
 	return c
 }
 
-// record notes a call and returns the note.
+// record adds a call to Calls and returns the recorded copy.
 func (e *Endpoint) record(c Call) *Call {
-	noted := c.clone()
+	recorded := c.clone()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calls = append(e.calls, &noted)
-	return &noted
+	e.calls = append(e.calls, &recorded)
+	return &recorded
 }
 
-// finish adds to a note the response.
+// finish adds the response to a recorded call.
 func (e *Endpoint) finish(c *Call, status int, requestID, code string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.Status, c.RequestID, c.ErrorCode = status, requestID, code
 }
 
-// Calls returns the calls to ECR, STS and the layer bucket in the order that
-// they came in, those included that are still being served. A call is there
-// with its status as soon as its client can have seen the response.
+// Calls returns the calls to ECR, STS and the layer bucket in the order in which they
+// were received, including calls in progress. The status of a call is recorded before
+// the client receives the response.
 func (e *Endpoint) Calls() []Call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -109,15 +109,15 @@ func (e *Endpoint) Calls() []Call {
 	return calls
 }
 
-// CallsTo returns those of the calls that are to a service, and to one of its
-// operations unless that is empty.
+// CallsTo returns the calls to an operation of a service, or to all of its operations
+// if operation is empty.
 func (e *Endpoint) CallsTo(service, operation string) []Call {
 	return slices.DeleteFunc(e.Calls(), func(c Call) bool {
 		return c.Service != service || operation != "" && c.Operation != operation
 	})
 }
 
-// Reset forgets the calls recorded so far.
+// Reset removes the calls recorded so far.
 func (e *Endpoint) Reset() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

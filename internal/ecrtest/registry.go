@@ -17,23 +17,22 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// The most bytes that a manifest has, by ECR's API model.
-const maxManifest = 4 << 20
+// maxManifestSize is the maximum size in bytes, from ECR's API model.
+const maxManifestSize = 4 << 20
 
-// repositoryKey names a repository.
+// repositoryKey identifies a repository.
 type repositoryKey struct{ account, region, name string }
 
-// arn returns the repository's ARN.
 func (k repositoryKey) arn() string {
 	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition(k.region), k.region, k.account, k.name)
 }
 
-// repository is what a repository holds.
+// repository is the content and the settings of a repository.
 type repository struct {
 	blobs    map[digest.Digest]*blob
 	images   map[digest.Digest]*image
 	tags     map[string]digest.Digest
-	readers  map[string]bool         // accounts that its policy lets read
+	readers  map[string]bool         // accounts that the repository policy allows to pull
 	failures map[string]imageFailure // by tag or digest, see FailImage
 	urls     URLStyle
 	override map[string]*image // by tag or digest, see OverrideManifest
@@ -50,7 +49,7 @@ type blob struct {
 type image struct {
 	mediaType string
 	raw       []byte
-	blobs     map[digest.Digest]bool // that it refers to
+	blobs     map[digest.Digest]bool // that the manifest references
 }
 
 // tagsOf returns the tags of an image, sorted.
@@ -65,8 +64,8 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 	return tags
 }
 
-// refersTo reports whether an image in the repository refers to a blob.
-func (r *repository) refersTo(d digest.Digest) bool {
+// references reports whether an image in the repository references a blob.
+func (r *repository) references(d digest.Digest) bool {
 	for _, i := range r.images {
 		if i.blobs[d] {
 			return true
@@ -75,7 +74,8 @@ func (r *repository) refersTo(d digest.Digest) bool {
 	return false
 }
 
-// repository returns a repository, which it creates if need be. mu is held.
+// repository returns a repository, and creates it if it does not exist. The
+// caller must hold mu.
 func (e *Endpoint) repository(k repositoryKey) *repository {
 	r, ok := e.repositories[k]
 	if !ok {
@@ -92,7 +92,8 @@ func (e *Endpoint) repository(k repositoryKey) *repository {
 	return r
 }
 
-// existing returns a repository, an empty one if there is none. mu is held.
+// existing returns a repository, or an empty one if it does not exist. The
+// caller must hold mu.
 func (e *Endpoint) existing(k repositoryKey) *repository {
 	if r, ok := e.repositories[k]; ok {
 		return r
@@ -100,23 +101,22 @@ func (e *Endpoint) existing(k repositoryKey) *repository {
 	return &repository{}
 }
 
-// CreateRepository makes an empty repository. A push makes one, too.
+// CreateRepository creates an empty repository. A push also creates one.
 func (e *Endpoint) CreateRepository(accountID, region, name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, name})
 }
 
-// AllowAccount lets another account read a repository, as a repository policy
-// does. The repository is made if need be.
+// AllowAccount allows another account to pull from a repository, as a repository
+// policy does. It creates the repository if it does not exist.
 func (e *Endpoint) AllowAccount(accountID, region, repository, otherAccountID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(repositoryKey{accountID, region, repository}).readers[otherAccountID] = true
 }
 
-// PutBlob stores a blob that no image needs to refer to, and returns its
-// digest.
+// PutBlob stores a blob, which no image needs to reference, and returns its digest.
 func (e *Endpoint) PutBlob(accountID, region, repository string, content []byte) digest.Digest {
 	d := digest.FromBytes(content)
 	e.putBlob(repositoryKey{accountID, region, repository}, d, content)
@@ -127,17 +127,16 @@ func (e *Endpoint) putBlob(k repositoryKey, d digest.Digest, content []byte) {
 	b := &blob{
 		content: bytes.Clone(content),
 		stored:  time.Now().UTC().Truncate(time.Second),
-		etag:    `"` + d.Encoded()[:32] + `-1"`, // like that of an object uploaded in one part
+		etag:    `"` + d.Encoded()[:32] + `-1"`, // the form of a multipart upload with one part
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.repository(k).blobs[d] = b
 }
 
-// PutManifest stores any bytes as a manifest of any type, without the checks
-// that a push goes through, and returns their digest. An empty tag leaves the
-// image untagged. BatchGetImage returns the bytes as they are, which JSON
-// allows of UTF-8 only.
+// PutManifest stores raw as a manifest, without the checks of a push, and returns
+// its digest. An empty tag leaves the image untagged. BatchGetImage returns raw
+// unchanged only if it is valid UTF-8.
 func (e *Endpoint) PutManifest(accountID, region, repository, tag, mediaType string, raw []byte) digest.Digest {
 	d := digest.FromBytes(raw)
 	e.putManifest(repositoryKey{accountID, region, repository}, d, tag, mediaType, raw)
@@ -146,7 +145,7 @@ func (e *Endpoint) PutManifest(accountID, region, repository, tag, mediaType str
 
 func (e *Endpoint) putManifest(k repositoryKey, d digest.Digest, tag, mediaType string, raw []byte) {
 	i := &image{mediaType: mediaType, raw: bytes.Clone(raw), blobs: map[digest.Digest]bool{}}
-	m, _ := parseManifest(raw) // What is no manifest refers to nothing.
+	m, _ := parseManifest(raw) // Invalid JSON references no blobs.
 	for _, b := range m.blobs() {
 		i.blobs[b.Digest] = true
 	}
@@ -159,7 +158,7 @@ func (e *Endpoint) putManifest(k repositoryKey, d digest.Digest, tag, mediaType 
 	}
 }
 
-// manifest is what the endpoint reads of a manifest or an index.
+// manifest holds the fields of a manifest or an index that the endpoint reads.
 type manifest struct {
 	Config    descriptor   `json:"config"`
 	Layers    []descriptor `json:"layers"`
@@ -185,55 +184,55 @@ func (m manifest) blobs() []descriptor {
 	return append([]descriptor{m.Config}, m.Layers...)
 }
 
-// Reference returns the name of a repository to push to and pull from at
-// host, the Endpoint's "name:port": "host/<account>/<region>/<repository>".
+// Reference returns the name to push to and pull from a repository:
+// "<host>/<account>/<region>/<repository>". host is the server's "name:port".
 func (e *Endpoint) Reference(host, accountID, region, repository string) string {
-	return host + "/" + repositoryKey{accountID, region, repository}.wire()
+	return host + "/" + repositoryKey{accountID, region, repository}.registryName()
 }
 
-// wire returns the repository's name in the registry protocol.
-func (k repositoryKey) wire() string { return k.account + "/" + k.region + "/" + k.name }
+// registryName returns the repository's name in the registry protocol.
+func (k repositoryKey) registryName() string { return k.account + "/" + k.region + "/" + k.name }
 
 var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads)/([^/]*)$`)
 
-// serveRegistry serves what clients need of the OCI distribution protocol to push
-// and pull. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+// serveRegistry serves the part of the OCI distribution protocol that clients need
+// to push and pull. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	if strings.Trim(r.URL.Path, "/") == "v2" {
 		return
 	}
 	path := registryPath.FindStringSubmatch(r.URL.Path)
-	if path == nil || !repositoryName.full.MatchString(path[3]) {
-		registryError(w, http.StatusNotFound, "NAME_INVALID", "a repository is named <account>/<region>/<repository name>")
+	if path == nil || !repositoryName.anchored.MatchString(path[3]) {
+		registryError(w, http.StatusNotFound, "NAME_INVALID", "the repository name must be <account>/<region>/<repository>")
 		return
 	}
-	k, kind, target := repositoryKey{path[1], path[2], path[3]}, path[4], path[5]
-	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	k, kind, reference := repositoryKey{path[1], path[2], path[3]}, path[4], path[5]
+	pull := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
-	case kind == "manifests" && reading:
-		e.pullManifest(w, r, k, target)
+	case kind == "manifests" && pull:
+		e.pullManifest(w, r, k, reference)
 	case kind == "manifests" && r.Method == http.MethodPut:
-		e.pushManifest(w, r, k, target)
-	case kind == "blobs" && reading:
-		e.pullBlob(w, r, k, digest.Digest(target))
-	case kind == "blobs/uploads" && !reading:
-		e.pushBlob(w, r, k, target)
+		e.pushManifest(w, r, k, reference)
+	case kind == "blobs" && pull:
+		e.pullBlob(w, r, k, digest.Digest(reference))
+	case kind == "blobs/uploads" && !pull:
+		e.pushBlob(w, r, k, reference)
 	default:
 		registryError(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "the operation is unsupported")
 	}
 }
 
-func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
+func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, reference string) {
 	e.mu.Lock()
 	repo := e.existing(k)
-	d, tagged := repo.tags[target]
+	d, tagged := repo.tags[reference]
 	if !tagged {
-		d = digest.Digest(target)
+		d = digest.Digest(reference)
 	}
 	i := repo.images[d]
 	e.mu.Unlock()
 	if i == nil {
-		registryError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "the manifest is unknown")
+		registryError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 		return
 	}
 	w.Header().Set("Content-Type", i.mediaType)
@@ -246,7 +245,7 @@ func (e *Endpoint) pullBlob(w http.ResponseWriter, r *http.Request, k repository
 	b := e.existing(k).blobs[d]
 	e.mu.Unlock()
 	if b == nil {
-		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "the blob is unknown")
+		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -254,29 +253,29 @@ func (e *Endpoint) pullBlob(w http.ResponseWriter, r *http.Request, k repository
 	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
 }
 
-// pushManifest stores a manifest if everything that it refers to has been
-// pushed, foreign layers excepted.
-func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, target string) {
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxManifest+1))
-	d, tag := digest.FromBytes(raw), target
+// pushManifest stores a manifest if the repository has everything that it
+// references, except foreign layers.
+func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, reference string) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxManifestSize+1))
+	d, tag := digest.FromBytes(raw), reference
 	m, invalid := parseManifest(raw)
 	switch {
 	case err != nil:
 		panic(http.ErrAbortHandler)
-	case len(raw) > maxManifest:
+	case len(raw) > maxManifestSize:
 		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
 		return
 	case invalid != nil:
 		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", invalid.Error())
 		return
-	case target == d.String():
+	case reference == d.String():
 		tag = ""
-	case strings.Contains(target, ":"):
-		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the manifest has another digest")
+	case strings.Contains(reference, ":"):
+		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the manifest")
 		return
 	}
 	if missing := e.missing(k, m); missing != "" {
-		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "not pushed: "+missing.String())
+		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "unknown blob or manifest "+missing.String())
 		return
 	}
 	e.putManifest(k, d, tag, r.Header.Get("Content-Type"), raw)
@@ -284,8 +283,8 @@ func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k reposi
 	w.WriteHeader(http.StatusCreated)
 }
 
-// missing returns the digest of something that a manifest refers to and that
-// the repository lacks.
+// missing returns the digest of a blob or manifest that m references and the
+// repository does not have, or "" if there is none.
 func (e *Endpoint) missing(k repositoryKey, m manifest) digest.Digest {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -304,8 +303,8 @@ func (e *Endpoint) missing(k repositoryKey, m manifest) digest.Digest {
 	return ""
 }
 
-// pushBlob serves the steps of an upload: POST starts it, PATCH appends to it, and
-// PUT completes it, under the digest in its query.
+// pushBlob serves the requests of an upload: POST starts it, PATCH appends to it,
+// and PUT completes it with the digest in the query.
 func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repositoryKey, id string) {
 	content, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -319,7 +318,7 @@ func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repository
 	content = e.uploads[id]
 	e.mu.Unlock()
 	if r.Method != http.MethodPut {
-		w.Header().Set("Location", "/v2/"+k.wire()+"/blobs/uploads/"+id)
+		w.Header().Set("Location", "/v2/"+k.registryName()+"/blobs/uploads/"+id)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -328,7 +327,7 @@ func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repository
 	e.mu.Unlock()
 	d := digest.FromBytes(content)
 	if r.URL.Query().Get("digest") != d.String() {
-		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the blob has another digest")
+		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the blob")
 		return
 	}
 	e.putBlob(k, d, content)
@@ -336,7 +335,7 @@ func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repository
 	w.WriteHeader(http.StatusCreated)
 }
 
-// registryError responds with an error of the registry protocol.
+// registryError writes an error of the registry protocol.
 func registryError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The services as they are named in [Call] and [Fault].
+// Service names, as used in [Call] and [Fault].
 const (
 	serviceECR = "ecr"
 	serviceSTS = "sts"
@@ -26,13 +26,13 @@ const (
 	ecrContentType  = "application/x-amz-json-1.1"
 	formContentType = "application/x-www-form-urlencoded"
 
-	// The largest body of an API request that is read. The largest valid one,
-	// a BatchGetImage of 100 images, is far below.
+	// maxBody limits the body of an API request. The largest valid request, a
+	// BatchGetImage of 100 images, is far smaller.
 	maxBody = 1 << 20
 )
 
-// request is one request to ECR, STS or the layer bucket, as far as it could
-// be understood before its caller is known.
+// request is a request to ECR, STS or the layer bucket, parsed as far as possible
+// before authentication.
 type request struct {
 	*http.Request
 	body   []byte
@@ -49,7 +49,7 @@ func (e *Endpoint) read(r *http.Request) *request {
 	req := &request{Request: r}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		// The client has gone, nobody is there.
+		// The client disconnected.
 		panic(http.ErrAbortHandler)
 	}
 	req.body = body
@@ -108,11 +108,11 @@ func (e *Endpoint) readSTS(req *request) {
 	req.call.Operation = form.Get("Action")
 }
 
-// awsHost is what a host name of AWS's own says about the service behind it.
+// awsHost is the service and region of an AWS host name.
 type awsHost struct{ service, region string }
 
-// The host names of the endpoints of both services, by their endpoint rules:
-// regional, FIPS, dual-stack, in every partition.
+// Hosts of regional, FIPS and dual-stack endpoints in every partition, from the
+// endpoint rules of ECR and STS.
 const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.(?:com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)`
 
 var (
@@ -120,16 +120,15 @@ var (
 	stsHost = regexp.MustCompile(`^sts(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
 )
 
-// apiHost returns the service and region that a host is the endpoint of, and
-// the zero value for any host that is not AWS's: behind such a host every
-// service of every region is found.
+// apiHost returns the service and region of an AWS endpoint host. It returns the
+// zero value for any other host, which serves every service in every region.
 func apiHost(host string) awsHost {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.ToLower(host)
 	if host == "sts.amazonaws.com" {
-		// The global endpoint, which takes signatures for us-east-1 only.
+		// The global endpoint accepts only signatures for us-east-1.
 		return awsHost{serviceSTS, "us-east-1"}
 	}
 	if m := ecrHost.FindStringSubmatch(host); m != nil {
@@ -141,7 +140,7 @@ func apiHost(host string) awsHost {
 	return awsHost{}
 }
 
-// partition returns the partition that a region belongs to, as in an ARN.
+// partition returns the partition of a region, as in an ARN.
 func partition(region string) string {
 	for _, p := range []struct{ prefix, name string }{
 		{"cn-", "aws-cn"},

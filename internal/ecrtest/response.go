@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// response is what is sent back for a request to ECR, STS or the layer bucket.
+// response is a response of ECR, STS or the layer bucket.
 type response struct {
 	status int
 	header http.Header
@@ -26,7 +26,7 @@ func newResponse(status int, contentType string, body []byte) *response {
 	return &response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 }
 
-// errorResponse returns an error in the shape that the service gives it.
+// errorResponse returns an error in the format of the service.
 func errorResponse(service string, status int, code, message string) *response {
 	switch service {
 	case serviceS3:
@@ -38,27 +38,27 @@ func errorResponse(service string, status int, code, message string) *response {
 	}
 }
 
-// ecrError returns an error as the JSON 1.1 protocol has it: "__type" and
-// "message" in the body.
+// ecrError returns an error of the JSON 1.1 protocol, with "__type" and "message"
+// in the body.
 func ecrError(status int, code, message string) *response {
 	body, _ := json.Marshal(struct {
 		Type    string `json:"__type"`
 		Message string `json:"message,omitempty"`
 	}{code, message})
-	a := newResponse(status, ecrContentType, body)
-	a.code = code
-	return a
+	resp := newResponse(status, ecrContentType, body)
+	resp.code = code
+	return resp
 }
 
-// ecrUnknown returns what AWS's JSON services respond to a request that is none
-// of their protocol.
-func ecrUnknown() *response {
-	a := newResponse(http.StatusNotFound, "application/xml", []byte("<UnknownOperationException/>\n"))
-	a.code = "UnknownOperationException"
-	return a
+// ecrUnknownOperation returns the response of AWS's JSON services to a request that
+// does not use their protocol.
+func ecrUnknownOperation() *response {
+	resp := newResponse(http.StatusNotFound, "application/xml", []byte("<UnknownOperationException/>\n"))
+	resp.code = "UnknownOperationException"
+	return resp
 }
 
-// stsError returns an error as the query protocol has it.
+// stsError returns an error of the AWS query protocol.
 func stsError(status int, code, message string) *response {
 	fault := "Sender"
 	if status >= http.StatusInternalServerError {
@@ -70,15 +70,15 @@ func stsError(status int, code, message string) *response {
 		Error     detail
 		RequestID string `xml:"RequestId"`
 	}{Error: detail{fault, code, message}, RequestID: requestIDPlaceholder}, "", "  ")
-	a := newResponse(status, "text/xml", append(body, '\n'))
-	a.code = code
-	return a
+	resp := newResponse(status, "text/xml", append(body, '\n'))
+	resp.code = code
+	return resp
 }
 
-// An XML body carries the request id, which is made when the response is sent.
+// requestIDPlaceholder stands for the request ID in an XML body until send sets it.
 const requestIDPlaceholder = "{request-id}"
 
-// element is one more element of an S3 error.
+// element is an additional element of an S3 error.
 type element struct {
 	XMLName xml.Name
 	Value   string `xml:",chardata"`
@@ -88,88 +88,88 @@ func newElement(name, value string) element {
 	return element{XMLName: xml.Name{Local: name}, Value: value}
 }
 
-// s3Error returns an error as Amazon S3 writes it.
+// s3Error returns an error in the format of Amazon S3.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-func s3Error(status int, code, message string, more ...element) *response {
+func s3Error(status int, code, message string, extra ...element) *response {
 	body, _ := xml.Marshal(struct {
 		XMLName   xml.Name `xml:"Error"`
 		Code      string
 		Message   string
-		More      []element
+		Extra     []element
 		RequestID string `xml:"RequestId"`
 		HostID    string `xml:"HostId"`
-	}{Code: code, Message: message, More: more, RequestID: requestIDPlaceholder, HostID: randomBase64(56)})
-	a := newResponse(status, "application/xml", append([]byte(xml.Header), body...))
-	a.code = code
-	return a
+	}{Code: code, Message: message, Extra: extra, RequestID: requestIDPlaceholder, HostID: randomBase64(56)})
+	resp := newResponse(status, "application/xml", append([]byte(xml.Header), body...))
+	resp.code = code
+	return resp
 }
 
 // write sends the response.
-func (a *response) write(w http.ResponseWriter, r *http.Request) {
-	maps.Copy(w.Header(), a.header)
-	if a.blob != nil {
-		// One range per request is all that S3 serves, else the whole object.
+func (resp *response) write(w http.ResponseWriter, r *http.Request) {
+	maps.Copy(w.Header(), resp.header)
+	if resp.blob != nil {
+		// S3 serves one range per request, or else the whole object.
 		if strings.Contains(r.Header.Get("Range"), ",") {
 			r = r.Clone(r.Context())
 			r.Header.Del("Range")
 		}
-		http.ServeContent(w, r, "", a.blob.stored, bytes.NewReader(a.blob.content))
+		http.ServeContent(w, r, "", resp.blob.stored, bytes.NewReader(resp.blob.content))
 		return
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-	w.WriteHeader(a.status)
+	w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
+	w.WriteHeader(resp.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) //nolint:gosec // Its type is JSON or XML, which no browser runs.
+		_, _ = w.Write(resp.body) //nolint:gosec // The content type is JSON or XML, which browsers do not run.
 	}
 }
 
-// send completes the response with what every one of the service's carries,
-// notes it in the call, and sends it, changed by the fault if there is one.
-func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, reply *response, fault *Fault) {
+// send adds the headers and the request ID of the service to a response, records
+// it in the call, and sends it with the changes of the fault, if any.
+func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, resp *response, fault *Fault) {
 	id := newUUID()
 	switch call.Service {
 	case serviceS3:
 		id = strings.ToUpper(randomHex(8))
-		reply.header.Set("X-Amz-Request-Id", id)
-		reply.header.Set("X-Amz-Id-2", randomBase64(56))
-		reply.header.Set("Server", "AmazonS3")
-		reply.header.Set("Date", e.urlNow().Format(http.TimeFormat))
+		resp.header.Set("X-Amz-Request-Id", id)
+		resp.header.Set("X-Amz-Id-2", randomBase64(56))
+		resp.header.Set("Server", "AmazonS3")
+		resp.header.Set("Date", e.urlNow().Format(http.TimeFormat))
 	default:
-		reply.header.Set("X-Amzn-Requestid", id)
-		reply.header.Set("Date", e.now().Format(http.TimeFormat))
+		resp.header.Set("X-Amzn-Requestid", id)
+		resp.header.Set("Date", e.now().Format(http.TimeFormat))
 	}
-	if reply.code != "" || call.Service == serviceSTS {
-		reply.body = bytes.ReplaceAll(reply.body, []byte(requestIDPlaceholder), []byte(id))
+	if resp.code != "" || call.Service == serviceSTS {
+		resp.body = bytes.ReplaceAll(resp.body, []byte(requestIDPlaceholder), []byte(id))
 	}
 
-	out := &notingWriter{ResponseWriter: w, note: func(status int) {
-		e.finish(call, status, id, reply.code)
+	out := &recordingWriter{ResponseWriter: w, record: func(status int) {
+		e.finish(call, status, id, resp.code)
 	}}
 	if fault == nil {
-		reply.write(out, r)
+		resp.write(out, r)
 		return
 	}
-	fault.send(out, r, reply)
+	fault.send(out, r, resp)
 }
 
-// notingWriter calls note before the first byte of a response leaves, so that
-// whoever has the response finds it noted.
-type notingWriter struct {
+// recordingWriter calls record before it sends the status, so that a client that
+// has the response also finds it in Calls.
+type recordingWriter struct {
 	http.ResponseWriter
-	note  func(status int)
-	noted bool
+	record   func(status int)
+	recorded bool
 }
 
-func (w *notingWriter) WriteHeader(status int) {
-	if !w.noted {
-		w.noted = true
-		w.note(status)
+func (w *recordingWriter) WriteHeader(status int) {
+	if !w.recorded {
+		w.recorded = true
+		w.record(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets [http.ResponseController] reach the connection.
-func (w *notingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // bufferingWriter keeps a response in memory.
 type bufferingWriter struct {

@@ -24,21 +24,21 @@ const (
 
 	// ECR's URLs are valid for one hour.
 	urlLifetime = time.Hour
-	// S3 takes none that is valid for longer than a week.
+	// S3 rejects URLs that are valid for longer than a week.
 	maxURLLifetime = 7 * 24 * time.Hour
 )
 
 // objectKey is a key in a layer bucket.
 type objectKey struct{ bucket, key string }
 
-// objectBlob is the blob that a key in a layer bucket stands for.
+// objectBlob is the blob under a key in a layer bucket.
 type objectBlob struct {
 	repository repositoryKey
 	digest     digest.Digest
 	urls       URLStyle
 }
 
-// urlSigner is the credentials that a pre-signed URL is signed with.
+// urlSigner holds the credentials and the region that sign a pre-signed URL.
 type urlSigner struct {
 	aws.Credentials
 	region string
@@ -46,10 +46,9 @@ type urlSigner struct {
 
 func layerBucket(region string) string { return "prod-" + region + "-starport-layer-bucket" }
 
-// presign returns a URL to download a blob from, at the host that the request
-// was sent to. It is signed with the service's own temporary credentials,
-// which are others each time, so that no URL is like another. The order of the
-// parameters is that of ECR's own URLs.
+// presign returns a pre-signed URL of a blob, by default at the host that the request
+// was sent to. New temporary credentials sign each URL, so that every URL is different.
+// The parameters are in the order of ECR's URLs.
 func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (string, error) {
 	e.mu.Lock()
 	style := e.repositories[k].urls
@@ -86,23 +85,23 @@ func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (stri
 	case S3URLs:
 	}
 	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(urlLifetime / time.Second))}}.Encode()
-	signed, err := presignAgain(req.Request, signer, http.MethodGet, u, e.urlNow())
+	signed, err := signURL(req.Request, signer, http.MethodGet, u, e.urlNow())
 	if err != nil {
 		return "", err
 	}
-	return inECROrder(signed), nil
+	return sortParameters(signed), nil
 }
 
-// presignAgain returns a URL with its signature. Host is the only header that
-// is signed. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-func presignAgain(r *http.Request, s urlSigner, method string, u url.URL, at time.Time) (string, error) {
+// signURL returns u with a signature. Host is the only signed header.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func signURL(r *http.Request, s urlSigner, method string, u url.URL, at time.Time) (string, error) {
 	unsigned := &http.Request{Method: method, URL: &u, Host: u.Host, Header: http.Header{}}
 	signed, _, err := v4.NewSigner().PresignHTTP(r.Context(), s.Credentials, unsigned, unsignedPayload, serviceS3, s.region, at,
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	return signed, err
 }
 
-func inECROrder(signed string) string {
+func sortParameters(signed string) string {
 	base, query, _ := strings.Cut(signed, "?")
 	order := []string{"X-Amz-Security-Token", "X-Amz-Algorithm", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Credential", "X-Amz-Signature"}
 	parameters := strings.Split(query, "&")
@@ -114,7 +113,7 @@ func inECROrder(signed string) string {
 	return base + "?" + strings.Join(parameters, "&")
 }
 
-// layerKey returns the key of a blob, which looks like
+// layerKey returns the key of a blob in the form
 // 1a2b-111122223333-<uuid of the registry>/<uuid of the blob>.
 func layerKey(k repositoryKey, d digest.Digest) string {
 	registry := sha256.Sum256([]byte(k.account + "/" + k.region))
@@ -149,8 +148,8 @@ func (e *Endpoint) readS3(req *request) {
 	}
 }
 
-// authenticateObject returns the error for a request for an object
-// whose URL is not, or no longer, signed by ECR, and nil for others.
+// authenticateObject returns an error if ECR did not sign the URL of the request or the
+// URL has expired, and nil otherwise.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (e *Endpoint) authenticateObject(req *request) *response {
 	if req.bucket == cdnBucket {
@@ -168,9 +167,9 @@ func (e *Endpoint) authenticateObject(req *request) *response {
 			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
 			newElement("ArgumentName", "Authorization"), newElement("ArgumentValue", "[redacted]"))
 	}
-	signed, lifetime, failed := checkParameters(query)
-	if failed != nil {
-		return failed
+	signed, lifetime, failure := checkParameters(query)
+	if failure != nil {
+		return failure
 	}
 
 	e.mu.Lock()
@@ -202,8 +201,8 @@ func (e *Endpoint) authenticateObject(req *request) *response {
 		}
 	}
 	u := url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: rest.Encode()}
-	again, err := presignAgain(req.Request, signer, req.Method, u, signed)
-	if err != nil || !sameParameters(again, query) {
+	expected, err := signURL(req.Request, signer, req.Method, u, signed)
+	if err != nil || !sameParameters(expected, query) {
 		return s3Error(http.StatusForbidden, "SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
 			newElement("AWSAccessKeyId", signer.AccessKeyID), newElement("SignatureProvided", query.Get("X-Amz-Signature")))
@@ -211,8 +210,8 @@ func (e *Endpoint) authenticateObject(req *request) *response {
 	return nil
 }
 
-// checkParameters returns when a URL was signed and for how long it is valid,
-// or the error for a URL whose parameters are not those of a signed one.
+// checkParameters returns the signing time and the lifetime of a URL, or the error if
+// its parameters are not those of a pre-signed URL.
 func checkParameters(query url.Values) (time.Time, time.Duration, *response) {
 	bad := func(message string) (time.Time, time.Duration, *response) {
 		return time.Time{}, 0, s3Error(http.StatusBadRequest, "AuthorizationQueryParametersError", message)
@@ -241,17 +240,17 @@ func checkParameters(query url.Values) (time.Time, time.Duration, *response) {
 	return signed, lifetime, nil
 }
 
-// sameParameters reports whether a URL that was signed again has the parameters
-// of the one received, its signature included.
-func sameParameters(again string, query url.Values) bool {
-	u, err := url.Parse(again)
+// sameParameters reports whether the expected URL has the parameters of the received
+// one, including the signature.
+func sameParameters(expected string, query url.Values) bool {
+	u, err := url.Parse(expected)
 	if err != nil {
 		return false
 	}
 	return subtle.ConstantTimeCompare([]byte(u.Query().Encode()), []byte(query.Encode())) == 1
 }
 
-// serveObject returns the layer that a signed request is for.
+// serveObject returns the layer of an authenticated request.
 func (e *Endpoint) serveObject(req *request) *response {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -263,9 +262,9 @@ func (e *Endpoint) serveObject(req *request) *response {
 	if b == nil {
 		return s3Error(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.", newElement("Key", req.key))
 	}
-	a := newResponse(http.StatusOK, "binary/octet-stream", nil)
-	a.header.Set("Etag", b.etag)
-	a.header.Set("Accept-Ranges", "bytes")
-	a.blob = b
-	return a
+	resp := newResponse(http.StatusOK, "binary/octet-stream", nil)
+	resp.header.Set("Etag", b.etag)
+	resp.header.Set("Accept-Ranges", "bytes")
+	resp.blob = b
+	return resp
 }

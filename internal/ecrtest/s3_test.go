@@ -13,9 +13,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-func TestURLLooksLikeECRs(t *testing.T) {
+func TestURLShape(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
 	pattern := regexp.MustCompile(`^http://127\.0\.0\.1:\d+/prod-eu-west-1-starport-layer-bucket/[0-9a-f]{4}-` + account +
 		`-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}` +
@@ -25,30 +25,30 @@ func TestURLLooksLikeECRs(t *testing.T) {
 	for range 3 {
 		u := e.url(t, layer)
 		if !pattern.MatchString(u) {
-			t.Errorf("URL: %s", u)
+			t.Errorf("URL = %s, want a match of %s", u, pattern)
 		}
 		seen[u] = true
 		if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK {
-			t.Errorf("%s", resp.Status)
+			t.Errorf("GET %s: %s", u, resp.Status)
 		}
 	}
 	if len(seen) != 3 {
-		t.Errorf("%d different URLs of 3", len(seen))
+		t.Errorf("got %d distinct URLs, want 3", len(seen))
 	}
 }
 
-func TestLayerIsServed(t *testing.T) {
+func TestLayerDownload(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
 	u := e.url(t, layer)
 	resp, body := e.get(t, http.MethodGet, u)
 	if resp.StatusCode != http.StatusOK || digest.FromString(body).String() != layer {
-		t.Fatalf("%s, %d bytes", resp.Status, len(body))
+		t.Fatalf("got %s and %d bytes, want the layer", resp.Status, len(body))
 	}
 	for _, name := range []string{"X-Amz-Request-Id", "X-Amz-Id-2", "Etag", "Last-Modified", "Content-Type"} {
 		if resp.Header.Get(name) == "" {
-			t.Errorf("no %s", name)
+			t.Errorf("response has no %s header", name)
 		}
 	}
 	for _, test := range []struct {
@@ -68,16 +68,16 @@ func TestLayerIsServed(t *testing.T) {
 	}
 	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 6 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
 		calls[1].References[0] != layer || calls[1].RepositoryName != repo || calls[1].RegistryID != account {
-		t.Errorf("calls: %+v", calls)
+		t.Errorf("calls = %+v", calls)
 	}
 }
 
-func TestURLThatWasChangedIsRejected(t *testing.T) {
+func TestModifiedURLIsRejected(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
 	_, second := e.push(t, repo+":v2")
-	signed, elsewhere := e.url(t, layer), e.url(t, second)
+	signed, secondURL := e.url(t, layer), e.url(t, second)
 	path := func(u string) string { before, _, _ := strings.Cut(u, "?"); return before }
 	const mismatch, parameters = "SignatureDoesNotMatch", "AuthorizationQueryParametersError"
 	for _, test := range []struct {
@@ -93,7 +93,7 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 		{http.MethodGet, `%2Feu-west-1%2F`, "%2Feu-west-2%2F", http.StatusForbidden, mismatch},
 		{http.MethodGet, `Credential=ASIA`, "Credential=AKIA", http.StatusForbidden, "InvalidAccessKeyId"},
 		{http.MethodGet, `Security-Token=`, "Security-Token=x", http.StatusBadRequest, "InvalidToken"},
-		{http.MethodGet, regexp.QuoteMeta(path(signed)), path(elsewhere), http.StatusForbidden, mismatch},
+		{http.MethodGet, regexp.QuoteMeta(path(signed)), path(secondURL), http.StatusForbidden, mismatch},
 		{http.MethodGet, `$`, "&response-content-type=text/plain", http.StatusForbidden, mismatch},
 		{http.MethodGet, `$`, "&X-Amz-Date=20200101T000000Z", http.StatusBadRequest, parameters},
 		{http.MethodGet, `$`, "&a=%zz", http.StatusBadRequest, "InvalidURI"},
@@ -101,13 +101,13 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 		{http.MethodHead, `$`, "", http.StatusForbidden, ""},
 		{http.MethodPut, `$`, "", http.StatusMethodNotAllowed, "MethodNotAllowed"},
 	} {
-		changed := regexp.MustCompile(test.old).ReplaceAllLiteralString(signed, test.with)
-		resp, body := e.get(t, test.method, changed)
+		modified := regexp.MustCompile(test.old).ReplaceAllLiteralString(signed, test.with)
+		resp, body := e.get(t, test.method, modified)
 		if resp.StatusCode != test.status || test.code != "" && !strings.Contains(body, "<Code>"+test.code+"</Code>") {
 			t.Errorf("%s %s: %s: %s", test.method, test.with, resp.Status, body)
 		}
 		if id := resp.Header.Get("X-Amz-Request-Id"); id == "" || test.code != "" && !strings.Contains(body, "<RequestId>"+id+"</RequestId>") {
-			t.Errorf("request id %q: %s", id, body)
+			t.Errorf("request ID = %q, body: %s", id, body)
 		}
 	}
 	if resp, _ := e.get(t, http.MethodGet, signed, "Authorization", "Bearer secret"); resp.StatusCode != http.StatusBadRequest {
@@ -117,7 +117,7 @@ func TestURLThatWasChangedIsRejected(t *testing.T) {
 
 func TestURLExpires(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
 	u := e.url(t, layer)
 	e.Advance(59 * time.Minute)
@@ -132,6 +132,6 @@ func TestURLExpires(t *testing.T) {
 		}
 	}
 	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
-		t.Errorf("a new URL: %s", resp.Status)
+		t.Errorf("new URL: %s", resp.Status)
 	}
 }

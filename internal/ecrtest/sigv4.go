@@ -25,13 +25,13 @@ const (
 	signingTimeFormat = "20060102T150405Z"
 	signingDayFormat  = "20060102"
 
-	// A request must reach AWS within five minutes of the time it is signed
-	// with. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-	// Some services allow for more; what passes here passes there.
+	// A request must reach AWS within five minutes of its signing time. Some
+	// services allow more.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 	signingWindow = 5 * time.Minute
 )
 
-// authorization is what an Authorization header says.
+// authorization is a parsed Authorization header.
 type authorization struct {
 	accessKeyID   string
 	day           string
@@ -42,8 +42,8 @@ type authorization struct {
 	signature     string
 }
 
-// parseAuthorization reads an Authorization header, and lists what it lacks in
-// AWS's words. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+// parseAuthorization parses an Authorization header. It also returns AWS's messages for
+// what is missing or invalid. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func parseAuthorization(header string) (authorization, []string) {
 	var a authorization
 	rest, ok := strings.CutPrefix(header, signingAlgorithm+" ")
@@ -57,10 +57,10 @@ func parseAuthorization(header string) (authorization, []string) {
 		}
 	}
 
-	var lacking []string
+	var problems []string
 	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
 		if fields[name] == "" {
-			lacking = append(lacking, "Authorization header requires '"+name+"' parameter.")
+			problems = append(problems, "Authorization header requires '"+name+"' parameter.")
 		}
 	}
 	a.signature = fields["Signature"]
@@ -68,75 +68,75 @@ func parseAuthorization(header string) (authorization, []string) {
 	if credential := fields["Credential"]; credential != "" {
 		parts := strings.Split(credential, "/")
 		if len(parts) != 5 {
-			lacking = append(lacking, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+credential+"'")
+			problems = append(problems, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+credential+"'")
 		} else {
 			a.accessKeyID, a.day, a.region, a.service, a.terminator = parts[0], parts[1], parts[2], parts[3], parts[4]
 		}
 	}
-	return a, lacking
+	return a, problems
 }
 
-// refusal is why the caller of an API request is not known for sure.
-type refusal struct {
-	reason  reason
+// authFailure is the reason why the authentication of an API request failed.
+type authFailure struct {
+	code    authErrorCode
 	message string
 }
 
-// reason is the error code that the services call the refusal by.
-type reason struct {
+// authErrorCode is the error code of an authFailure in each service.
+type authErrorCode struct {
 	ecr       string
 	sts       string
 	stsStatus int
 }
 
-// The common errors of both services. ECR, as other JSON services, responds to all
-// of them with 400. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
+// The common errors of both services. ECR, like other JSON services, returns all of
+// them with status 400. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 var (
-	missingToken        = reason{"MissingAuthenticationTokenException", "MissingAuthenticationToken", http.StatusForbidden}
-	incompleteSignature = reason{"IncompleteSignatureException", "IncompleteSignature", http.StatusBadRequest}
-	unknownToken        = reason{"UnrecognizedClientException", "InvalidClientTokenId", http.StatusForbidden}
-	expiredToken        = reason{"ExpiredTokenException", "ExpiredToken", http.StatusForbidden}
-	invalidSignature    = reason{"InvalidSignatureException", "SignatureDoesNotMatch", http.StatusForbidden}
+	missingToken        = authErrorCode{"MissingAuthenticationTokenException", "MissingAuthenticationToken", http.StatusForbidden}
+	incompleteSignature = authErrorCode{"IncompleteSignatureException", "IncompleteSignature", http.StatusBadRequest}
+	unknownToken        = authErrorCode{"UnrecognizedClientException", "InvalidClientTokenId", http.StatusForbidden}
+	expiredToken        = authErrorCode{"ExpiredTokenException", "ExpiredToken", http.StatusForbidden}
+	invalidSignature    = authErrorCode{"InvalidSignatureException", "SignatureDoesNotMatch", http.StatusForbidden}
 )
 
-func (f *refusal) response(service string) *response {
+func (f *authFailure) response(service string) *response {
 	if service == serviceSTS {
-		return stsError(f.reason.stsStatus, f.reason.sts, f.message)
+		return stsError(f.code.stsStatus, f.code.sts, f.message)
 	}
-	return ecrError(http.StatusBadRequest, f.reason.ecr, f.message)
+	return ecrError(http.StatusBadRequest, f.code.ecr, f.message)
 }
 
-func refuse(r reason, format string, args ...any) (principal, *refusal) {
-	return principal{}, &refusal{r, fmt.Sprintf(format, args...)}
+func fail(code authErrorCode, format string, args ...any) (principal, *authFailure) {
+	return principal{}, &authFailure{code, fmt.Sprintf(format, args...)}
 }
 
 const mismatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 
-// verify returns who has signed a request to ECR or STS. The signature is
-// checked by signing the request again, with the SDK's own signer.
-func (e *Endpoint) verify(req *request) (principal, *refusal) {
+// verify returns the principal that signed a request to ECR or STS. It verifies the
+// signature by signing the request again with the SDK's signer.
+func (e *Endpoint) verify(req *request) (principal, *authFailure) {
 	header := req.Header.Get("Authorization")
 	if header == "" {
 		if req.call.Service == serviceSTS {
-			return refuse(missingToken, "Request is missing Authentication Token")
+			return fail(missingToken, "Request is missing Authentication Token")
 		}
-		return refuse(missingToken, "Missing Authentication Token")
+		return fail(missingToken, "Missing Authentication Token")
 	}
-	auth, lacking := parseAuthorization(header)
+	auth, problems := parseAuthorization(header)
 	date := req.Header.Get("X-Amz-Date")
 	if date == "" {
-		lacking = append(lacking, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+		problems = append(problems, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
-	if len(lacking) > 0 {
-		return refuse(incompleteSignature, "%s", strings.Join(lacking, " "))
+	if len(problems) > 0 {
+		return fail(incompleteSignature, "%s", strings.Join(problems, " "))
 	}
 	signed, err := time.Parse(signingTimeFormat, date)
 	if err != nil {
-		return refuse(incompleteSignature, "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
+		return fail(incompleteSignature, "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
 	}
 	if name := unsignedHeader(req, auth.signedHeaders); name != "" {
-		return refuse(invalidSignature, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
+		return fail(invalidSignature, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
 	}
 	if f := checkScope(req, auth, signed); f != nil {
 		return principal{}, f
@@ -145,38 +145,38 @@ func (e *Endpoint) verify(req *request) (principal, *refusal) {
 	caller := e.principal(auth.accessKeyID)
 	token := req.Header.Get("X-Amz-Security-Token")
 	if caller.AccessKeyID == "" || subtle.ConstantTimeCompare([]byte(token), []byte(caller.SessionToken)) == 0 {
-		return refuse(unknownToken, "The security token included in the request is invalid.")
+		return fail(unknownToken, "The security token included in the request is invalid.")
 	}
 	now := e.now()
 	if !caller.Expires.IsZero() && !now.Before(caller.Expires) {
-		return refuse(expiredToken, "The security token included in the request is expired")
+		return fail(expiredToken, "The security token included in the request is expired")
 	}
 	if earliest := now.Add(-signingWindow); signed.Before(earliest) {
-		return refuse(invalidSignature, "Signature expired: %s is now earlier than %s (%s - 5 min.)", date, earliest.Format(signingTimeFormat), now.Format(signingTimeFormat))
+		return fail(invalidSignature, "Signature expired: %s is now earlier than %s (%s - 5 min.)", date, earliest.Format(signingTimeFormat), now.Format(signingTimeFormat))
 	}
 	if latest := now.Add(signingWindow); signed.After(latest) {
-		return refuse(invalidSignature, "Signature not yet current: %s is still later than %s (%s + 5 min.)", date, latest.Format(signingTimeFormat), now.Format(signingTimeFormat))
+		return fail(invalidSignature, "Signature not yet current: %s is still later than %s (%s + 5 min.)", date, latest.Format(signingTimeFormat), now.Format(signingTimeFormat))
 	}
 
-	again, err := signAgain(req, auth, caller, signed)
-	if err != nil || subtle.ConstantTimeCompare([]byte(again), []byte(auth.signature)) == 0 {
-		return refuse(invalidSignature, mismatch)
+	expected, err := expectedSignature(req, auth, caller, signed)
+	if err != nil || subtle.ConstantTimeCompare([]byte(expected), []byte(auth.signature)) == 0 {
+		return fail(invalidSignature, mismatch)
 	}
 	return caller, nil
 }
 
-// unsignedHeader returns the name of a header that must be signed and is not:
-// the host, and where they are sent the content type and all x-amz- headers.
+// unsignedHeader returns the name of a header that must be signed and is not, or "".
+// Required are Host, X-Amz-Date, and, if sent, Content-Type and other X-Amz- headers.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func unsignedHeader(req *request, signed []string) string {
-	must := []string{"host", "x-amz-date"}
+	required := []string{"host", "x-amz-date"}
 	for name := range req.Header {
 		if name = strings.ToLower(name); name == "content-type" || strings.HasPrefix(name, "x-amz-") {
-			must = append(must, name)
+			required = append(required, name)
 		}
 	}
-	slices.Sort(must)
-	for _, name := range must {
+	slices.Sort(required)
+	for _, name := range required {
 		switch {
 		case slices.Contains(signed, name):
 		case name == "host":
@@ -188,10 +188,9 @@ func unsignedHeader(req *request, signed []string) string {
 	return ""
 }
 
-// checkScope returns what is wrong with the scope of the credential: it must
-// be for the day of the signature, the service requested, and the region
-// that the host serves.
-func checkScope(req *request, auth authorization, signed time.Time) *refusal {
+// checkScope returns the failure if the credential scope is not for the day of the
+// signature, the requested service and the region of the host, and nil otherwise.
+func checkScope(req *request, auth authorization, signed time.Time) *authFailure {
 	host := apiHost(req.Host)
 	day := signed.Format(signingDayFormat)
 	var message string
@@ -207,12 +206,12 @@ func checkScope(req *request, auth authorization, signed time.Time) *refusal {
 	default:
 		return nil
 	}
-	return &refusal{invalidSignature, message}
+	return &authFailure{invalidSignature, message}
 }
 
-// signAgain returns the signature that a request must have. The hash in it is
-// that of the body that has come in, whatever the request claims.
-func signAgain(req *request, auth authorization, caller principal, signed time.Time) (string, error) {
+// expectedSignature returns the signature that a request must have. It hashes the
+// received body, whatever hash the request contains.
+func expectedSignature(req *request, auth authorization, caller principal, signed time.Time) (string, error) {
 	rebuilt := &http.Request{
 		Method: req.Method,
 		URL: &url.URL{
@@ -235,8 +234,8 @@ func signAgain(req *request, auth authorization, caller principal, signed time.T
 			rebuilt.Header[name] = slices.Clone(req.Header[name])
 		}
 	}
-	// A signer of its own each time: it caches keys by access key id, and
-	// the secret of one may have been replaced.
+	// A signer caches keys by access key ID, whose secret may have been replaced, so
+	// each request gets a new one.
 	err := v4.NewSigner().SignHTTP(req.Context(), aws.Credentials{
 		AccessKeyID:     caller.AccessKeyID,
 		SecretAccessKey: caller.SecretAccessKey,
@@ -245,8 +244,8 @@ func signAgain(req *request, auth authorization, caller principal, signed time.T
 	if err != nil {
 		return "", err
 	}
-	again, _ := parseAuthorization(rebuilt.Header.Get("Authorization"))
-	return again.signature, nil
+	expected, _ := parseAuthorization(rebuilt.Header.Get("Authorization"))
+	return expected.signature, nil
 }
 
 func scheme(r *http.Request) string {

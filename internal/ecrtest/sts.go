@@ -23,12 +23,12 @@ const (
 	defaultSession = time.Hour
 	maxSession     = 12 * time.Hour
 	minSession     = 15 * time.Minute
-	// A session of a role that another role has assumed is no longer than one
-	// hour. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	// Role chaining limits a session to one hour.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	maxChainedSession = time.Hour
 )
 
-// serveSTS returns the response of STS to a request of a known caller.
+// serveSTS returns STS's response to an authenticated request.
 func (e *Endpoint) serveSTS(req *request) *response {
 	form := req.call.Form
 	if form.Get("Version") != stsVersion {
@@ -63,14 +63,14 @@ func stsOK(v any) *response {
 	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
 }
 
-// assumeRole responds as described in
+// assumeRole implements
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (e *Endpoint) assumeRole(req *request) *response {
 	form := req.call.Form
 	role, known := e.role(form.Get("RoleArn"))
-	session, failed := readSession(req)
-	if failed != nil {
-		return failed
+	session, failure := readSession(req)
+	if failure != nil {
+		return failure
 	}
 	if !known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
 		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") ||
@@ -78,8 +78,8 @@ func (e *Endpoint) assumeRole(req *request) *response {
 		return stsError(http.StatusForbidden, "AccessDenied",
 			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
 	}
-	if failed := session.tooLong(role, req.caller.assumedRole()); failed != nil {
-		return failed
+	if failure := session.checkDuration(role, req.caller.isAssumedRole()); failure != nil {
+		return failure
 	}
 	credentials, user := e.newSession(role, session)
 	return stsOK(struct {
@@ -91,18 +91,18 @@ func (e *Endpoint) assumeRole(req *request) *response {
 	}{User: user, Credentials: credentials, SourceIdentity: form.Get("SourceIdentity"), ResponseMetadata: metadata})
 }
 
-// assumeRoleWithWebIdentity responds as described in
+// assumeRoleWithWebIdentity implements
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	form := req.call.Form
 	role, known := e.role(form.Get("RoleArn"))
 	token := form.Get("WebIdentityToken")
 	if n := utf8.RuneCountInString(token); n < 4 || n > 20000 {
-		return validation("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
+		return validationError("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
 	}
-	session, failed := readSession(req)
-	if failed != nil {
-		return failed
+	session, failure := readSession(req)
+	if failure != nil {
+		return failure
 	}
 	switch {
 	case !known || len(role.WebIdentityTokens) == 0:
@@ -110,8 +110,8 @@ func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	case !slices.Contains(role.WebIdentityTokens, token):
 		return stsError(http.StatusBadRequest, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements")
 	}
-	if failed := session.tooLong(role, false); failed != nil {
-		return failed
+	if failure := session.checkDuration(role, false); failure != nil {
+		return failure
 	}
 	credentials, user := e.newSession(role, session)
 	return stsOK(struct {
@@ -124,16 +124,16 @@ func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	}{Subject: "subject", Audience: "sts.amazonaws.com", User: user, Credentials: credentials, ResponseMetadata: metadata})
 }
 
-// session is what a role is assumed with.
+// session is a requested session of a role.
 type session struct {
 	name     string
 	duration time.Duration
 }
 
-// stsParameters are constraints of the API model sts-2011-06-15.
+// stsParameters are constraints from the API model sts-2011-06-15.
 var stsParameters = []struct {
 	member, parameter string
-	least, most       int
+	minLen, maxLen    int
 	pattern           pattern
 	required          bool
 }{
@@ -143,8 +143,8 @@ var stsParameters = []struct {
 	{"sourceIdentity", "SourceIdentity", 2, 64, newPattern(`[\w+=,.@-]*`), false},
 }
 
-// readSession returns the requested session, or the error for
-// input that does not fit the API model.
+// readSession returns the requested session, or the error for input that violates the
+// API model.
 func readSession(req *request) (session, *response) {
 	form := req.call.Form
 	for _, p := range stsParameters {
@@ -152,8 +152,8 @@ func readSession(req *request) (session, *response) {
 			continue
 		}
 		value := form.Get(p.parameter)
-		if n := utf8.RuneCountInString(value); n < p.least || n > p.most || !p.pattern.full.MatchString(value) {
-			return session{}, validation("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.least, p.most, p.pattern.text))
+		if n := utf8.RuneCountInString(value); n < p.minLen || n > p.maxLen || !p.pattern.anchored.MatchString(value) {
+			return session{}, validationError("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.minLen, p.maxLen, p.pattern.text))
 		}
 	}
 	s := session{name: form.Get("RoleSessionName"), duration: defaultSession}
@@ -161,27 +161,27 @@ func readSession(req *request) (session, *response) {
 		seconds, err := strconv.Atoi(form.Get("DurationSeconds"))
 		s.duration = time.Duration(seconds) * time.Second
 		if err != nil || s.duration < minSession || s.duration > maxSession {
-			return s, validation("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
+			return s, validationError("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
 		}
 	}
 	return s, nil
 }
 
-// validation returns the error for a parameter that does not fit the API model.
-func validation(value, member, text string) *response {
+// validationError returns the error for a parameter that violates the API model.
+func validationError(value, member, text string) *response {
 	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
 }
 
-// tooLong returns the error for a session that is longer than the role allows.
-func (s session) tooLong(role Role, chained bool) *response {
-	most := role.MaxSession
-	if most == 0 {
-		most = defaultSession
+// checkDuration returns the error for a session that is longer than the role allows.
+func (s session) checkDuration(role Role, chained bool) *response {
+	limit := role.MaxSession
+	if limit == 0 {
+		limit = defaultSession
 	}
 	switch {
 	case chained && s.duration > maxChainedSession:
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
-	case s.duration > most:
+	case s.duration > limit:
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	return nil
@@ -199,7 +199,7 @@ type sessionCredentials struct {
 	Expiration      string
 }
 
-// newSession makes the credentials of a role's session.
+// newSession creates a session of a role and returns its credentials.
 func (e *Endpoint) newSession(role Role, s session) (sessionCredentials, assumedRoleUser) {
 	p := principal{
 		Credentials: Credentials{

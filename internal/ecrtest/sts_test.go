@@ -36,7 +36,7 @@ func assume(change func(*sts.AssumeRoleInput)) *sts.AssumeRoleInput {
 	return input
 }
 
-func TestAssumeRoleIsRefused(t *testing.T) {
+func TestAssumeRoleErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -46,18 +46,18 @@ func TestAssumeRoleIsRefused(t *testing.T) {
 		code   string
 		text   string
 	}{
-		{"no external id", func(in *sts.AssumeRoleInput) { in.ExternalId = nil }, false, http.StatusForbidden, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: " + roleARN},
-		{"no such role", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(roleARN + "x") }, false, http.StatusForbidden, "AccessDenied", roleARN + "x"},
+		{"no external ID", func(in *sts.AssumeRoleInput) { in.ExternalId = nil }, false, http.StatusForbidden, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: " + roleARN},
+		{"unknown role", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(roleARN + "x") }, false, http.StatusForbidden, "AccessDenied", roleARN + "x"},
 		{"account not trusted", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String(chainARN) }, false, http.StatusForbidden, "AccessDenied", chainARN},
 		{"denied", nil, true, http.StatusForbidden, "AccessDenied", roleARN},
 		{"short ARN", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn") }, false, http.StatusBadRequest, "ValidationError", "Value 'arn' at 'roleArn' failed to satisfy constraint: Member must have length between 20 and 2048"},
-		{"session name", func(in *sts.AssumeRoleInput) { in.RoleSessionName = aws.String("a b") }, false, http.StatusBadRequest, "ValidationError", `Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must have length between 2 and 64`},
-		{"long duration", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(43201) }, false, http.StatusBadRequest, "ValidationError", "durationSeconds"},
-		{"longer than the role allows", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7201) }, false, http.StatusBadRequest, "ValidationError", "exceeds the MaxSessionDuration set for this role"},
+		{"invalid session name", func(in *sts.AssumeRoleInput) { in.RoleSessionName = aws.String("a b") }, false, http.StatusBadRequest, "ValidationError", `Value 'a b' at 'roleSessionName' failed to satisfy constraint: Member must have length between 2 and 64`},
+		{"duration over 12 hours", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(43201) }, false, http.StatusBadRequest, "ValidationError", "durationSeconds"},
+		{"duration over the role's maximum", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(7201) }, false, http.StatusBadRequest, "ValidationError", "exceeds the MaxSessionDuration set for this role"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			e := start(t)
+			e := newEnv(t)
 			e.addRoles()
 			if test.denied {
 				e.Deny(e.user.ARN, "sts:AssumeRole")

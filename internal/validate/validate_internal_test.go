@@ -21,16 +21,16 @@ func check(s string) error {
 	return errors.New("must be good")
 }
 
-// expectErrors fails the test unless the errors are these details, by path.
+// expectErrors fails unless the diagnostics are errors with these details, by path.
 func expectErrors(t *testing.T, diags diag.Diagnostics, want map[string]string) {
 	t.Helper()
 	if len(diags) != len(want) {
-		t.Errorf("there are %d errors, want %d: %v", len(diags), len(want), diags)
+		t.Errorf("got %d diagnostics, want %d: %v", len(diags), len(want), diags)
 	}
 	for _, d := range diags {
 		at := d.(diag.DiagnosticWithPath).Path().String()
 		if d.Severity() != diag.SeverityError || d.Summary() != "Invalid word" || want[at] != d.Detail() {
-			t.Errorf("at %s: %s: %s, want %q", at, d.Summary(), d.Detail(), want[at])
+			t.Errorf("diagnostic at %s = %s: %s, want the detail %q", at, d.Summary(), d.Detail(), want[at])
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestElements(t *testing.T) {
 	}, &list)
 	expectErrors(t, list.Diagnostics, map[string]string{"words[2]": `words[2] must be good, got "bad".`, "words[3]": "words[3] must not be null."})
 
-	// The path of an element of a set would contain its value.
+	// The path of a set element would contain its value.
 	for detail, element := range map[string]attr.Value{`words must be good, got "bad".`: bad, "words must not be null.": null} {
 		var set validator.SetResponse
 		elements.ValidateSet(t.Context(), validator.SetRequest{

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Command ecrtest serves a local ECR with sample images until it is interrupted.
-// It prints the shell commands after which the provider and the AWS CLI use it; with
-// -env it writes them to a file instead, once the endpoint is ready. With -validate it
-// only checks a directory, and serves nothing.
+// It prints shell commands that make the provider and the AWS CLI use it; with -env, it
+// writes them to a file instead, once the endpoint is ready. With -validate, it only
+// validates an OCI image layout, and serves nothing.
 package main
 
 import (
@@ -31,9 +31,9 @@ const (
 )
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:0", "`address` to serve at")
+	listen := flag.String("listen", "127.0.0.1:0", "`address` to listen on")
 	env := flag.String("env", "", "`file` to write the shell commands to")
-	directory := flag.String("validate", "", "OCI image layout in a `directory`, whose images must be complete")
+	directory := flag.String("validate", "", "`directory` of an OCI image layout to validate")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -64,7 +64,7 @@ func serve(ctx context.Context, address, env string) error {
 	if env == "" {
 		fmt.Print(commands)
 	} else if err := errors.Join(os.WriteFile(env+".new", []byte(commands), 0o600), os.Rename(env+".new", env)); err != nil {
-		return err // Renamed, so that whoever waits for the file finds all of it.
+		return err // The rename makes the complete file appear at once.
 	}
 	select {
 	case err := <-served:
@@ -75,7 +75,7 @@ func serve(ctx context.Context, address, env string) error {
 }
 
 // validateLayout returns an error unless a directory is an OCI image layout in which
-// every blob of every image is there and has its digest.
+// every blob of every image exists and matches its digest.
 func validateLayout(directory string) error {
 	index, err := layout.ImageIndexFromPath(directory)
 	if err != nil {
@@ -94,8 +94,8 @@ func validateLayout(directory string) error {
 	return nil
 }
 
-// shellCommands returns what makes a shell's AWS SDKs use the endpoint, whatever
-// AWS settings the shell has.
+// shellCommands returns commands that make the AWS SDKs use the endpoint, whatever AWS
+// settings the shell has.
 func shellCommands(address string, user ecrtest.Credentials) string {
 	return fmt.Sprintf(`# Images, in %[2]s, account %[3]s:
 #   team/app:1.0       an index for linux/amd64 and linux/arm64, with attestations

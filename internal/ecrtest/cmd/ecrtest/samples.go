@@ -44,7 +44,7 @@ func pushSamples(e *ecrtest.Endpoint) {
 	charts.push("0.1.0", manifest{
 		MediaType: ociManifest,
 		Config:    charts.blob("application/vnd.cncf.helm.config.v1+json", mustJSON(map[string]string{"apiVersion": "v2", "name": "app", "version": "0.1.0"})),
-		Layers:    []descriptor{*charts.blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", compressed(archive(map[string]string{"app/Chart.yaml": chart, "app/values.yaml": "replicas: 2\n"})))},
+		Layers:    []descriptor{*charts.blob("application/vnd.cncf.helm.chart.content.v1.tar+gzip", compress(archive(map[string]string{"app/Chart.yaml": chart, "app/values.yaml": "replicas: 2\n"})))},
 	})
 
 	files := repository{e, "team/files"}
@@ -57,7 +57,7 @@ func pushSamples(e *ecrtest.Endpoint) {
 	files.push("1.0", artifact)
 }
 
-// repository is where samples are pushed to.
+// repository is a repository to push samples to.
 type repository struct {
 	endpoint *ecrtest.Endpoint
 	name     string
@@ -98,7 +98,7 @@ func (r repository) push(tag string, m manifest) descriptor {
 	return descriptor{MediaType: m.MediaType, Digest: d, Size: len(raw)}
 }
 
-// image pushes an image of two layers, the first of which all images share.
+// image pushes an image with two layers. All images share the first one.
 func (r repository) image(tag, title, architecture string) descriptor {
 	data := make([]byte, 1<<20)
 	_, _ = rand.NewChaCha8([32]byte([]byte(architecture + "                           "))).Read(data)
@@ -110,7 +110,7 @@ func (r repository) image(tag, title, architecture string) descriptor {
 	} {
 		content := archive(files)
 		diffIDs = append(diffIDs, digest.FromBytes(content))
-		m.Layers = append(m.Layers, *r.blob(ociLayer, compressed(content)))
+		m.Layers = append(m.Layers, *r.blob(ociLayer, compress(content)))
 	}
 	m.Config = r.blob(ociConfig, mustJSON(map[string]any{
 		"architecture": architecture,
@@ -126,7 +126,7 @@ func (r repository) image(tag, title, architecture string) descriptor {
 	return r.push(tag, m)
 }
 
-// attestation pushes an attestation of an image as BuildKit makes it.
+// attestation pushes an attestation of an image in the format of BuildKit.
 func (r repository) attestation(image descriptor) descriptor {
 	statement := mustJSON(map[string]any{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2", "subject": []any{}})
 	a := r.push("", manifest{
@@ -139,7 +139,7 @@ func (r repository) attestation(image descriptor) descriptor {
 	return a
 }
 
-// archive returns a tar archive, which is the same for the same files.
+// archive returns a reproducible tar archive.
 func archive(files map[string]string) []byte {
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
@@ -148,11 +148,11 @@ func archive(files map[string]string) []byte {
 		_, err := w.Write([]byte(files[name]))
 		must(err)
 	}
-	must(w.Close()) // The end of the archive is written here.
+	must(w.Close()) // Close writes the end of the archive.
 	return buffer.Bytes()
 }
 
-func compressed(content []byte) []byte {
+func compress(content []byte) []byte {
 	var buffer bytes.Buffer
 	w := gzip.NewWriter(&buffer)
 	_, err := w.Write(content)
@@ -167,7 +167,7 @@ func mustJSON(v any) []byte {
 	return raw
 }
 
-// must panics where writing to memory has failed.
+// must panics on an error, which writing to memory never returns.
 func must(err error) {
 	if err != nil {
 		panic(err)
