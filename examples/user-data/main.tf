@@ -30,7 +30,7 @@ variable "directory" {
   type        = string
   default     = "/opt/app"
 
-  # It is part of the boot script.
+  # The value becomes part of the boot script.
   validation {
     condition     = can(regex("^(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$", var.directory))
     error_message = "The directory must be an absolute path of letters, digits, and the characters /, _, . and -."

@@ -1,6 +1,7 @@
 data "ecrlayer_image" "example" {
   repository_name = "team/app"
   image_tag       = "1.0"
+  platform        = "linux/amd64"
 }
 
 # A URL per layer, in the same plan.

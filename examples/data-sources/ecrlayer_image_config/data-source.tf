@@ -1,6 +1,7 @@
 data "ecrlayer_image_config" "example" {
   repository_name = "team/app"
   image_tag       = "1.0"
+  platform        = "linux/amd64"
 }
 
 output "revision" {

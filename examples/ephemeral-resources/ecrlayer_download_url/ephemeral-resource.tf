@@ -3,12 +3,12 @@ ephemeral "ecrlayer_download_url" "example" {
   layer_digest    = "sha256:9d3c2c0a0a5a3c0e5c1d0c2f5c4a0c1d9b8a7f6e5d4c3b2a1908f7e6d5c4b3a2"
 }
 
-# Fetched again only when the digest changes, though the URL differs at every run.
+# Downloads again only when the digest changes, although the URL changes on every read.
 resource "terraform_data" "layer" {
   triggers_replace = "sha256:9d3c2c0a0a5a3c0e5c1d0c2f5c4a0c1d9b8a7f6e5d4c3b2a1908f7e6d5c4b3a2"
 
   provisioner "local-exec" {
-    # From standard input, since a command line is for all on the machine to see.
+    # On standard input, because other users of the machine can read command lines.
     command = "printf 'url = \"%s\"' \"$URL\" | curl --config - --fail --silent --show-error --output layer.tar.gz"
     environment = {
       URL = ephemeral.ecrlayer_download_url.example.download_url

@@ -1,4 +1,4 @@
-# Without this, the module has no functions of the provider.
+# Required in every module that calls the function.
 terraform {
   required_providers {
     ecrlayer = {
@@ -8,7 +8,7 @@ terraform {
 }
 
 locals {
-  # Also takes the repository_url of an aws_ecr_repository as it is.
+  # Also accepts the repository_url of an aws_ecr_repository.
   image = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0")
 }
 
@@ -18,6 +18,7 @@ data "ecrlayer_image" "example" {
   repository_name = local.image.repository_name
   image_tag       = local.image.image_tag
   image_digest    = local.image.image_digest
+  platform        = "linux/amd64"
 }
 
 output "layers" {
