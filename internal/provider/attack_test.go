@@ -14,7 +14,7 @@ import (
 )
 
 // What an endpoint, or a value in the wrong place, can do to a terminal and a log.
-func TestAccNothingOfAnEndpointReachesTerminalOrLogUnfiltered(t *testing.T) {
+func TestAccUntrustedTextIsSanitized(t *testing.T) {
 	t.Parallel()
 	// ESC, CSI, CR, BEL and a bidirectional override.
 	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e"

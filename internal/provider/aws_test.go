@@ -64,7 +64,7 @@ data "ecrlayer_image" "it" {
 `, os.Getenv(awsRepositoryVariable), os.Getenv(awsTagVariable), platform)
 }
 
-func TestAccOnAWSLayersAndConfigOfAnImageAreRead(t *testing.T) {
+func TestAccOnAWSImage(t *testing.T) {
 	t.Parallel()
 	c := newAWSCLI(t)
 	c.write(t, "main.tf", awsImage()+`
@@ -124,7 +124,7 @@ output "it" {
 	}
 }
 
-func TestAccOnAWSErrorsAreThoseOfTheLocalEndpoint(t *testing.T) {
+func TestAccOnAWSErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		config string

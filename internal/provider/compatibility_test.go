@@ -45,7 +45,7 @@ func (c *cli) outputs(t *testing.T) map[string]any {
 	return values
 }
 
-func TestCompatibilityOfDataSources(t *testing.T) {
+func TestCompatibilityDataSources(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -73,7 +73,7 @@ output "download_url" {
 	}
 }
 
-func TestCompatibilityOfFunctions(t *testing.T) {
+func TestCompatibilityFunctions(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -93,7 +93,7 @@ output "repository_name" {
 	}
 }
 
-func TestCompatibilityOfEphemeralResources(t *testing.T) {
+func TestCompatibilityEphemeralResources(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)

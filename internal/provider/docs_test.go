@@ -87,9 +87,9 @@ func complete(page []string, at int) string {
 	return config
 }
 
-// TestAccDocumentedConfigurationsAreValid validates every example, and every block
+// TestAccDocumentedConfigurations validates every example, and every block
 // of the documentation that is fenced as "terraform".
-func TestAccDocumentedConfigurationsAreValid(t *testing.T) {
+func TestAccDocumentedConfigurations(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t)
 	directories := map[string]bool{}
@@ -301,7 +301,7 @@ var (
 
 // Links between pages are relative and end in .md: the registries take the ending
 // off, and on GitHub it is needed.
-func TestDocumentationLinksLeadSomewhere(t *testing.T) {
+func TestDocumentationLinks(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{}
 	for _, root := range []string{".github", "assets", "docs", "examples", "internal", "templates", "tools"} {

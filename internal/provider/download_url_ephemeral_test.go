@@ -40,7 +40,7 @@ func ephemeralConfig(layer string, arguments ...string) string {
 
 const ephemeralURL = "ephemeral.ecrlayer_download_url.test"
 
-func TestAccEphemeralDownloadURLInAProviderBlock(t *testing.T) {
+func TestAccEphemeralDownloadURLInProviderBlock(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	w := newEnv(t)
@@ -77,7 +77,7 @@ resource "terraform_data" "test" {
 `, file)
 }
 
-func TestAccEphemeralDownloadURLInAProvisioner(t *testing.T) {
+func TestAccEphemeralDownloadURLInProvisioner(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	w := newEnv(t)
@@ -92,7 +92,7 @@ func TestAccEphemeralDownloadURLInAProvisioner(t *testing.T) {
 	}
 }
 
-func TestAccEphemeralDownloadURLAsAWriteOnlyArgument(t *testing.T) {
+func TestAccEphemeralDownloadURLInWriteOnlyArgument(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	w := newEnv(t)

@@ -37,7 +37,7 @@ data "ecrlayer_download_url" "test" {
 `, repository, layer, strings.Join(arguments, "\n  "))
 }
 
-func TestAccDownloadURLOfALayerCanBeFetchedWithoutCredentials(t *testing.T) {
+func TestAccDownloadURL(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	resource.Test(t, resource.TestCase{
@@ -66,7 +66,7 @@ func ofKind(kind, config string) string {
 	return strings.NewReplacer("data \"", kind+" \"", "TIMEOUT", kinds[kind]).Replace(config)
 }
 
-func TestDownloadURLOfAConfig(t *testing.T) {
+func TestDownloadURLOfConfig(t *testing.T) {
 	t.Parallel()
 	for kind := range kinds {
 		w := newEnv(t)
@@ -176,7 +176,7 @@ func TestDownloadURLErrors(t *testing.T) {
 	}
 }
 
-func TestDownloadURLRejectsInvalidArguments(t *testing.T) {
+func TestDownloadURLInvalidArguments(t *testing.T) {
 	w := newEnv(t)
 	good := w.layers[0]
 	for name, test := range map[string]struct {
@@ -216,7 +216,7 @@ func fault(code string) func(*testing.T, *env) {
 	return func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }
 
-func TestDownloadURLIsWhatTheAWSCLIReturns(t *testing.T) {
+func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	t.Parallel()
 	aws, err := exec.LookPath("aws")
 	if err != nil {

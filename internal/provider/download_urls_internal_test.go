@@ -46,7 +46,7 @@ func (w *fixture) withPatience() {
 	}
 }
 
-func TestTheEndOfAReadOfAThousandLayersIsReportedOnce(t *testing.T) {
+func TestBatchCancellationIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]ecrtest.Fault{
 		"no response": {Hang: true},
@@ -95,7 +95,7 @@ func (c *ending) Err() error {
 	}
 }
 
-func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
+func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	ctx := newEnding(tflogtest.RootLogger(t.Context(), &w.log), context.DeadlineExceeded)
@@ -124,7 +124,7 @@ func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
 	expectDiagnostic(t, w, diags[1:], "Timeout", []string{"3 of 4 calls completed", w.layer, "Raise timeouts.read"})
 }
 
-func TestAFailureOfAllLayersIsReportedOnce(t *testing.T) {
+func TestBatchFailureIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fault   ecrtest.Fault
@@ -147,7 +147,7 @@ func TestAFailureOfAllLayersIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestLayersThatFailForSeveralReasonsAreListedByReason(t *testing.T) {
+func TestBatchErrorsAreGroupedByCause(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	w.Inject(ecrtest.Fault{

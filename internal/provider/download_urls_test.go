@@ -107,7 +107,7 @@ func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
 	}
 }
 
-func TestAccDownloadURLsOfAnImageCanBeFetchedWithoutCredentials(t *testing.T) {
+func TestAccDownloadURLs(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	all := append(slices.Clone(w.layers), w.config)
@@ -133,7 +133,7 @@ func TestAccDownloadURLsOfAnImageCanBeFetchedWithoutCredentials(t *testing.T) {
 	w.expectCallsOfEachRead(t, all)
 }
 
-func TestAccDownloadURLsOfAThousandLayers(t *testing.T) {
+func TestAccDownloadURLsLargeBatch(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	layers := w.pushLayers(t, 1000)
@@ -266,7 +266,7 @@ func ephemeralURLsConfig(layers []string, arguments ...string) string {
 	return strings.Replace(downloadURLsConfig(layers, arguments...), "data ", "ephemeral ", 1)
 }
 
-func TestAccEphemeralDownloadURLsInAProviderBlock(t *testing.T) {
+func TestAccEphemeralDownloadURLsInProviderBlock(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	w := newEnv(t)

@@ -22,7 +22,7 @@ func (w *fixture) readConfig(ctx context.Context) diag.Diagnostics {
 	return run(ctx, w, &imageConfigModel{imageArguments: imageArguments{arguments: inRepository(), ImageTag: types.StringValue("1.0")}})
 }
 
-func TestADeniedDownloadBlamesTheEndpointPolicyOfS3OnlyWhereItCanBe(t *testing.T) {
+func TestDownloadDeniedAdvice(t *testing.T) {
 	t.Parallel()
 	const s3 = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
 	for name, test := range map[string]struct {
@@ -57,7 +57,7 @@ func expectNoURL(t *testing.T, diags diag.Diagnostics) {
 	}
 }
 
-func TestADownloadOverTLSThatFailsIsExplained(t *testing.T) {
+func TestDownloadTLSFailure(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	w.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Rewrite: func(body []byte) []byte { return bytes.Replace(body, []byte("http://"), []byte("https://"), 1) }})
@@ -66,7 +66,7 @@ func TestADownloadOverTLSThatFailsIsExplained(t *testing.T) {
 	expectNoURL(t, diags)
 }
 
-func TestTheTimeoutOfADownloadIsExplained(t *testing.T) {
+func TestDownloadTimeout(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	ctx := newEnding(t.Context(), context.DeadlineExceeded)

@@ -93,7 +93,7 @@ var stages = map[string]func(*testing.T, *fixture){
 	},
 }
 
-func TestAReadEndsAtWhateverStageItIs(t *testing.T) {
+func TestReadCancellation(t *testing.T) {
 	t.Parallel()
 	const limit = 200 * time.Millisecond
 	for stage, prepare := range stages {

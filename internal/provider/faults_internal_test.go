@@ -140,7 +140,7 @@ func json11(body string) ecrtest.Fault {
 	return ecrtest.Fault{Service: "ecr", Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
 }
 
-func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
+func TestServiceFaultsAreRetried(t *testing.T) {
 	t.Parallel()
 	const throttled, failed, lost = "Throttled", "ECR failed", "Connection lost"
 	for name, test := range map[string]struct {
@@ -187,7 +187,7 @@ func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
 	}
 }
 
-func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
+func TestECRErrorCodes(t *testing.T) {
 	t.Parallel()
 	for code, summary := range map[string]string{
 		"UnableToGetUpstreamImageException":   "Image not available upstream",
@@ -216,7 +216,7 @@ func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAnECRResponseIsExplained(t *testing.T) {
+func TestInvalidECRResponse(t *testing.T) {
 	t.Parallel()
 	const html = "<html><body>Please sign in to the hotel's network</body></html>"
 	tests := map[string]struct {
@@ -256,7 +256,7 @@ func TestWhatIsNotAnECRResponseIsExplained(t *testing.T) {
 	}
 }
 
-func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
+func TestUnreachableEndpoint(t *testing.T) {
 	t.Parallel()
 	const closed = "http://127.0.0.1:1"
 	tests := map[string]struct {

@@ -18,7 +18,7 @@ import (
 // oddURL has what a layer of JSON, HCL, HTML or percent-encoding could change.
 const oddURL = "HTTPS://b.s3.amazonaws.com:443/./a%2Fb//%2e%2E/%e2%82%AC/~!*'();:@+$,[]?q=<&>'|^`{}\"\\n\\u0041&t=${x}%{if}%%25&&=&X-Amz-Signature=a%2Bb%3d+%20#f%23"
 
-func TestAccAURLPassesTheCLIByteForByte(t *testing.T) {
+func TestAccURLIsPreserved(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -77,7 +77,7 @@ output "many" {
 	}
 }
 
-func TestAccAReadCanBeInterrupted(t *testing.T) {
+func TestAccReadInterrupted(t *testing.T) {
 	t.Parallel()
 	needsInterrupts(t)
 	w := newEnv(t)

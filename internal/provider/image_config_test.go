@@ -34,7 +34,7 @@ var (
 	configOfIndex = slices.Concat([]string{oneManifest}, configOfOne)
 )
 
-func TestAccImageConfigIsWhatGoContainerregistrySees(t *testing.T) {
+func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pushed     func(*testing.T) remote.Taggable
@@ -120,7 +120,7 @@ func (w *env) putConfig(t *testing.T, tag, config string, layers ...string) {
 	w.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
 }
 
-func TestImageConfigWithLittleInIt(t *testing.T) {
+func TestImageConfigWithMissingFields(t *testing.T) {
 	t.Parallel()
 	const diffID = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 	nothing := map[string]knownvalue.Check{}

@@ -17,7 +17,7 @@ func indexConfig(arguments ...string) string {
 	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_index", 1)
 }
 
-func TestAccImageIndexListsEveryManifest(t *testing.T) {
+func TestAccImageIndex(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	index := multiArch(t)
@@ -54,7 +54,7 @@ func TestAccImageIndexListsEveryManifest(t *testing.T) {
 }
 
 // Every platform of a tag can be read without naming one.
-func TestAccImageIndexForEachPlatformInOnePlan(t *testing.T) {
+func TestAccImageIndexForEachPlatform(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "many", multiArch(t))
@@ -80,7 +80,7 @@ output "architectures" {
 	}
 }
 
-func TestImageIndexOfAnImage(t *testing.T) {
+func TestImageIndexOfImage(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	evaluate(t, w.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")

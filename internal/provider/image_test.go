@@ -48,7 +48,7 @@ func forPlatform(platform string) string {
 	return fmt.Sprintf("platform = %q", platform)
 }
 
-func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
+func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pushed     func(*testing.T) remote.Taggable
@@ -151,7 +151,7 @@ func (w *env) expectImage(t *testing.T, acceptance bool, address, config string,
 	})
 }
 
-func TestImageByDigestAndByBoth(t *testing.T) {
+func TestImageByDigest(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	seen := w.view(t, tag, "")
@@ -164,7 +164,7 @@ func TestImageByDigestAndByBoth(t *testing.T) {
 }
 
 // Which keys there are must be known when for_each is planned.
-func TestAccImageLayersForEachDownloadURLInOnePlan(t *testing.T) {
+func TestAccImageLayersForEachDownloadURL(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "twice", twice(t))
@@ -206,7 +206,7 @@ func expectURLs(t *testing.T, output any, layers ...string) {
 	}
 }
 
-func TestImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
+func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
@@ -216,7 +216,7 @@ func TestImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
 	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 }
 
-func TestImageFailuresOfECR(t *testing.T) {
+func TestImageFailureCodes(t *testing.T) {
 	t.Parallel()
 	// Summary, argument and parts of the detail, in this order.
 	tests := map[ecrtypes.ImageFailureCode][]string{
@@ -378,7 +378,7 @@ func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 	w.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
 }
 
-func TestImageRejectsInvalidArguments(t *testing.T) {
+func TestImageInvalidArguments(t *testing.T) {
 	w := newEnv(t)
 	const timeout = "timeouts {\n    read = \"0s\"\n  }"
 	for name, test := range map[string]struct {

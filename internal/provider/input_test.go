@@ -46,7 +46,7 @@ func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.Ge
 
 // What is in a configuration is either rejected before any call is made, or it is
 // good for ECR, and ECR exactly that is requested.
-func FuzzNothingInvalidIsRequested(f *testing.F) {
+func FuzzRequestsAreValid(f *testing.F) {
 	endpoint := ecrtest.New()
 	httpServer := httptest.NewServer(endpoint)
 	f.Cleanup(httpServer.Close)

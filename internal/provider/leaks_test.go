@@ -166,7 +166,7 @@ provider "ecrlayer" {
 `
 )
 
-func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
+func TestAccSecretsAreNotWritten(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm9yZy9hcHAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"

@@ -25,7 +25,7 @@ import (
 const everyMode = aws.LogSigning | aws.LogRetries | aws.LogRequest | aws.LogRequestWithBody | aws.LogResponse | aws.LogResponseWithBody |
 	aws.LogDeprecatedUsage | aws.LogRequestEventMessage | aws.LogResponseEventMessage
 
-func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
+func TestSDKLogModesRedactSecrets(t *testing.T) {
 	t.Parallel()
 	modes := map[string]struct {
 		mode aws.ClientLogMode

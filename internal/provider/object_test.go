@@ -53,7 +53,7 @@ func configuration(blocks map[string]string) (string, bool) {
 	return all.String(), tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
 }
 
-func TestAccRequestsOfPlanAndApply(t *testing.T) {
+func TestAccPlanAndApplyRequests(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "index", multiArch(t))
@@ -102,7 +102,7 @@ resource "terraform_data" "consumer" {
 	}
 }
 
-func TestAccUnknownArgumentsDeferTheReadToApply(t *testing.T) {
+func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "index", multiArch(t))
@@ -137,7 +137,7 @@ output "download_url" {
 	}
 }
 
-func TestAccErrorsAreShownAtTheirArguments(t *testing.T) {
+func TestAccErrorsReferToArguments(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -174,7 +174,7 @@ func TestAccErrorsAreShownAtTheirArguments(t *testing.T) {
 	}
 }
 
-func TestObjectsInAnotherAccountAndRegion(t *testing.T) {
+func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	const otherAccount, otherRegion = "210987654321", "cn-north-1"
 	w := newEnv(t)
@@ -199,7 +199,7 @@ func TestObjectsInAnotherAccountAndRegion(t *testing.T) {
 	}
 }
 
-func TestTimeoutOfEveryObjectIsLongerThanZero(t *testing.T) {
+func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.pushAny(t, "index", multiArch(t))

@@ -78,7 +78,7 @@ func TestParseImageURI(t *testing.T) {
 	}
 }
 
-func TestAccParseImageURIErrorIsShown(t *testing.T) {
+func TestAccParseImageURIError(t *testing.T) {
 	t.Parallel()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -91,7 +91,7 @@ func TestAccParseImageURIErrorIsShown(t *testing.T) {
 }
 
 // As of an aws_ecr_repository: known after apply, without tag and digest.
-func TestAccParseImageURIOfAnUnknownRepositoryURL(t *testing.T) {
+func TestAccParseImageURIUnknownRepositoryURL(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	resource.Test(t, resource.TestCase{

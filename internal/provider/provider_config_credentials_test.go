@@ -81,7 +81,7 @@ func (l *lab) expand(s session) session {
 
 type vars = map[string]string
 
-func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
+func TestCredentialSources(t *testing.T) {
 	t.Parallel()
 	const (
 		config, credentials = ".aws/config", ".aws/credentials"
@@ -240,7 +240,7 @@ var (
 	roleB = "arn:aws:iam::210987654321:role/path/b"
 )
 
-func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+func TestRegionSources(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		provider string
@@ -287,7 +287,7 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	}
 }
 
-func TestRegionOfAnotherImplementationOfECR(t *testing.T) {
+func TestRegionOfThirdPartyECR(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{Provider: strings.Replace(w.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(w.user), Reads: []string{w.read()}}.
@@ -297,7 +297,7 @@ func TestRegionOfAnotherImplementationOfECR(t *testing.T) {
 	}
 }
 
-func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
+func TestInstanceRegion(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.push(t, account, "ap-south-2", repository, tag, w.image)
@@ -319,7 +319,7 @@ func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
 
 // Hosts of link-local addresses are reached through a proxy, since nothing else
 // here responds at them.
-func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
+func TestLinkLocalEndpoints(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
@@ -372,7 +372,7 @@ func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
 	}
 }
 
-func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
+func TestInstanceMetadataIsNotRequested(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		session
@@ -405,7 +405,7 @@ func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
 	}
 }
 
-func TestArgumentsOfAssumeRole(t *testing.T) {
+func TestAssumeRoleArguments(t *testing.T) {
 	t.Parallel()
 	const full = `
 		assume_role {
@@ -459,7 +459,7 @@ func TestArgumentsOfAssumeRole(t *testing.T) {
 	}
 }
 
-func TestRoleWithOnlyItsARN(t *testing.T) {
+func TestAssumeRoleDefaults(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	arn := w.trust("a")
@@ -479,7 +479,7 @@ func TestRoleWithOnlyItsARN(t *testing.T) {
 	}
 }
 
-func TestRolesAreChained(t *testing.T) {
+func TestAssumeRoleChain(t *testing.T) {
 	t.Parallel()
 	const chain = `
 		assume_role {
@@ -518,7 +518,7 @@ func TestRolesAreChained(t *testing.T) {
 	}
 }
 
-func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
+func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	t.Parallel()
 	const more = `
 			duration     = "20m"
@@ -585,7 +585,7 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 
 // The expiry that the client is told has passed, so that it renews credentials before
 // each request. The endpoint accepts them for an hour.
-func TestExpiredCredentialsAreRenewed(t *testing.T) {
+func TestExpiredCredentialsAreRefreshed(t *testing.T) {
 	t.Parallel()
 	assume := func(arn string) string { return fmt.Sprintf("assume_role {\nrole_arn = %q\n}\n", arn) }
 	tests := map[string]func(*testing.T, *lab) session{

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-func TestAccountIsRequestedOnlyWhereTheBlockNeedsIt(t *testing.T) {
+func TestGetCallerIdentityRequests(t *testing.T) {
 	t.Parallel()
 	const ecr, sts = "ecr:GetDownloadUrlForLayer", "sts:GetCallerIdentity"
 	tests := map[string]struct {
@@ -39,7 +39,7 @@ func TestAccountIsRequestedOnlyWhereTheBlockNeedsIt(t *testing.T) {
 	}
 }
 
-func TestAccountsAreRestricted(t *testing.T) {
+func TestAllowedAndForbiddenAccounts(t *testing.T) {
 	t.Parallel()
 	foreign := ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}}
 	assumeForeign := fmt.Sprintf("\nassume_role {\nrole_arn = %q\n}", roleB)
@@ -67,7 +67,7 @@ func TestAccountsAreRestricted(t *testing.T) {
 	}
 }
 
-func TestAccountThatSTSDoesNotReturn(t *testing.T) {
+func TestGetCallerIdentityErrors(t *testing.T) {
 	t.Parallel()
 	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
 		t.Run(argument, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAccountThatSTSDoesNotReturn(t *testing.T) {
 	})
 }
 
-func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
+func TestInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
 	role := func(lines ...string) string {
 		return "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n" + strings.Join(lines, "\n") + "\n}"
@@ -270,7 +270,7 @@ func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 	}
 }
 
-func TestRoleThatCannotBeAssumedIsAnErrorOnItsBlock(t *testing.T) {
+func TestAssumeRoleErrors(t *testing.T) {
 	t.Parallel()
 	chain := fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", roleA, roleB)
 	tests := map[string]struct {
@@ -341,7 +341,7 @@ func TestRoleThatCannotBeAssumedIsAnErrorOnItsBlock(t *testing.T) {
 	}
 }
 
-func TestExpiredIdentityCenterSession(t *testing.T) {
+func TestIdentityCenterErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
@@ -394,7 +394,7 @@ func TestExpiredIdentityCenterSession(t *testing.T) {
 }
 
 // Authenticating gets credentials once, and so does each read.
-func TestCredentialsThatCannotBeRenewed(t *testing.T) {
+func TestCredentialRefreshErrors(t *testing.T) {
 	t.Parallel()
 	t.Run("a role", func(t *testing.T) {
 		t.Parallel()
@@ -420,7 +420,7 @@ func TestCredentialsThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
-func TestMissingProfileOfTheEnvironment(t *testing.T) {
+func TestMissingEnvironmentProfile(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		env, provider string
@@ -443,14 +443,14 @@ func TestMissingProfileOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestInvalidRegionOfAnObject(t *testing.T) {
+func TestInvalidObjectRegion(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
 	w.expectCalls(t)
 }
 
-func TestValidationMakesNoRequest(t *testing.T) {
+func TestValidationMakesNoRequests(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
@@ -476,7 +476,7 @@ func TestValidationMakesNoRequest(t *testing.T) {
 	w.expectCalls(t)
 }
 
-func TestUnknownArgument(t *testing.T) {
+func TestUnknownProviderArguments(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ provider, attribute string }{
 		"region":                 {"region = unknown", "region"},
@@ -514,7 +514,7 @@ func TestUnknownArgument(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestProviderWarnings(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session

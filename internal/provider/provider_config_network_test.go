@@ -21,7 +21,7 @@ func (n *internet) through() string {
 	return fmt.Sprintf("https_proxy = %q\ncustom_ca_bundle = \"HOME/ca.pem\"\n", n.proxy)
 }
 
-func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
+func TestECRHosts(t *testing.T) {
 	t.Parallel()
 	// The hosts are those of the tests in ECR's API model.
 	fips := vars{"AWS_USE_FIPS_ENDPOINT": "true"}
@@ -80,7 +80,7 @@ func TestHostOfECRIsThatOfTheRegionAndTheKindOfEndpoint(t *testing.T) {
 // aws-sdk-go-base assumes the role once more, to see that there are credentials.
 var roleAndAccount = []string{"sts:AssumeRole", "sts:AssumeRole", "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer"}
 
-func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
+func TestSTSHosts(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		region, provider, want, wantRegion string
@@ -126,7 +126,7 @@ func TestHostOfSTSIsThatOfTheRegion(t *testing.T) {
 	}
 }
 
-func TestRegionOfADataSourceHasItsHost(t *testing.T) {
+func TestDataSourceRegionHost(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	n := newInternet(t, w)
@@ -145,7 +145,7 @@ func TestRegionOfADataSourceHasItsHost(t *testing.T) {
 	}
 }
 
-func TestEndpointsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
+func TestEndpointSources(t *testing.T) {
 	t.Parallel()
 	const config = ".aws/config"
 	for name, s := range map[string]session{
@@ -294,7 +294,7 @@ func (s session) proxied(n *internet) session {
 	return s
 }
 
-func TestHostsWithoutAProxy(t *testing.T) {
+func TestNoProxy(t *testing.T) {
 	t.Parallel()
 	// Without the proxy, the name of the host has to resolve, which it does not.
 	tests := map[string]session{
@@ -324,7 +324,7 @@ func TestHostsWithoutAProxy(t *testing.T) {
 	}
 }
 
-func TestUserAgentNamesTheProviderAndTheProductsOfTheBlock(t *testing.T) {
+func TestUserAgent(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	session{
@@ -359,7 +359,7 @@ func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
 	return calls, most
 }
 
-func TestMaxRetriesIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+func TestMaxRetriesSources(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		provider string
@@ -393,7 +393,7 @@ func TestMaxRetriesIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	}
 }
 
-func TestAttempts(t *testing.T) {
+func TestRetries(t *testing.T) {
 	t.Parallel()
 	throttled := ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"}
 	tests := map[string]struct {
@@ -446,7 +446,7 @@ func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 	}
 }
 
-func TestAuthenticationIsAttemptedAFewTimes(t *testing.T) {
+func TestAuthenticationRetries(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.Inject(ecrtest.Fault{Service: "sts", Status: 500})

@@ -14,7 +14,7 @@ import (
 // What follows runs the CLI: it decides when a provider is configured at all, and
 // which provider an object has.
 
-func TestAccEveryAliasHasItsAccountAndRegion(t *testing.T) {
+func TestAccProviderAliases(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -83,7 +83,7 @@ data "ecrlayer_download_url" "tools" {
 	}
 }
 
-func TestAccNoRequestIsMadeWithoutAnObject(t *testing.T) {
+func TestAccNoRequestsWithoutObjects(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -120,7 +120,7 @@ resource "terraform_data" "other" {
 	}
 }
 
-func TestAccUnknownArgumentIsAnErrorWhoseAdviceWorks(t *testing.T) {
+func TestAccUnknownProviderArgument(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -146,7 +146,7 @@ data "ecrlayer_download_url" "test" {
 	w.signedBy(t, w.user)
 }
 
-func TestAccInvalidValueIsShownAtItsLine(t *testing.T) {
+func TestAccInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c := newCLI(t, w)
@@ -174,7 +174,7 @@ func TestAccInvalidValueIsShownAtItsLine(t *testing.T) {
 	}
 }
 
-func TestAccAuthenticationCanBeInterrupted(t *testing.T) {
+func TestAccAuthenticationInterrupted(t *testing.T) {
 	t.Parallel()
 	needsInterrupts(t)
 	if name, _ := cliVersion(); name == "OpenTofu" {

@@ -23,7 +23,7 @@ var unguarded = map[string]bool{
 	"ApplyResourceChange": true, "ImportResourceState": true, "MoveResourceState": true, "GenerateResourceConfig": true,
 }
 
-func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
+func TestPanicsAreReported(t *testing.T) {
 	t.Parallel()
 	var nobody struct{ tfprotov6.ProviderServer } // Nil: each of its methods panics.
 	server := reflect.ValueOf(recoveringServer{nobody})
@@ -77,7 +77,7 @@ func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
 	}
 }
 
-func TestAPanicIsReportedWithoutItsSecrets(t *testing.T) {
+func TestPanicsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const url = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
 	var log bytes.Buffer
@@ -95,7 +95,7 @@ func TestAPanicIsReportedWithoutItsSecrets(t *testing.T) {
 	}
 }
 
-func TestAPanicInABatchIsAnError(t *testing.T) {
+func TestPanicInBatch(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t)
 	c := &client{Client: ecrlayer.NewClient(w.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}

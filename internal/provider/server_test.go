@@ -74,7 +74,7 @@ func (e faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral
 
 // The CLI goes on after a panic: whatever else there is to read is read. Functions
 // are tested in server_internal_test.go.
-func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
+func TestAccPanicFailsOnlyOneObject(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	for _, faulty := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
@@ -98,7 +98,7 @@ func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
 // leaking may be given where another string belongs.
 const leaking = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
 
-func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
+func TestMessagesRedactArguments(t *testing.T) {
 	t.Parallel()
 	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
@@ -153,7 +153,7 @@ func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
 	}
 }
 
-func TestNoMessageRepeatsASecretOfTheRequest(t *testing.T) {
+func TestMessagesRedactRequests(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="

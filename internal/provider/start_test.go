@@ -15,7 +15,7 @@ import (
 // Terraform starts the provider several times in a run. What runs in each of them
 // before main, such as the compilation of regular expressions, has to wait until
 // something needs it.
-func TestAccNothingExpensiveRunsWhenTheProviderStarts(t *testing.T) {
+func TestAccPackageInitialization(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")

@@ -36,7 +36,7 @@ func userData(t *testing.T, w *env) (c *cli, directory string) {
 	return c, directory
 }
 
-func TestAccUserDataExampleReplacesTheInstanceForAnotherLayerOnly(t *testing.T) {
+func TestAccUserDataExampleReplacement(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	c, _ := userData(t, w)
@@ -54,7 +54,7 @@ func TestAccUserDataExampleReplacesTheInstanceForAnotherLayerOnly(t *testing.T) 
 	}
 }
 
-func TestAccUserDataExampleRejectsWhatCannotBeInAScript(t *testing.T) {
+func TestAccUserDataExampleInvalidVariables(t *testing.T) {
 	t.Parallel()
 	c, _ := userData(t, newEnv(t))
 	for variable, value := range map[string]string{"directory": "/opt/app'; reboot; '", "layer_digest": "sha512:" + strings.Repeat("0", 128)} {
@@ -62,7 +62,7 @@ func TestAccUserDataExampleRejectsWhatCannotBeInAScript(t *testing.T) {
 	}
 }
 
-func TestAccUserDataExampleBoots(t *testing.T) {
+func TestAccUserDataExampleBoot(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		style  ecrtest.URLStyle
