@@ -41,7 +41,7 @@ type cli struct {
 
 // newCLI returns a CLI that reaches w as its user. It skips the test where
 // acceptance tests are not wanted.
-func newCLI(t *testing.T, w *env) *cli {
+func newCLI(t *testing.T, e *env) *cli {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")
@@ -69,8 +69,8 @@ func newCLI(t *testing.T, w *env) *cli {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + temporary,
 		"TF_CLI_CONFIG_FILE=" + config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_INPUT=0",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_ENDPOINT_URL=" + w.server.URL, "AWS_REGION=" + region,
-		"AWS_ACCESS_KEY_ID=" + w.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + w.user.SecretAccessKey,
+		"AWS_ENDPOINT_URL=" + e.server.URL, "AWS_REGION=" + region,
+		"AWS_ACCESS_KEY_ID=" + e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + e.user.SecretAccessKey,
 	}
 	return c
 }

@@ -47,8 +47,8 @@ func (c *cli) outputs(t *testing.T) map[string]any {
 
 func TestCompatibilityDataSources(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 data "ecrlayer_download_url" "test" {
   repository_name = %q
@@ -59,13 +59,13 @@ output "download_url" {
   value     = data.ecrlayer_download_url.test.download_url
   sensitive = true
 }
-`, repository, w.layers[0]))
+`, repository, e.layers[0]))
 	c.init(t)
 	c.must(t, "validate")
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
 	download := fmt.Sprint(c.outputs(t)["download_url"])
-	if err := leadsTo(w.layers[0]).CheckValue(download); err != nil {
+	if err := leadsTo(e.layers[0]).CheckValue(download); err != nil {
 		t.Error(err)
 	}
 	if parsed, err := url.Parse(download); err != nil || !strings.Contains(parsed.RawQuery, "X-Amz-Signature=") {
@@ -75,8 +75,8 @@ output "download_url" {
 
 func TestCompatibilityFunctions(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+`
 output "repository_name" {
   value = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0").repository_name
@@ -95,21 +95,21 @@ output "repository_name" {
 
 func TestCompatibilityEphemeralResources(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 ephemeral "ecrlayer_download_url" "test" {
   repository_name = %q
   layer_digest    = %q
 }
-`, repository, w.layers[0]))
+`, repository, e.layers[0]))
 	if !cliKnows(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
 		c.mustFail(t, []string{"Unsupported block type", "ephemeral"}, "init")
 		return
 	}
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
-	if calls := w.operations(); len(calls) == 0 {
+	if calls := e.operations(); len(calls) == 0 {
 		t.Error("the ephemeral resource was not opened")
 	}
 }

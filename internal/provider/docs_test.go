@@ -121,11 +121,11 @@ func TestAccDocumentedConfigurations(t *testing.T) {
 }
 
 // variables returns values for the variables that examples have, as arguments.
-func (w *env) variables() map[string]string {
+func (e *env) variables() map[string]string {
 	return map[string]string{
 		"var.image_tag":       "image_tag=" + tag,
-		"var.layer_digest":    "layer_digest=" + w.layers[0],
-		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", w.layers[0], w.layers[1]),
+		"var.layer_digest":    "layer_digest=" + e.layers[0],
+		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", e.layers[0], e.layers[1]),
 		"var.region":          "region=" + region,
 		"var.repository_name": "repository_name=" + repository,
 		"var.repository_url":  fmt.Sprintf("repository_url=%s.dkr.ecr.%s.amazonaws.com/%s", account, region, repository),
@@ -140,8 +140,8 @@ type validator struct {
 
 func newValidator(t *testing.T) *validator {
 	t.Helper()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	mirror, err := mirroredProvider()
 	if err != nil {
 		t.Fatal(err)

@@ -43,16 +43,16 @@ const ephemeralURL = "ephemeral.ecrlayer_download_url.test"
 func TestAccEphemeralDownloadURLInProviderBlock(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
-	w := newEnv(t)
+	e := newEnv(t)
 	data := tfjsonpath.New("data")
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
 		ProtoV6ProviderFactories: withEcho(),
 		Steps: []resource.TestStep{{
-			Config: w.provider() + ephemeralConfig(w.layers[1]) + echo(ephemeralURL),
+			Config: e.provider() + ephemeralConfig(e.layers[1]) + echo(ephemeralURL),
 			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(echoed, data.AtMapKey("download_url"), w.layers[1]),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("layer_digest"), knownvalue.StringExact(w.layers[1])),
+				expectDownload(echoed, data.AtMapKey("download_url"), e.layers[1]),
+				statecheck.ExpectKnownValue(echoed, data.AtMapKey("layer_digest"), knownvalue.StringExact(e.layers[1])),
 				statecheck.ExpectKnownValue(echoed, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
 				statecheck.ExpectKnownValue(echoed, data.AtMapKey("region"), knownvalue.StringExact(region)),
 				statecheck.ExpectKnownValue(echoed, data.AtMapKey("registry_id"), knownvalue.Null()),
@@ -80,14 +80,14 @@ resource "terraform_data" "test" {
 func TestAccEphemeralDownloadURLInProvisioner(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
-	w := newEnv(t)
+	e := newEnv(t)
 	file := filepath.Join(t.TempDir(), "url")
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
 		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: w.provider() + ephemeralConfig(w.layers[0]) + provisioned(file)}},
+		Steps:                    []resource.TestStep{{Config: e.provider() + ephemeralConfig(e.layers[0]) + provisioned(file)}},
 	})
-	if err := leadsTo(w.layers[0]).CheckValue(readFile(t, file)); err != nil {
+	if err := leadsTo(e.layers[0]).CheckValue(readFile(t, file)); err != nil {
 		t.Error(err)
 	}
 }
@@ -95,9 +95,9 @@ func TestAccEphemeralDownloadURLInProvisioner(t *testing.T) {
 func TestAccEphemeralDownloadURLInWriteOnlyArgument(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
-	w := newEnv(t)
+	e := newEnv(t)
 	var s consumer
-	config := w.provider() + ephemeralConfig(w.layers[0]) + `
+	config := e.provider() + ephemeralConfig(e.layers[0]) + `
 resource "consumer_secret" "test" {
   value_wo = ephemeral.ecrlayer_download_url.test.download_url
   version  = ephemeral_version
@@ -116,14 +116,14 @@ resource "consumer_secret" "test" {
 			{Config: strings.Replace(config, "ephemeral_version", `"2"`, 1)},
 		},
 	})
-	expectReceived(t, w, &s, w.layers[0])
+	expectReceived(t, e, &s, e.layers[0])
 	if received := s.all(); len(received) != 2 || received[0] == received[1] {
 		t.Errorf("the resource got %d URLs, want 2 that differ", len(received))
 	}
 }
 
 // expectReceived checks that a consumer got URLs of a layer, and nothing else.
-func expectReceived(t *testing.T, w *env, s *consumer, layer string) {
+func expectReceived(t *testing.T, e *env, s *consumer, layer string) {
 	t.Helper()
 	received := s.all()
 	if len(received) == 0 {
@@ -131,7 +131,7 @@ func expectReceived(t *testing.T, w *env, s *consumer, layer string) {
 	}
 	for _, url := range received {
 		if err := leadsTo(layer).CheckValue(url); err != nil {
-			t.Errorf("of %d calls of ECR: %v", len(w.CallsTo("ecr", "")), err)
+			t.Errorf("of %d calls of ECR: %v", len(e.CallsTo("ecr", "")), err)
 		}
 	}
 }

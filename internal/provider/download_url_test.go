@@ -39,15 +39,15 @@ data "ecrlayer_download_url" "test" {
 
 func TestAccDownloadURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLConfig(w.layers[1]),
+			Config: e.provider() + downloadURLConfig(e.layers[1]),
 			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[1]),
+				expectDownload(downloadURL, tfjsonpath.New("download_url"), e.layers[1]),
 				statecheck.ExpectSensitiveValue(downloadURL, tfjsonpath.New("download_url")),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(w.layers[1])),
+				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(e.layers[1])),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("region"), knownvalue.StringExact(region)),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("registry_id"), knownvalue.Null()),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("expires_at"), expiresIn(time.Hour)),
@@ -69,15 +69,15 @@ func ofKind(kind, config string) string {
 func TestDownloadURLOfConfig(t *testing.T) {
 	t.Parallel()
 	for kind := range kinds {
-		w := newEnv(t)
-		evaluate(t, w.provider()+ofKind(kind, downloadURLConfig(w.config))).expect(t, map[string]knownvalue.Check{
-			"download_url": leadsTo(w.config),
-			"layer_digest": knownvalue.StringExact(w.config),
+		e := newEnv(t)
+		evaluate(t, e.provider()+ofKind(kind, downloadURLConfig(e.config))).expect(t, map[string]knownvalue.Check{
+			"download_url": leadsTo(e.config),
+			"layer_digest": knownvalue.StringExact(e.config),
 			"region":       knownvalue.StringExact(region),
 			"registry_id":  knownvalue.Null(),
 			"expires_at":   expiresIn(time.Hour),
 		})
-		w.expectCalls(t, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+		e.expectCalls(t, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 	}
 }
 
@@ -103,7 +103,7 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:      []string{"Layer not found", absentDigest, "LayersNotFoundException", "diff_id", "image itself", "another repository", "ecrlayer_image"},
 		},
 		"layer of no image": {
-			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+			prepare:   func(_ *testing.T, e *env) { e.PutBlob(account, region, repository, []byte(orphan)) },
 			digest:    digest.FromString(orphan).String(),
 			attribute: "layer_digest",
 			want:      []string{"Layer inaccessible", "LayerInaccessibleException", "no image"},
@@ -114,17 +114,17 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:      []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
 		},
 		"repository of another account": {
-			prepare:   func(t *testing.T, w *env) { w.push(t, "210987654321", region, repository, tag, w.image) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "210987654321", region, repository, tag, e.image) },
 			arguments: []string{`registry_id = "210987654321"`},
 			attribute: "repository_name",
 			want:      []string{"Access denied", "AccessDeniedException", "ecr:GetDownloadUrlForLayer", "arn:aws:ecr:us-east-1:210987654321:repository/team/app", "repository policy"},
 		},
 		"unknown access key": {
-			prepare: func(_ *testing.T, w *env) { w.user.AccessKeyID = "AKIANOBODY" },
+			prepare: func(_ *testing.T, e *env) { e.user.AccessKeyID = "AKIANOBODY" },
 			want:    []string{"Invalid credentials", "UnrecognizedClientException", "provider block"},
 		},
 		"wrong secret key": {
-			prepare: func(_ *testing.T, w *env) { w.user.SecretAccessKey = "wrong" },
+			prepare: func(_ *testing.T, e *env) { e.user.SecretAccessKey = "wrong" },
 			want:    []string{"Invalid signature", "InvalidSignatureException", "secret key"},
 		},
 		"expired credentials": {
@@ -146,7 +146,7 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:     []string{"Throttled", "ThrottlingException", "2 attempts", "max_retries"},
 		},
 		"no response in time": {
-			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Hang: true}) },
+			prepare:   func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Service: "ecr", Hang: true}) },
 			arguments: []string{"timeouts {\n TIMEOUT = \"200ms\"\n }"},
 			attribute: "timeouts.TIMEOUT",
 			want:      []string{"Timeout", "GetDownloadUrlForLayer", "Raise timeouts.(read|open)"},
@@ -161,15 +161,15 @@ func TestDownloadURLErrors(t *testing.T) {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
+				e := newEnv(t)
 				if test.prepare != nil {
-					test.prepare(t, w)
+					test.prepare(t, e)
 				}
 				layer := test.digest
 				if layer == "" {
-					layer = w.layers[0]
+					layer = e.layers[0]
 				}
-				evaluate(t, w.provider(test.provider)+ofKind(kind, downloadURLConfig(layer, test.arguments...))).
+				evaluate(t, e.provider(test.provider)+ofKind(kind, downloadURLConfig(layer, test.arguments...))).
 					mustFail(t, strings.Replace(test.attribute, "TIMEOUT", kinds[kind], 1), test.want...)
 			})
 		}
@@ -177,8 +177,8 @@ func TestDownloadURLErrors(t *testing.T) {
 }
 
 func TestDownloadURLInvalidArguments(t *testing.T) {
-	w := newEnv(t)
-	good := w.layers[0]
+	e := newEnv(t)
+	good := e.layers[0]
 	for name, test := range map[string]struct {
 		config    string
 		attribute string
@@ -193,27 +193,27 @@ func TestDownloadURLInvalidArguments(t *testing.T) {
 		"region that is not a code": {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
 		"timeout":                   {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
 		"layer_digests":             {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
-		"null in layer_digests":     {strings.Replace(downloadURLsConfig(w.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
+		"null in layer_digests":     {strings.Replace(downloadURLsConfig(e.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
 	} {
 		for kind, timeout := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				attribute := strings.Replace(test.attribute, "TIMEOUT", timeout, 1)
-				evaluate(t, w.provider()+ofKind(kind, test.config)).mustFail(t, attribute, test.want...)
+				evaluate(t, e.provider()+ofKind(kind, test.config)).mustFail(t, attribute, test.want...)
 			})
 		}
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
 // expireCredentials ends the user's session.
-func expireCredentials(_ *testing.T, w *env) {
-	w.user.Expires = time.Now().Add(-time.Minute)
-	w.AddCredentials(w.user)
+func expireCredentials(_ *testing.T, e *env) {
+	e.user.Expires = time.Now().Add(-time.Minute)
+	e.AddCredentials(e.user)
 }
 
 // fault makes ECR return an error code for every request.
 func fault(code string) func(*testing.T, *env) {
-	return func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
+	return func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }
 
 func TestDownloadURLMatchesAWSCLI(t *testing.T) {
@@ -222,11 +222,11 @@ func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	if err != nil {
 		t.Skip("the AWS CLI is not installed, so there is nothing to compare with")
 	}
-	w := newEnv(t)
+	e := newEnv(t)
 	command := exec.CommandContext(t.Context(), aws, "ecr", "get-download-url-for-layer",
-		"--endpoint-url", w.server.URL, "--region", region, "--output", "json",
-		"--registry-id", account, "--repository-name", repository, "--layer-digest", w.layers[2])
-	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+w.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+w.user.SecretAccessKey)
+		"--endpoint-url", e.server.URL, "--region", region, "--output", "json",
+		"--registry-id", account, "--repository-name", repository, "--layer-digest", e.layers[2])
+	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+e.user.SecretAccessKey)
 	output, err := command.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -235,10 +235,10 @@ func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	if err := json.Unmarshal(output, &cli); err != nil {
 		t.Fatal(err)
 	}
-	if err := leadsTo(w.layers[2]).CheckValue(cli.DownloadURL); err != nil {
+	if err := leadsTo(e.layers[2]).CheckValue(cli.DownloadURL); err != nil {
 		t.Fatalf("the AWS CLI: %v", err)
 	}
-	evaluate(t, w.provider()+downloadURLConfig(w.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
+	evaluate(t, e.provider()+downloadURLConfig(e.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
 		"layer_digest": knownvalue.StringExact(cli.LayerDigest),
 		"download_url": sameButForSignature(cli.DownloadURL),
 	})

@@ -40,26 +40,26 @@ data "ecrlayer_download_urls" "test" {
 
 // pushLayers puts an image of n layers into the repository and returns their
 // digests.
-func (w *env) pushLayers(t *testing.T, n int) []string {
+func (e *env) pushLayers(t *testing.T, n int) []string {
 	t.Helper()
 	const mediaType = "application/vnd.oci.image.manifest.v1+json"
 	digests := make([]string, n)
 	layers := make([]map[string]any, n)
 	for i := range layers {
 		content := fmt.Appendf(nil, "layer %d", i)
-		digests[i] = w.PutBlob(account, region, repository, content).String()
+		digests[i] = e.PutBlob(account, region, repository, content).String()
 		layers[i] = map[string]any{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digests[i], "size": len(content)}
 	}
 	raw, err := json.Marshal(map[string]any{
 		"schemaVersion": 2,
 		"mediaType":     mediaType,
-		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": w.PutBlob(account, region, repository, []byte("{}")), "size": 2},
+		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": e.PutBlob(account, region, repository, []byte("{}")), "size": 2},
 		"layers":        layers,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.PutManifest(account, region, repository, "many", mediaType, raw)
+	e.PutManifest(account, region, repository, "many", mediaType, raw)
 	return digests
 }
 
@@ -84,10 +84,10 @@ func oneURLEach(layers []string) knownvalue.Check {
 
 // expectCallsOfEachRead fails unless every layer was requested, all equally often,
 // and nothing else.
-func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
+func (e *env) expectCallsOfEachRead(t *testing.T, layers []string) {
 	t.Helper()
 	calls := map[string]int{}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		switch {
 		case call.Operation == "GetDownloadUrlForLayer":
 			calls[call.References[0]]++
@@ -109,8 +109,8 @@ func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
 
 func TestAccDownloadURLs(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	all := append(slices.Clone(w.layers), w.config)
+	e := newEnv(t)
+	all := append(slices.Clone(e.layers), e.config)
 	urls := tfjsonpath.New("download_urls")
 	checks := []statecheck.StateCheck{
 		statecheck.ExpectKnownValue(downloadURLs, urls, oneURLEach(all)),
@@ -126,22 +126,22 @@ func TestAccDownloadURLs(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // each twice
+			Config:            e.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // each twice
 			ConfigStateChecks: checks,
 		}},
 	})
-	w.expectCallsOfEachRead(t, all)
+	e.expectCallsOfEachRead(t, all)
 }
 
 func TestAccDownloadURLsLargeBatch(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	layers := w.pushLayers(t, 1000)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	layers := e.pushLayers(t, 1000)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+downloadURLsConfig(layers))
 	c.init(t)
 	c.must(t, "plan")
-	w.expectCallsOfEachRead(t, layers)
+	e.expectCallsOfEachRead(t, layers)
 }
 
 func TestDownloadURLsExpiry(t *testing.T) {
@@ -156,16 +156,16 @@ func TestDownloadURLsExpiry(t *testing.T) {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
-				w.Inject(ecrtest.Fault{
+				e := newEnv(t)
+				e.Inject(ecrtest.Fault{
 					Match: func(call ecrtest.Call) bool {
-						return test.with == "Expires" || slices.Contains(call.References, w.layers[1])
+						return test.with == "Expires" || slices.Contains(call.References, e.layers[1])
 					},
 					Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), test.old, test.with)) },
 				})
-				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(append(slices.Clone(w.layers), w.layers...))))
-				o.expect(t, map[string]knownvalue.Check{"download_urls": oneURLEach(w.layers), "expires_at": test.want})
-				w.expectCallsOfEachRead(t, w.layers)
+				o := evaluate(t, e.provider()+ofKind(kind, downloadURLsConfig(append(slices.Clone(e.layers), e.layers...))))
+				o.expect(t, map[string]knownvalue.Check{"download_urls": oneURLEach(e.layers), "expires_at": test.want})
+				e.expectCallsOfEachRead(t, e.layers)
 			})
 		}
 	}
@@ -200,7 +200,7 @@ func TestDownloadURLsErrors(t *testing.T) {
 			want:      []string{"Layer not found", absent[0], "LayersNotFoundException", "diff_id"},
 		},
 		"two kinds": {
-			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+			prepare:   func(_ *testing.T, e *env) { e.PutBlob(account, region, repository, []byte(orphan)) },
 			more:      append(slices.Clone(absent[:3]), orphaned),
 			attribute: "layer_digests",
 			want:      []string{"4 of 7 layers failed", "request ID"},
@@ -217,7 +217,7 @@ func TestDownloadURLsErrors(t *testing.T) {
 			want:      append([]string{"Layer not found: 3 of 3 layers"}, append(list(absent[:3]), "diff_id")...),
 		},
 		"all, access denied": {
-			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },
 			more:      absent,
 			attribute: "repository_name",
 			want:      []string{"Access denied", "28 digests", "AccessDeniedException", "request ID", "ecr:GetDownloadUrlForLayer", "repository policy"},
@@ -236,15 +236,15 @@ func TestDownloadURLsErrors(t *testing.T) {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
+				e := newEnv(t)
 				if test.prepare != nil {
-					test.prepare(t, w)
+					test.prepare(t, e)
 				}
 				layers := test.more
 				if !test.only {
-					layers = append(slices.Clone(w.layers), test.more...)
+					layers = append(slices.Clone(e.layers), test.more...)
 				}
-				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(layers)))
+				o := evaluate(t, e.provider()+ofKind(kind, downloadURLsConfig(layers)))
 				o.mustFail(t, test.attribute, test.want...)
 				detail := o.Diagnostics[0].Detail
 				for _, part := range test.without {
@@ -269,25 +269,25 @@ func ephemeralURLsConfig(layers []string, arguments ...string) string {
 func TestAccEphemeralDownloadURLsInProviderBlock(t *testing.T) {
 	t.Parallel()
 	needsEphemeralValues(t)
-	w := newEnv(t)
+	e := newEnv(t)
 	data := tfjsonpath.New("data")
 	checks := []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("download_urls"), oneURLEach(w.layers)),
+		statecheck.ExpectKnownValue(echoed, data.AtMapKey("download_urls"), oneURLEach(e.layers)),
 		statecheck.ExpectKnownValue(echoed, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
 		statecheck.ExpectKnownValue(echoed, data.AtMapKey("region"), knownvalue.StringExact(region)),
 		statecheck.ExpectKnownValue(echoed, data.AtMapKey("registry_id"), knownvalue.Null()),
 		statecheck.ExpectKnownValue(echoed, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
 	}
-	for _, layer := range w.layers {
+	for _, layer := range e.layers {
 		checks = append(checks, expectDownload(echoed, data.AtMapKey("download_urls").AtMapKey(layer), layer))
 	}
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
 		ProtoV6ProviderFactories: withEcho(),
 		Steps: []resource.TestStep{{
-			Config:            w.provider() + ephemeralURLsConfig(append(slices.Clone(w.layers), w.layers...)) + echo(ephemeralURLs),
+			Config:            e.provider() + ephemeralURLsConfig(append(slices.Clone(e.layers), e.layers...)) + echo(ephemeralURLs),
 			ConfigStateChecks: checks,
 		}},
 	})
-	w.expectCallsOfEachRead(t, w.layers)
+	e.expectCallsOfEachRead(t, e.layers)
 }

@@ -20,14 +20,14 @@ const oddURL = "HTTPS://b.s3.amazonaws.com:443/./a%2Fb//%2e%2E/%e2%82%AC/~!*'();
 
 func TestAccURLIsPreserved(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": w.layers[0]})
+	e := newEnv(t)
+	c := newCLI(t, e)
+	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": e.layers[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Inject(ecrtest.Fault{Service: "ecr", Body: body, ContentType: "application/x-amz-json-1.1"})
-	c.write(t, "main.tf", requireProvider+downloadURLConfig(w.layers[0])+downloadURLsConfig(w.layers[:1])+`
+	e.Inject(ecrtest.Fault{Service: "ecr", Body: body, ContentType: "application/x-amz-json-1.1"})
+	c.write(t, "main.tf", requireProvider+downloadURLConfig(e.layers[0])+downloadURLsConfig(e.layers[:1])+`
 output "one" {
   value     = data.ecrlayer_download_url.test.download_url
   sensitive = true
@@ -45,7 +45,7 @@ output "many" {
 	if got := outputs["one"]; got != oddURL {
 		t.Errorf("output -json has\n%q, want\n%q", got, oddURL)
 	}
-	if got := outputs["many"].(map[string]any)[w.layers[0]]; got != oddURL {
+	if got := outputs["many"].(map[string]any)[e.layers[0]]; got != oddURL {
 		t.Errorf("of the map, output -json has\n%q, want\n%q", got, oddURL)
 	}
 	if got := c.must(t, "output", "-raw", "one"); got != oddURL {
@@ -71,7 +71,7 @@ output "many" {
 		t.Fatalf("show -json has %d data sources", len(resources))
 	}
 	for _, r := range state.Values.RootModule.Resources {
-		if got := r.Values.DownloadURL + r.Values.DownloadURLs[w.layers[0]]; got != oddURL {
+		if got := r.Values.DownloadURL + r.Values.DownloadURLs[e.layers[0]]; got != oddURL {
 			t.Errorf("of %s, show -json has\n%q, want\n%q", r.Type, got, oddURL)
 		}
 	}
@@ -80,13 +80,13 @@ output "many" {
 func TestAccReadInterrupted(t *testing.T) {
 	t.Parallel()
 	needsInterrupts(t)
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Hang: true, Match: w.requests(w.layers[0])})
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
-	c := newCLI(t, w)
-	c.write(t, "main.tf", requireProvider+"provider \"ecrlayer\" {\n  max_retries = 1000\n}\n"+downloadURLConfig(w.layers[0])+downloadURLsConfig(w.layers[1:]))
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Hang: true, Match: e.requests(e.layers[0])})
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
+	c := newCLI(t, e)
+	c.write(t, "main.tf", requireProvider+"provider \"ecrlayer\" {\n  max_retries = 1000\n}\n"+downloadURLConfig(e.layers[0])+downloadURLsConfig(e.layers[1:]))
 	c.init(t)
-	output := c.interrupt(t, func() bool { return len(w.Calls()) >= len(w.layers) }, "plan")
+	output := c.interrupt(t, func() bool { return len(e.Calls()) >= len(e.layers) }, "plan")
 	if got := strings.Count(output, "Error: Interrupted"); got != 2 {
 		t.Errorf("%d of 2 data sources report that they were interrupted:\n%s", got, output)
 	}

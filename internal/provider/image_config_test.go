@@ -52,9 +52,9 @@ func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.pushAny(t, "pushed", test.pushed(t))
-			seen := w.view(t, "pushed", test.sees)
+			e := newEnv(t)
+			e.pushAny(t, "pushed", test.pushed(t))
+			seen := e.view(t, "pushed", test.sees)
 			env := map[string]string{}
 			for _, entry := range seen.config.Config.Env {
 				name, value, _ := strings.Cut(entry, "=")
@@ -73,7 +73,7 @@ func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 			if !seen.config.Created.IsZero() {
 				created = seen.config.Created.Format(time.RFC3339Nano)
 			}
-			w.expectImage(t, test.acceptance, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			e.expectImage(t, test.acceptance, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
 				"architecture":  exactOrNull(seen.config.Architecture),
 				"author":        exactOrNull(seen.config.Author),
 				"cmd":           exactList(seen.config.Config.Cmd),
@@ -96,28 +96,28 @@ func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 				"volumes":       exactList(slices.Sorted(maps.Keys(seen.config.Config.Volumes))),
 				"working_dir":   exactOrNull(seen.config.Config.WorkingDir),
 			})
-			w.expectEachRead(t, test.calls...)
+			e.expectEachRead(t, test.calls...)
 		})
 	}
 }
 
 // putConfig stores an image of these layers with a config as it is written.
-func (w *env) putConfig(t *testing.T, tag, config string, layers ...string) {
+func (e *env) putConfig(t *testing.T, tag, config string, layers ...string) {
 	t.Helper()
 	descriptors := []map[string]any{}
 	for _, layer := range layers {
 		content := []byte(layer)
 		descriptors = append(descriptors, map[string]any{
-			"mediaType": v1types.OCILayer, "size": len(content), "digest": w.PutBlob(account, region, repository, content),
+			"mediaType": v1types.OCILayer, "size": len(content), "digest": e.PutBlob(account, region, repository, content),
 		})
 	}
 	raw := must[[]byte](t)(json.Marshal(map[string]any{
 		"schemaVersion": 2,
 		"mediaType":     v1types.OCIManifestSchema1,
-		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": w.PutBlob(account, region, repository, []byte(config))},
+		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": e.PutBlob(account, region, repository, []byte(config))},
 		"layers":        descriptors,
 	}))
-	w.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
+	e.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
 }
 
 func TestImageConfigWithMissingFields(t *testing.T) {
@@ -165,9 +165,9 @@ func TestImageConfigWithMissingFields(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.putConfig(t, "little", test.config, test.layers...)
-			evaluate(t, w.provider()+configOfImage(byTag("little"))).expect(t, test.want)
+			e := newEnv(t)
+			e.putConfig(t, "little", test.config, test.layers...)
+			evaluate(t, e.provider()+configOfImage(byTag("little"))).expect(t, test.want)
 		})
 	}
 }
@@ -175,9 +175,9 @@ func TestImageConfigWithMissingFields(t *testing.T) {
 func TestImageConfigErrors(t *testing.T) {
 	t.Parallel()
 	s3 := func(fault ecrtest.Fault) func(*testing.T, *env) {
-		return func(_ *testing.T, w *env) {
+		return func(_ *testing.T, e *env) {
 			fault.Service = "s3"
-			w.Inject(fault)
+			e.Inject(fault)
 		}
 	}
 	secret := regexp.MustCompile("X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token")
@@ -192,33 +192,33 @@ func TestImageConfigErrors(t *testing.T) {
 			want: []string{"Image not found", "image_tag", "Requested the config of an image from ECR .BatchGetImage.", "ImageNotFound"},
 		},
 		"a Helm chart": {
-			prepare: func(t *testing.T, w *env) { w.pushAny(t, "chart", artifact(t, map[string]string{"app.tgz": "x"})) },
+			prepare: func(t *testing.T, e *env) { e.pushAny(t, "chart", artifact(t, map[string]string{"app.tgz": "x"})) },
 			tag:     "chart",
 			want:    []string{"Not a container image", "image_tag", "resource: chart", regexp.QuoteMeta(helmConfig), "ecrlayer_image"},
 		},
 		"a platform that the config is not for": {
 			arguments: []string{forPlatform("linux/s390x")},
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "one", built(t, 1, "linux/arm64/v8")) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "one", built(t, 1, "linux/arm64/v8")) },
 			tag:       "one",
 			want:      []string{"Platform not found", "platform", "not for platform linux/s390x", "linux/arm64/v8"},
 		},
 		"a platform where nothing tells one": {
 			arguments: []string{forPlatform("linux/amd64")},
-			prepare:   func(t *testing.T, w *env) { w.putConfig(t, "untold", `{}`) },
+			prepare:   func(t *testing.T, e *env) { e.putConfig(t, "untold", `{}`) },
 			tag:       "untold",
 			want:      []string{"Unknown platform", "platform", "config of the image", "Remove platform"},
 		},
 		"a config that is too large": {
-			prepare: func(_ *testing.T, w *env) {
+			prepare: func(_ *testing.T, e *env) {
 				raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
 					v1types.OCIManifestSchema1, v1types.OCIConfigJSON, absentDigest, 9<<20)
-				w.PutManifest(account, region, repository, "large", string(v1types.OCIManifestSchema1), []byte(raw))
+				e.PutManifest(account, region, repository, "large", string(v1types.OCIManifestSchema1), []byte(raw))
 			},
 			tag:  "large",
 			want: []string{"Broken image", "image_tag", "resource: large", "9437184 bytes"},
 		},
 		"a config that is no JSON": {
-			prepare: func(t *testing.T, w *env) { w.putConfig(t, "text", `text`) },
+			prepare: func(t *testing.T, e *env) { e.putConfig(t, "text", `text`) },
 			tag:     "text",
 			want:    []string{"Broken config", "image_tag", "resource: sha256:[0-9a-f]{64}, of image text", "the config cannot be read"},
 		},
@@ -231,7 +231,7 @@ func TestImageConfigErrors(t *testing.T) {
 			want:    []string{"Config of the image inaccessible", "image_tag", "LayerInaccessibleException"},
 		},
 		"no right to the URL": {
-			prepare: func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			prepare: func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },
 			want:    []string{"Access denied", "repository_name", "ecr:GetDownloadUrlForLayer"},
 		},
 		"a download that the endpoint's policy denies": {
@@ -254,26 +254,26 @@ func TestImageConfigErrors(t *testing.T) {
 			want: []string{"Invalid config", "image_tag", "the digest", "alters responses"},
 		},
 		"a bucket whose name does not resolve": {
-			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("bucket.invalid:80") },
+			prepare: func(_ *testing.T, e *env) { e.SetLayerHost("bucket.invalid:80") },
 			want:    []string{"Host not found", "", "pre-signed URL", "bucket.invalid", "needs a route", "VPC endpoint"},
 		},
 		"a bucket that accepts no connection": {
-			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("127.0.0.1:1") },
+			prepare: func(_ *testing.T, e *env) { e.SetLayerHost("127.0.0.1:1") },
 			want:    []string{"Connection refused", "", "No response from http://127.0.0.1:1", "firewalls and proxies", "needs a route"},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(t, w)
+				test.prepare(t, e)
 			}
 			requested := tag
 			if test.tag != "" {
 				requested = test.tag
 			}
-			o := evaluate(t, w.provider("max_retries = 1")+configOfImage(append([]string{byTag(requested)}, test.arguments...)...))
+			o := evaluate(t, e.provider("max_retries = 1")+configOfImage(append([]string{byTag(requested)}, test.arguments...)...))
 			o.mustFailLike(t, test.want)
 			if secret.MatchString(o.Diagnostics[0].Detail) {
 				t.Errorf("the detail has a part of the URL:\n%s", o.Diagnostics[0].Detail)
@@ -284,16 +284,16 @@ func TestImageConfigErrors(t *testing.T) {
 
 // faultOf makes ECR return an error code for one operation.
 func faultOf(operation, code string) func(*testing.T, *env) {
-	return func(_ *testing.T, w *env) {
-		w.Inject(ecrtest.Fault{Service: "ecr", Operation: operation, Code: code, Message: "no"})
+	return func(_ *testing.T, e *env) {
+		e.Inject(ecrtest.Fault{Service: "ecr", Operation: operation, Code: code, Message: "no"})
 	}
 }
 
 func TestAccImageLabelsExample(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "labeled", multiArch(t))
-	c := newCLI(t, w)
+	e := newEnv(t)
+	e.pushAny(t, "labeled", multiArch(t))
+	c := newCLI(t, e)
 	c.useScenario(t, "image-labels")
 	c.init(t)
 	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labeled", "-var", "platform=linux/arm64")

@@ -19,9 +19,9 @@ func indexConfig(arguments ...string) string {
 
 func TestAccImageIndex(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	index := multiArch(t)
-	w.pushAny(t, "many", index)
+	e.pushAny(t, "many", index)
 	manifest := must[*v1.IndexManifest](t)(index.IndexManifest())
 	imageDigest := must[v1.Hash](t)(index.Digest()).String()
 	entries := make([]knownvalue.Check, len(manifest.Manifests))
@@ -38,7 +38,7 @@ func TestAccImageIndex(t *testing.T) {
 		}
 		entries[i] = knownvalue.ObjectExact(checks)
 	}
-	w.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
+	e.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
 		"annotations":   exactMap(manifest.Annotations),
 		"artifact_type": knownvalue.Null(),
 		"image_digest":  knownvalue.StringExact(imageDigest),
@@ -50,15 +50,15 @@ func TestAccImageIndex(t *testing.T) {
 		"region":        knownvalue.StringExact(region),
 		"registry_id":   knownvalue.StringExact(account),
 	})
-	w.expectEachRead(t, oneManifest)
+	e.expectEachRead(t, oneManifest)
 }
 
 // Every platform of a tag can be read without naming one.
 func TestAccImageIndexForEachPlatform(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "many", multiArch(t))
-	c := newCLI(t, w)
+	e := newEnv(t)
+	e.pushAny(t, "many", multiArch(t))
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+indexConfig(byTag("many"))+`
 data "ecrlayer_image_config" "each" {
   for_each        = toset(data.ecrlayer_image_index.test.platforms)
@@ -82,6 +82,6 @@ output "architectures" {
 
 func TestImageIndexOfImage(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	evaluate(t, w.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
+	e := newEnv(t)
+	evaluate(t, e.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
 }

@@ -99,9 +99,9 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.pushAny(t, "pushed", test.pushed(t))
-			seen := w.view(t, "pushed", test.sees)
+			e := newEnv(t)
+			e.pushAny(t, "pushed", test.pushed(t))
+			seen := e.view(t, "pushed", test.sees)
 			layers, distinct := make([]knownvalue.Check, len(seen.layers)), []string{}
 			for i, layer := range seen.layers {
 				hash := must[v1.Hash](t)(layer.Digest())
@@ -115,7 +115,7 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 					Annotations: seen.manifest.Layers[i].Annotations,
 				})
 			}
-			w.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			e.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
 				"annotations":     exactMap(seen.manifest.Annotations),
 				"artifact_type":   exactOrNull(test.artifact),
 				"config":          exactDescriptor(seen.manifest.Config),
@@ -132,33 +132,33 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 				"region":          knownvalue.StringExact(region),
 				"registry_id":     knownvalue.StringExact(account),
 			})
-			w.expectEachRead(t, test.calls...)
+			e.expectEachRead(t, test.calls...)
 		})
 	}
 }
 
 // expectImage reads a data source, on the CLI for an acceptance test, and checks
 // attributes.
-func (w *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
+func (e *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
 	t.Helper()
 	if !acceptance {
-		evaluate(t, w.provider()+config).expect(t, attributes)
+		evaluate(t, e.provider()+config).expect(t, attributes)
 		return
 	}
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: w.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
+		Steps:                    []resource.TestStep{{Config: e.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
 	})
 }
 
 func TestImageByDigest(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	seen := w.view(t, tag, "")
+	e := newEnv(t)
+	seen := e.view(t, tag, "")
 	for _, arguments := range [][]string{{byDigest(seen.imageDigest)}, {byTag(tag), byDigest(seen.imageDigest)}} {
-		evaluate(t, w.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
+		evaluate(t, e.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
 			"image_digest": knownvalue.StringExact(seen.imageDigest),
-			"layers":       knownvalue.ListSizeExact(len(w.layers)),
+			"layers":       knownvalue.ListSizeExact(len(e.layers)),
 		})
 	}
 }
@@ -166,13 +166,13 @@ func TestImageByDigest(t *testing.T) {
 // Which keys there are must be known when for_each is planned.
 func TestAccImageLayersForEachDownloadURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "twice", twice(t))
-	layers := w.view(t, "twice", "").manifest.Layers
+	e := newEnv(t)
+	e.pushAny(t, "twice", twice(t))
+	layers := e.view(t, "twice", "").manifest.Layers
 	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
 		t.Fatalf("the layers are %v, want one of them twice", layers)
 	}
-	c := newCLI(t, w)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+imageConfig(byTag("twice"))+`
 data "ecrlayer_download_url" "layer" {
   for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
@@ -186,7 +186,7 @@ output "download_urls" {
 `)
 	c.init(t)
 	c.must(t, "plan")
-	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
+	e.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
 	c.must(t, "apply", "-auto-approve")
 	expectURLs(t, c.outputs(t)["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
 }
@@ -208,12 +208,12 @@ func expectURLs(t *testing.T, output any, layers ...string) {
 
 func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
-	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
+	e := newEnv(t)
+	e.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
+	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
 		mustFail(t, "platform", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8")
-	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
-	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
+	e.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 }
 
 func TestImageFailureCodes(t *testing.T) {
@@ -241,13 +241,13 @@ func TestImageFailureCodes(t *testing.T) {
 	for code, want := range tests {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.FailImage(account, region, repository, tag, string(code), "for some reason")
+			e := newEnv(t)
+			e.FailImage(account, region, repository, tag, string(code), "for some reason")
 			attribute := want[1]
 			parts := append([]string{want[0], "Requested an image from ECR", "repository: team/app", "region: us-east-1", "resource: 1.0",
 				"returned " + string(code) + ": for some reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt"}, want[2:]...)
-			evaluate(t, w.provider()+imageConfig(byTag(tag))).mustFail(t, attribute, parts...)
-			w.expectCalls(t, oneManifest)
+			evaluate(t, e.provider()+imageConfig(byTag(tag))).mustFail(t, attribute, parts...)
+			e.expectCalls(t, oneManifest)
 		})
 	}
 }
@@ -268,7 +268,7 @@ func TestImageErrors(t *testing.T) {
 			want:      []string{"Image not found", "image_digest", absentDigest, "ImageNotFound"},
 		},
 		"tag and digest that disagree": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "other", built(t, 1, "linux/amd64")) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "other", built(t, 1, "linux/amd64")) },
 			arguments: []string{byTag("other"), "IMAGE"},
 			want:      []string{"Tag and digest disagree", "image_digest", "resource: other@sha256:", "ImageTagDoesNotMatchDigest", "remove one"},
 		},
@@ -277,7 +277,7 @@ func TestImageErrors(t *testing.T) {
 			want:      []string{"Repository not found", "repository_name", "BatchGetImage", "eu-west-1", "RepositoryNotFoundException", "registry_id"},
 		},
 		"access denied": {
-			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:BatchGetImage") },
+			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:BatchGetImage") },
 			arguments: []string{byTag(tag)},
 			want:      []string{"Access denied", "repository_name", "AccessDeniedException", "ecr:BatchGetImage", "arn:aws:ecr:us-east-1:<account>:repository/team/app"},
 		},
@@ -287,31 +287,31 @@ func TestImageErrors(t *testing.T) {
 			want:      []string{"Image not available upstream", "repository_name", "UnableToGetUpstreamImageException", "pull-through cache"},
 		},
 		"no platform of several": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", multiArch(t)) },
 			arguments: []string{byTag("many")},
 			want:      []string{"Platform required", "platform", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform that there is not": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", multiArch(t)) },
 			arguments: []string{byTag("many"), forPlatform("linux/s390x")},
 			want:      []string{"Platform not found", "platform", "resource: many for platform linux/s390x", "not for platform linux/s390x", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform of an attestation": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", multiArch(t)) },
 			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
 			want:      []string{"Platform not found", "platform", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"index that names no platforms": {
-			prepare: func(t *testing.T, w *env) {
-				w.pushAny(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
+			prepare: func(t *testing.T, e *env) {
+				e.pushAny(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
 					mutate.IndexAddendum{Add: built(t, 1, "linux/amd64")}, mutate.IndexAddendum{Add: built(t, 1, "linux/arm64")}))
 			},
 			arguments: []string{byTag("untold"), forPlatform("linux/amd64")},
 			want:      []string{"No platform to select", "platform", "names 2 manifests without a platform", "image_digest", "sha256:"},
 		},
 		"index whose manifest is gone": {
-			prepare: func(t *testing.T, w *env) {
-				w.putIndex(t, "holed", map[string]any{
+			prepare: func(t *testing.T, e *env) {
+				e.putIndex(t, "holed", map[string]any{
 					"mediaType": v1types.OCIManifestSchema1, "digest": absentDigest, "size": 7,
 					"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
 				})
@@ -321,36 +321,36 @@ func TestImageErrors(t *testing.T) {
 				"ImageNotFound", "request ID", "Push the image again"},
 		},
 		"index in an index": {
-			prepare: func(t *testing.T, w *env) {
+			prepare: func(t *testing.T, e *env) {
 				inner := indexOf(t, v1types.OCIImageIndex, built(t, 1, "linux/amd64"))
-				w.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
+				e.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
 			},
 			arguments: []string{byTag("nested")},
 			want:      []string{"No platform to select", "platform", "resource: nested", "names another index", "image_digest", "sha256:"},
 		},
 		"Docker's schema 1": {
-			prepare: func(_ *testing.T, w *env) {
-				w.PutManifest(account, region, repository, "old", string(v1types.DockerManifestSchema1Signed), []byte(`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`))
+			prepare: func(_ *testing.T, e *env) {
+				e.PutManifest(account, region, repository, "old", string(v1types.DockerManifestSchema1Signed), []byte(`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`))
 			},
 			arguments: []string{byTag("old")},
 			want:      []string{"Unsupported manifest", "image_tag", "resource: old", "schema 1", "request ID"},
 		},
 		"manifest that is not the one of its digest": {
-			prepare: func(_ *testing.T, w *env) {
-				w.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
+			prepare: func(_ *testing.T, e *env) {
+				e.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
 			},
 			arguments: []string{byTag(tag)},
 			want:      []string{"Invalid response", "image_tag", "has the digest " + digest.FromString(`{"schemaVersion":2}`).String(), "proxy"},
 		},
 		"manifest that is none": {
-			prepare: func(_ *testing.T, w *env) {
-				w.PutManifest(account, region, repository, "text", string(v1types.OCIManifestSchema1), []byte("text"))
+			prepare: func(_ *testing.T, e *env) {
+				e.PutManifest(account, region, repository, "text", string(v1types.OCIManifestSchema1), []byte("text"))
 			},
 			arguments: []string{byTag("text")},
 			want:      []string{"Broken image", "image_tag", "cannot be read"},
 		},
 		"no response in time": {
-			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Hang: true}) },
+			prepare:   func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Hang: true}) },
 			arguments: []string{byTag(tag), "timeouts {\n    read = \"200ms\"\n  }"},
 			want:      []string{"Timeout", "timeouts.read", "BatchGetImage", "Raise timeouts.read"},
 		},
@@ -358,28 +358,28 @@ func TestImageErrors(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(t, w)
+				test.prepare(t, e)
 			}
 			arguments := slices.Clone(test.arguments)
 			if i := slices.Index(arguments, "IMAGE"); i >= 0 {
-				arguments[i] = byDigest(w.view(t, tag, "").imageDigest)
+				arguments[i] = byDigest(e.view(t, tag, "").imageDigest)
 			}
-			evaluate(t, w.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
+			evaluate(t, e.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
 		})
 	}
 }
 
 // putIndex stores an index of anything.
-func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
+func (e *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 	t.Helper()
 	raw := must[[]byte](t)(json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": v1types.OCIImageIndex, "manifests": manifests}))
-	w.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
+	e.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
 }
 
 func TestImageInvalidArguments(t *testing.T) {
-	w := newEnv(t)
+	e := newEnv(t)
 	const timeout = "timeouts {\n    read = \"0s\"\n  }"
 	for name, test := range map[string]struct {
 		arguments  []string
@@ -391,8 +391,8 @@ func TestImageInvalidArguments(t *testing.T) {
 		"tag with a colon":          {[]string{byTag("app:1")}, "", "image_tag", []string{"Invalid image tag", "1 to 128", "app:1"}},
 		"empty tag":                 {[]string{byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
 		"long tag":                  {[]string{byTag(strings.Repeat("x", 129))}, "", "image_tag", []string{"Invalid image tag", "128"}},
-		"digest as a tag":           {[]string{byTag(w.layers[0])}, "", "image_tag", []string{"Invalid image tag"}},
-		"digest and an empty tag":   {[]string{byDigest(w.layers[0]), byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
+		"digest as a tag":           {[]string{byTag(e.layers[0])}, "", "image_tag", []string{"Invalid image tag"}},
+		"digest and an empty tag":   {[]string{byDigest(e.layers[0]), byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
 		"short digest":              {[]string{byDigest("sha256:abc")}, "", "image_digest", []string{"Invalid image digest", "64 hexadecimal digits"}},
 		"tag and an invalid digest": {[]string{byTag(tag), byDigest("1.0")}, "", "image_digest", []string{"Invalid image digest", "colon"}},
 		"platform without a slash":  {[]string{byTag(tag), forPlatform("amd64")}, "", "platform", []string{"Invalid platform", "linux/amd64"}},
@@ -409,11 +409,11 @@ func TestImageInvalidArguments(t *testing.T) {
 					t.Skip("it has no such argument")
 				}
 				block = strings.Replace(block, `"`+repository+`"`, `"`+cmp.Or(test.repository, repository)+`"`, 1)
-				evaluate(t, w.provider()+block).mustFail(t, test.attribute, test.want...)
+				evaluate(t, e.provider()+block).mustFail(t, test.attribute, test.want...)
 			})
 		}
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
 func TestAccArtifactFilesExample(t *testing.T) {
@@ -438,7 +438,7 @@ func TestAccArtifactFilesExample(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			pushed := artifact(t, nil)
 			for _, f := range test.files {
 				addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
@@ -447,11 +447,11 @@ func TestAccArtifactFilesExample(t *testing.T) {
 				}
 				pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
 			}
-			w.pushAny(t, "files", pushed)
-			c := newCLI(t, w)
+			e.pushAny(t, "files", pushed)
+			c := newCLI(t, e)
 			c.useScenario(t, "artifact-files")
 			c.init(t)
-			apply := []string{"-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=files"}
+			apply := []string{"-auto-approve", "-var", e.variables()["var.repository_url"], "-var", "image_tag=files"}
 			if test.fails != nil {
 				c.mustFail(t, test.fails, "apply", apply...)
 				return

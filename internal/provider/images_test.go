@@ -142,16 +142,16 @@ func twice(t *testing.T) v1.Image {
 }
 
 // named returns how to push to repository, and to pull from it, by tag.
-func (w *env) named(t *testing.T, account, region, tag string) name.Reference {
+func (e *env) named(t *testing.T, account, region, tag string) name.Reference {
 	t.Helper()
-	host := strings.TrimPrefix(w.server.URL, "http://")
-	return must[name.Reference](t)(name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag))
+	host := strings.TrimPrefix(e.server.URL, "http://")
+	return must[name.Reference](t)(name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag))
 }
 
 // pushAny puts an image or an index into repository.
-func (w *env) pushAny(t *testing.T, tag string, what remote.Taggable) {
+func (e *env) pushAny(t *testing.T, tag string, what remote.Taggable) {
 	t.Helper()
-	ref := w.named(t, account, region, tag)
+	ref := e.named(t, account, region, tag)
 	var err error
 	switch what := what.(type) {
 	case v1.Image:
@@ -176,13 +176,13 @@ type view struct {
 	layers         []v1.Layer
 }
 
-func (w *env) view(t *testing.T, tag, platform string) view {
+func (e *env) view(t *testing.T, tag, platform string) view {
 	t.Helper()
 	options := []remote.Option{remote.WithContext(t.Context())}
 	if platform != "" {
 		options = append(options, remote.WithPlatform(*must[*v1.Platform](t)(v1.ParsePlatform(platform))))
 	}
-	descriptor := must[*remote.Descriptor](t)(remote.Get(w.named(t, account, region, tag), options...))
+	descriptor := must[*remote.Descriptor](t)(remote.Get(e.named(t, account, region, tag), options...))
 	image := must[v1.Image](t)(descriptor.Image())
 	seen := view{
 		imageDigest:    descriptor.Digest.String(),
@@ -261,10 +261,10 @@ func expectAll(address string, attributes map[string]knownvalue.Check) []statech
 
 // expectEachRead fails unless the calls made are these, in this order, once for
 // each read.
-func (w *env) expectEachRead(t *testing.T, want ...string) {
+func (e *env) expectEachRead(t *testing.T, want ...string) {
 	t.Helper()
 	var made []string
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		// Nobody known here: a client of another test, whose endpoint had this port before.
 		if call.AccountID == "" && call.Service != "s3" {
 			continue
@@ -278,7 +278,7 @@ func (w *env) expectEachRead(t *testing.T, want ...string) {
 	if asWanted {
 		return
 	}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		t.Logf("%s %s:%s %v: %d %s", call.Time.Format(time.StampMicro), call.Service, call.Operation, call.References, call.Status, call.ErrorCode)
 	}
 	t.Errorf("the calls are %v, want each read to make %v", made, want)

@@ -26,14 +26,14 @@ var (
 )
 
 // configured returns a server that has signed in as user, and its schemas.
-func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
+func (e *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
 	tb.Helper()
 	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(tb.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config, err := decode(w.endpoints()+keys(w.user), schemas.Provider)
+	config, err := decode(e.endpoints()+keys(e.user), schemas.Provider)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -50,9 +50,9 @@ func FuzzRequestsAreValid(f *testing.F) {
 	endpoint := ecrtest.New()
 	httpServer := httptest.NewServer(endpoint)
 	f.Cleanup(httpServer.Close)
-	w := &env{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
+	e := &env{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
 	layer := endpoint.PutBlob(account, region, repository, []byte("layer")).String()
-	server, schemas := w.configured(f)
+	server, schemas := e.configured(f)
 
 	f.Add(repository, layer, "", "")
 	f.Add(repository, layer, account, region)

@@ -62,15 +62,15 @@ func TestAccInstall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			c := newCLI(t, w)
+			e := newEnv(t)
+			c := newCLI(t, e)
 			config := filepath.Join(c.root, "home", "install.tfrc")
 			writeFile(t, config, test(t, c))
 			c.environ = append(c.environ, "TF_CLI_CONFIG_FILE="+config)
-			c.write(t, "main.tf", fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", repository, w.layers[0]))
+			c.write(t, "main.tf", fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", repository, e.layers[0]))
 			c.init(t)
 			c.must(t, "plan")
-			if n := len(w.CallsTo("ecr", "GetDownloadUrlForLayer")); n != 1 {
+			if n := len(e.CallsTo("ecr", "GetDownloadUrlForLayer")); n != 1 {
 				t.Errorf("the installed provider made %d requests, want 1", n)
 			}
 		})

@@ -44,10 +44,10 @@ func (s *secrets) add(what, value string) {
 var returned = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|[?&]Signature)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
 // watch collects the secrets that the endpoint returns from now on.
-func (w *env) watch() *secrets {
+func (e *env) watch() *secrets {
 	s := &secrets{values: map[string]string{}, counts: map[string]int{}}
 	for _, operation := range []string{"GetDownloadUrlForLayer", "AssumeRole", "AssumeRoleWithWebIdentity"} {
-		w.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
+		e.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
 			for _, found := range returned.FindAllSubmatch(body, -1) {
 				value := string(found[2]) + string(found[4])
 				s.add(string(found[1])+string(found[3]), value)
@@ -179,13 +179,13 @@ func TestAccSecretsAreNotWritten(t *testing.T) {
 		except  []string   // files that may hold a URL
 	}{
 		"ephemeral resources and configs": {
-			objects: func(w *env) string {
-				return configOfImage(byTag(tag)) + named("ephemeral", "plain", "", w.layers[0]) + named("ephemeral", "role", "role", w.layers[0]) +
-					named("ephemeral", "web", "web", w.layers[0]) + named("ephemeral", "throttled", "", w.layers[2]) +
+			objects: func(e *env) string {
+				return configOfImage(byTag(tag)) + named("ephemeral", "plain", "", e.layers[0]) + named("ephemeral", "role", "role", e.layers[0]) +
+					named("ephemeral", "web", "web", e.layers[0]) + named("ephemeral", "throttled", "", e.layers[2]) +
 					strings.Replace(provisioned(os.DevNull), ".test.download_url", ".plain.download_url", 1)
 			},
-			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: 2, Match: w.requests(w.layers[2])})
+			prepare: func(e *env) {
+				e.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: 2, Match: e.requests(e.layers[2])})
 			},
 			logged: [][]string{
 				{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
@@ -196,27 +196,27 @@ func TestAccSecretsAreNotWritten(t *testing.T) {
 			},
 		},
 		"data sources": {
-			objects: func(w *env) string {
-				return named("data", "plain", "", w.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.plain.download_url\n}\n"
+			objects: func(e *env) string {
+				return named("data", "plain", "", e.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.plain.download_url\n}\n"
 			},
 			logged: [][]string{{"Call succeeded", "attempts=1", "operation=GetDownloadUrlForLayer", "status=200"}},
 			// The state has what a data source reads, and so has a plan.
 			except: []string{"terraform.tfstate", "terraform.tfstate.backup", "plan.bin"},
 		},
 		"failures": {
-			objects: func(w *env) string {
-				return configOfImage(byTag(tag)) + named("ephemeral", "absent", "", absent) + named("data", "signature", "wrong", w.layers[0]) +
-					named("data", "malformed", "", w.layers[1]) + named("ephemeral", "throttled", "", w.layers[2]) +
-					named("data", "role", "role", w.layers[0]) + named("data", "web", "web", w.layers[0])
+			objects: func(e *env) string {
+				return configOfImage(byTag(tag)) + named("ephemeral", "absent", "", absent) + named("data", "signature", "wrong", e.layers[0]) +
+					named("data", "malformed", "", e.layers[1]) + named("ephemeral", "throttled", "", e.layers[2]) +
+					named("data", "role", "role", e.layers[0]) + named("data", "web", "web", e.layers[0])
 			},
-			prepare: func(w *env) {
-				w.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
-				w.Deny(w.user.ARN, "sts:AssumeRole")
-				w.Inject(ecrtest.Fault{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
-				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
-				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Match: w.requests(w.layers[2])})
-				w.Inject(ecrtest.Fault{Match: w.requests(w.layers[1]), Body: []byte(
-					`{"layerDigest":"` + w.layers[1] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
+			prepare: func(e *env) {
+				e.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
+				e.Deny(e.user.ARN, "sts:AssumeRole")
+				e.Inject(ecrtest.Fault{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
+				e.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
+				e.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Match: e.requests(e.layers[2])})
+				e.Inject(ecrtest.Fault{Match: e.requests(e.layers[1]), Body: []byte(
+					`{"layerDigest":"` + e.layers[1] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
 			},
 			fails: []string{"Layer not found", "Invalid signature", "Invalid response", "Throttled", "Download denied", "Cannot assume role", "web identity token"},
 			logged: [][]string{
@@ -233,28 +233,28 @@ func TestAccSecretsAreNotWritten(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-			w.user.Expires = time.Now().Add(time.Hour)
-			w.AddCredentials(w.user)
-			w.AddRole(ecrtest.Role{ARN: leakRole, TrustedAccounts: []string{account}, WebIdentityTokens: []string{jwt}})
+			e := newEnv(t)
+			e.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+			e.user.Expires = time.Now().Add(time.Hour)
+			e.AddCredentials(e.user)
+			e.AddRole(ecrtest.Role{ARN: leakRole, TrustedAccounts: []string{account}, WebIdentityTokens: []string{jwt}})
 			if test.prepare != nil {
-				test.prepare(w)
+				test.prepare(e)
 			}
-			seen := w.watch()
+			seen := e.watch()
 			for _, leaked := range []string{"leaked-token", "leaked-credential", "leaked-signature"} {
 				seen.add("part of a URL", leaked)
 			}
-			seen.add("secret key", w.user.SecretAccessKey)
-			seen.add("session token", w.user.SessionToken)
+			seen.add("secret key", e.user.SecretAccessKey)
+			seen.add("session token", e.user.SessionToken)
 			seen.add("web identity token", jwt)
 
-			c := newCLI(t, w)
+			c := newCLI(t, e)
 			log := filepath.Join(c.root, "trace.log")
-			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
+			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, e.user.AccessKeyID, e.user.SecretAccessKey, e.user.SessionToken)
 			c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_keys="+keys, "TF_VAR_web_identity_token="+jwt,
 				"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
-			c.write(t, "main.tf", leakConfig+test.objects(w))
+			c.write(t, "main.tf", leakConfig+test.objects(e))
 			c.init(t)
 
 			var output string
@@ -296,7 +296,7 @@ func named(kind, name, alias, layer string) string {
 }
 
 // requests matches the requests for a layer's URL.
-func (w *env) requests(layer string) func(ecrtest.Call) bool {
+func (e *env) requests(layer string) func(ecrtest.Call) bool {
 	return func(call ecrtest.Call) bool { return slices.Contains(call.References, layer) && call.Service == "ecr" }
 }
 

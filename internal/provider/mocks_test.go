@@ -23,8 +23,8 @@ func TestAccMocksGuide(t *testing.T) {
 	if got != nil && got.Core().LessThan(least) {
 		t.Skipf("%s %s has no mocks", name, got)
 	}
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	guide := readFile(t, filepath.Join("..", "..", "templates", "guides", "testing-configurations.md"))
 	for file, fence := range map[string]string{"main.tf": "terraform", "main.tftest.hcl": "hcl"} {
 		block := regexp.MustCompile("(?s)\n```" + fence + "\n(.*?)```\n").FindStringSubmatch(guide)
@@ -37,7 +37,7 @@ func TestAccMocksGuide(t *testing.T) {
 	if output := c.must(t, "test"); !regexp.MustCompile(`2 passed, 0 failed`).MatchString(output) {
 		t.Errorf("the tests of the guide did not pass:\n%s", output)
 	}
-	if calls := w.operations(); len(calls) > 0 {
+	if calls := e.operations(); len(calls) > 0 {
 		t.Errorf("a mocked provider made the calls %v", calls)
 	}
 }

@@ -18,18 +18,18 @@ import (
 
 // objects returns a block for every data source and ephemeral resource, all of
 // which read w's image or its index, with more arguments, and the requests of a read.
-func (w *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
+func (e *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
 	const url = "ecr:GetDownloadUrlForLayer"
 	many := []string{url, url, url}
 	index := strings.Replace(imageConfig(append(arguments, byTag("index"))...), "ecrlayer_image", "ecrlayer_image_index", 1)
 	return map[string]string{
-			"data.ecrlayer_download_url":       downloadURLConfig(w.layers[0], arguments...),
-			"data.ecrlayer_download_urls":      downloadURLsConfig(w.layers, arguments...),
+			"data.ecrlayer_download_url":       downloadURLConfig(e.layers[0], arguments...),
+			"data.ecrlayer_download_urls":      downloadURLsConfig(e.layers, arguments...),
 			"data.ecrlayer_image":              imageConfig(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_config":       configOfImage(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_index":        index,
-			"ephemeral.ecrlayer_download_url":  ephemeralConfig(w.layers[0], arguments...),
-			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(w.layers, arguments...),
+			"ephemeral.ecrlayer_download_url":  ephemeralConfig(e.layers[0], arguments...),
+			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(e.layers, arguments...),
 		}, map[string][]string{
 			"data.ecrlayer_download_url":       {url},
 			"data.ecrlayer_download_urls":      many,
@@ -55,10 +55,10 @@ func configuration(blocks map[string]string) (string, bool) {
 
 func TestAccPlanAndApplyRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
-	c := newCLI(t, w)
-	blocks, requests := w.objects()
+	e := newEnv(t)
+	e.pushAny(t, "index", multiArch(t))
+	c := newCLI(t, e)
+	blocks, requests := e.objects()
 	config, ephemeral := configuration(blocks)
 	if ephemeral { // OpenTofu opens in an apply only what something uses.
 		config += `
@@ -76,7 +76,7 @@ resource "terraform_data" "consumer" {
 	c.write(t, "main.tf", requireProvider+config+"\noutput \"digests\" {\n  value = data.ecrlayer_image.test.layer_digests\n}\n")
 	c.init(t)
 	c.must(t, "validate")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	for _, step := range []struct {
 		command []string
 		data    bool
@@ -85,7 +85,7 @@ resource "terraform_data" "consumer" {
 		{[]string{"apply", "plan.bin"}, false},
 		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if anything is to change.
 	} {
-		w.Reset()
+		e.Reset()
 		c.must(t, step.command[0], step.command[1:]...)
 		var want []string
 		for name, made := range requests {
@@ -93,7 +93,7 @@ resource "terraform_data" "consumer" {
 				want = append(want, made...)
 			}
 		}
-		got := w.operations()
+		got := e.operations()
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
@@ -104,10 +104,10 @@ resource "terraform_data" "consumer" {
 
 func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
-	c := newCLI(t, w)
-	blocks, _ := w.objects()
+	e := newEnv(t)
+	e.pushAny(t, "index", multiArch(t))
+	c := newCLI(t, e)
+	blocks, _ := e.objects()
 	config, _ := configuration(blocks)
 	config = strings.ReplaceAll(config, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
 	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf(`
@@ -124,7 +124,7 @@ output "download_url" {
 `, repository))
 	c.init(t)
 	plan := c.must(t, "plan", "-out=plan.bin")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	for name := range blocks {
 		if deferred := name + ".test will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
 			t.Errorf("the plan does not say that %s:\n%s", deferred, plan)
@@ -132,15 +132,15 @@ output "download_url" {
 	}
 	c.must(t, "apply", "plan.bin")
 	outputs := c.outputs(t)
-	if err := leadsTo(w.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != w.config {
+	if err := leadsTo(e.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != e.config {
 		t.Errorf("%v, and the config is %v", err, outputs["config_digest"])
 	}
 }
 
 func TestAccErrorsReferToArguments(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider)
 	c.init(t)
 	for _, test := range []struct {
@@ -152,7 +152,7 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 		{"validate", `registry_id = "12345"`, `registry_id = "12345"`, "Invalid registry ID"},
 		{"plan", `region = "eu-west-1"`, `repository_name = "team/app"`, "Repository not found"},
 	} {
-		blocks, _ := w.objects(test.argument)
+		blocks, _ := e.objects(test.argument)
 		config, ephemeral := configuration(blocks)
 		c.write(t, "main.tf", requireProvider+config)
 		output := c.mustFail(t, []string{test.summary}, test.command)
@@ -167,7 +167,7 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 			}
 		}
 	}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		if call.Region != "eu-west-1" {
 			t.Errorf("invalid arguments led to a request: %+v", call)
 		}
@@ -177,21 +177,21 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	const otherAccount, otherRegion = "210987654321", "cn-north-1"
-	w := newEnv(t)
-	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
-	w.AllowAccount(otherAccount, otherRegion, repository, account)
+	e := newEnv(t)
+	e.push(t, otherAccount, otherRegion, repository, tag, e.image)
+	e.AllowAccount(otherAccount, otherRegion, repository, account)
 	index := must[[]byte](t)(multiArch(t).RawManifest())
-	w.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(multiArch(t).MediaType())), index)
-	blocks, requests := w.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
+	e.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(multiArch(t).MediaType())), index)
+	blocks, requests := e.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
 	for name, block := range blocks {
-		w.Reset()
-		o := evaluate(t, w.provider()+block)
+		e.Reset()
+		o := evaluate(t, e.provider()+block)
 		o.expect(t, map[string]knownvalue.Check{"region": knownvalue.StringExact(otherRegion), "registry_id": knownvalue.StringExact(otherAccount)})
 		if uri, ok := o.Values["image_uri"].(string); ok && !strings.HasPrefix(uri, "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@sha256:") {
 			t.Errorf("%s: the URI is %s", name, uri)
 		}
-		w.expectCalls(t, requests[name]...)
-		for _, call := range w.CallsTo("ecr", "") {
+		e.expectCalls(t, requests[name]...)
+		for _, call := range e.CallsTo("ecr", "") {
 			if call.Region != otherRegion || call.RegistryID != otherAccount {
 				t.Errorf("%s requested registry %s in %s", name, call.RegistryID, call.Region)
 			}
@@ -201,13 +201,13 @@ func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 
 func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
+	e := newEnv(t)
+	e.pushAny(t, "index", multiArch(t))
 	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
-		blocks, _ := w.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
+		blocks, _ := e.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
 		for name, block := range blocks {
 			kind, _, _ := strings.Cut(name, ".")
-			o := evaluate(t, w.provider()+ofKind(kind, block))
+			o := evaluate(t, e.provider()+ofKind(kind, block))
 			if !valid {
 				o.mustFail(t, "timeouts."+kinds[kind], "Invalid timeout", "longer than zero", "5m", value)
 			} else if len(o.Diagnostics) > 0 && o.Diagnostics[0].Phase != "read" {

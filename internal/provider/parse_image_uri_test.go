@@ -93,12 +93,12 @@ func TestAccParseImageURIError(t *testing.T) {
 // As of an aws_ecr_repository: known after apply, without tag and digest.
 func TestAccParseImageURIUnknownRepositoryURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		TerraformVersionChecks:   providerFunctions,
 		Steps: []resource.TestStep{{
-			Config: w.provider() + fmt.Sprintf(`
+			Config: e.provider() + fmt.Sprintf(`
 resource "terraform_data" "repository" {
   input = { repository_url = "%s.dkr.ecr.%s.amazonaws.com/%s" }
 }
@@ -117,9 +117,9 @@ output "uri" {
 `, account, region, repository, tag),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownOutputValue("uri")}},
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownOutputValue("uri", knownvalue.StringExact(fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s@%s", account, region, repository, w.view(t, tag, "").imageDigest))),
+				statecheck.ExpectKnownOutputValue("uri", knownvalue.StringExact(fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s@%s", account, region, repository, e.view(t, tag, "").imageDigest))),
 			},
 		}},
 	})
-	w.expectEachRead(t, oneManifest)
+	e.expectEachRead(t, oneManifest)
 }

@@ -380,14 +380,14 @@ func blockSpec(block *tfprotov6.SchemaBlock) (hcldec.ObjectSpec, error) {
 
 // read returns the body of a data source that reads one layer of the image,
 // with more arguments.
-func (w *env) read(arguments ...string) string {
-	return fmt.Sprintf("repository_name = %q\nlayer_digest = %q\n%s", repository, w.layers[0], strings.Join(arguments, "\n"))
+func (e *env) read(arguments ...string) string {
+	return fmt.Sprintf("repository_name = %q\nlayer_digest = %q\n%s", repository, e.layers[0], strings.Join(arguments, "\n"))
 }
 
 // endpoints returns the arguments that send every call to the endpoint, with a
 // region.
-func (w *env) endpoints() string {
-	return fmt.Sprintf("region = %q\nendpoints {\necr = %[2]q\nsts = %[2]q\n}\n", region, w.server.URL)
+func (e *env) endpoints() string {
+	return fmt.Sprintf("region = %q\nendpoints {\necr = %[2]q\nsts = %[2]q\n}\n", region, e.server.URL)
 }
 
 // keys returns the arguments with the keys of a user.
@@ -468,17 +468,17 @@ func (o *outcome) mustFailLike(t *testing.T, want []string) {
 
 // expectCalls fails the test unless these requests were made, in this order and no
 // others.
-func (w *env) expectCalls(t *testing.T, operations ...string) {
+func (e *env) expectCalls(t *testing.T, operations ...string) {
 	t.Helper()
-	if got := w.operations(); !slices.Equal(got, operations) {
+	if got := e.operations(); !slices.Equal(got, operations) {
 		t.Errorf("the requests are %v, want %v", got, operations)
 	}
 }
 
 // lastCall returns the last request, which must have succeeded.
-func (w *env) lastCall(t *testing.T) ecrtest.Call {
+func (e *env) lastCall(t *testing.T) ecrtest.Call {
 	t.Helper()
-	calls := w.Calls()
+	calls := e.Calls()
 	if len(calls) == 0 {
 		t.Fatal("no request was made")
 	}

@@ -23,9 +23,9 @@ import (
 
 // signedBy fails the test unless the last call was to ECR, went well, and was
 // signed with the credentials.
-func (w *env) signedBy(t *testing.T, want ecrtest.Credentials) {
+func (e *env) signedBy(t *testing.T, want ecrtest.Credentials) {
 	t.Helper()
-	last := w.lastCall(t)
+	last := e.lastCall(t)
 	if last.Service != "ecr" || last.AccessKeyID != want.AccessKeyID {
 		t.Fatalf("%s:%s was signed by %s, want ecr by %s", last.Service, last.Operation, last.AccessKeyID, want.AccessKeyID)
 	}
@@ -40,18 +40,18 @@ type lab struct {
 	urls                   []string
 }
 
-func newLab(t *testing.T, w *env) *lab {
+func newLab(t *testing.T, e *env) *lab {
 	t.Helper()
-	l := &lab{env: w, want: w.AddUser(account), other: w.AddUser(account), temporary: w.temporary("wanted", time.Hour)}
+	l := &lab{env: e, want: e.AddUser(account), other: e.AddUser(account), temporary: e.temporary("wanted", time.Hour)}
 	temporary := func() ecrtest.Credentials { return l.temporary }
 	metadata, _ := instanceMetadata(t, region, temporary)
 	otherMetadata, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return l.other })
 	sso, _ := identityCenter(t, l.temporary)
 	document := must[[]byte](t)(json.Marshal(credentialsDocument(l.temporary)))
 	l.urls = []string{
-		"<ecr>", w.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
+		"<ecr>", e.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
 		"<container>", containerCredentials(t, "Basic ecs", temporary) + "/v1/credentials", "<document>", string(document),
-		"<role>", w.trust("Puller"),
+		"<role>", e.trust("Puller"),
 	}
 	return l
 }
@@ -215,9 +215,9 @@ func refreshable(token string) map[string]string {
 }
 
 // trust makes a role that the env's account may assume, and returns its ARN.
-func (w *env) trust(name string) string {
+func (e *env) trust(name string) string {
 	arn := "arn:aws:iam::" + account + ":role/" + name
-	w.AddRole(ecrtest.Role{ARN: arn, TrustedAccounts: []string{account}, MaxSession: 12 * time.Hour})
+	e.AddRole(ecrtest.Role{ARN: arn, TrustedAccounts: []string{account}, MaxSession: 12 * time.Hour})
 	return arn
 }
 
@@ -272,15 +272,15 @@ func TestRegionSources(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.push(t, account, test.want, repository, tag, w.image)
+			e := newEnv(t)
+			e.push(t, account, test.want, repository, tag, e.image)
 			session{
-				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", w.server.URL) + test.provider,
-				Reads:    []string{w.read(test.read)},
-				env:      merged(envKeys(w.user), test.env),
-				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(w.user)},
+				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", e.server.URL) + test.provider,
+				Reads:    []string{e.read(test.read)},
+				env:      merged(envKeys(e.user), test.env),
+				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(e.user)},
 			}.run(t).mustRead(t, 1)
-			if got := w.lastCall(t).Region; got != test.want {
+			if got := e.lastCall(t).Region; got != test.want {
 				t.Errorf("called in %s, want %s", got, test.want)
 			}
 		})
@@ -289,27 +289,27 @@ func TestRegionSources(t *testing.T) {
 
 func TestRegionOfThirdPartyECR(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	session{Provider: strings.Replace(w.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(w.user), Reads: []string{w.read()}}.
+	e := newEnv(t)
+	session{Provider: strings.Replace(e.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(e.user), Reads: []string{e.read()}}.
 		run(t).mustFail(t, "repository_name", "Repository not found", "region: garage")
-	if got := w.Calls()[0].Region; got != "garage" {
+	if got := e.Calls()[0].Region; got != "garage" {
 		t.Errorf("called in %s", got)
 	}
 }
 
 func TestInstanceRegion(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.push(t, account, "ap-south-2", repository, tag, w.image)
-	user := w.temporary("instance", time.Hour)
+	e := newEnv(t)
+	e.push(t, account, "ap-south-2", repository, tag, e.image)
+	user := e.temporary("instance", time.Hour)
 	url, requested := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
-		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", w.server.URL),
-		Reads:    []string{w.read()},
+		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", e.server.URL),
+		Reads:    []string{e.read()},
 		env:      vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
 	}.run(t).mustRead(t, 1)
-	w.signedBy(t, user)
-	if got := w.lastCall(t).Region; got != "ap-south-2" {
+	e.signedBy(t, user)
+	if got := e.lastCall(t).Region; got != "ap-south-2" {
 		t.Errorf("called in %s", got)
 	}
 	if !slices.Contains(requested.all(), "PUT /latest/api/token") {
@@ -336,9 +336,9 @@ func TestLinkLocalEndpoints(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.push(t, account, "ap-south-2", repository, tag, w.image)
-			user := w.temporary("local", time.Hour)
+			e := newEnv(t)
+			e.push(t, account, "ap-south-2", repository, tag, e.image)
+			user := e.temporary("local", time.Hour)
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 			target := instance
 			if name == "Amazon ECS" {
@@ -350,16 +350,16 @@ func TestLinkLocalEndpoints(t *testing.T) {
 			}
 			requested := &requests{}
 			forward := httputil.NewSingleHostReverseProxy(behind)
-			proxy := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+			proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				requested.note(r.Host)
-				forward.ServeHTTP(rw, r)
+				forward.ServeHTTP(w, r)
 			})
 			s := test.session
-			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", w.server.URL) + s.Provider
-			s.Reads = []string{w.read()}
+			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", e.server.URL) + s.Provider
+			s.Reads = []string{e.read()}
 			s.env = merged(s.env, vars{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
 			s.run(t).mustRead(t, 1)
-			w.signedBy(t, user)
+			e.signedBy(t, user)
 			for _, host := range requested.all() {
 				if host != test.host {
 					t.Errorf("called %s, want %s", host, test.host)
@@ -419,11 +419,11 @@ func TestAssumeRoleArguments(t *testing.T) {
 			tags                = { Project = "ecr layers", Team = "platform" }
 			transitive_tag_keys = ["Project"]
 		}`
-	w := newEnv(t)
-	w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "partner:42", MaxSession: 12 * time.Hour})
-	session{Provider: w.endpoints() + keys(w.user) + full, Reads: []string{w.read()}}.run(t).mustRead(t, 1)
+	e := newEnv(t)
+	e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "partner:42", MaxSession: 12 * time.Hour})
+	session{Provider: e.endpoints() + keys(e.user) + full, Reads: []string{e.read()}}.run(t).mustRead(t, 1)
 
-	calls := w.CallsTo("sts", "AssumeRole")
+	calls := e.CallsTo("sts", "AssumeRole")
 	if len(calls) == 0 {
 		t.Fatal("no role was assumed")
 	}
@@ -449,11 +449,11 @@ func TestAssumeRoleArguments(t *testing.T) {
 		if got := call.Members("TransitiveTagKeys", ""); !slices.Equal(got, []string{"Project"}) {
 			t.Errorf("transitive tag keys are %v", got)
 		}
-		if call.AccessKeyID != w.user.AccessKeyID || call.Region != region {
+		if call.AccessKeyID != e.user.AccessKeyID || call.Region != region {
 			t.Errorf("assumed by %s in %s", call.AccessKeyID, call.Region)
 		}
 	}
-	last := w.lastCall(t)
+	last := e.lastCall(t)
 	if last.Operation != "GetDownloadUrlForLayer" || !strings.HasPrefix(last.AccessKeyID, "ASIA") || last.AccountID != account {
 		t.Errorf("%s was called by %s of %s", last.Operation, last.AccessKeyID, last.AccountID)
 	}
@@ -461,10 +461,10 @@ func TestAssumeRoleArguments(t *testing.T) {
 
 func TestAssumeRoleDefaults(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	arn := w.trust("a")
-	session{Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", arn), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
-	for _, call := range w.CallsTo("sts", "AssumeRole") {
+	e := newEnv(t)
+	arn := e.trust("a")
+	session{Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", arn), Reads: []string{e.read()}}.run(t).mustRead(t, 1)
+	for _, call := range e.CallsTo("sts", "AssumeRole") {
 		for _, parameter := range []string{"ExternalId", "Policy", "SourceIdentity", "PolicyArns.member.1.arn", "Tags.member.1.Key", "TransitiveTagKeys.member.1"} {
 			if call.Form.Has(parameter) {
 				t.Errorf("%s is sent: %q", parameter, call.Form.Get(parameter))
@@ -474,7 +474,7 @@ func TestAssumeRoleDefaults(t *testing.T) {
 			t.Errorf("the session %q lasts %s seconds", name, seconds)
 		}
 	}
-	if last := w.lastCall(t); !strings.HasPrefix(last.AccessKeyID, "ASIA") {
+	if last := e.lastCall(t); !strings.HasPrefix(last.AccessKeyID, "ASIA") {
 		t.Errorf("called by %s", last.AccessKeyID)
 	}
 }
@@ -547,15 +547,15 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
-			w.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
-			w.push(t, "210987654321", region, repository, tag, w.image)
-			s.Provider = w.endpoints() + s.Provider
-			s.Reads = []string{w.read()}
+			e := newEnv(t)
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
+			e.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
+			e.push(t, "210987654321", region, repository, tag, e.image)
+			s.Provider = e.endpoints() + s.Provider
+			s.Reads = []string{e.read()}
 			s.run(t).mustRead(t, 1)
 
-			calls := w.CallsTo("sts", "AssumeRoleWithWebIdentity")
+			calls := e.CallsTo("sts", "AssumeRoleWithWebIdentity")
 			if len(calls) == 0 {
 				t.Fatal("no role was assumed with a web identity")
 			}
@@ -576,7 +576,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 			if strings.Contains(s.Provider, "assume_role {") {
 				want = "210987654321"
 			}
-			if got := w.lastCall(t).AccountID; got != want {
+			if got := e.lastCall(t).AccountID; got != want {
 				t.Errorf("ECR was called as account %s, want %s", got, want)
 			}
 		})

@@ -32,9 +32,9 @@ func TestGetCallerIdentityRequests(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
-			w.expectCalls(t, append(test.want, ecr)...)
+			e := newEnv(t)
+			session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read(), e.read()}}.run(t).mustRead(t, 2)
+			e.expectCalls(t, append(test.want, ecr)...)
 		})
 	}
 }
@@ -57,11 +57,11 @@ func TestAllowedAndForbiddenAccounts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.AddRole(foreign)
-			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.want...)
-			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(w.CallsTo("ecr", "")) > 0 {
-				t.Errorf("the requests are %v", w.operations())
+			e := newEnv(t)
+			e.AddRole(foreign)
+			session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read()}}.run(t).mustFail(t, test.attribute, test.want...)
+			if n := len(e.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(e.CallsTo("ecr", "")) > 0 {
+				t.Errorf("the requests are %v", e.operations())
 			}
 		})
 	}
@@ -72,32 +72,32 @@ func TestGetCallerIdentityErrors(t *testing.T) {
 	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
 		t.Run(argument, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			other := w.user
+			e := newEnv(t)
+			other := e.user
 			other.SecretAccessKey = "wrong"
-			session{Provider: w.endpoints() + keys(other) + argument + " = " + value, Reads: []string{w.read()}}.run(t).
+			session{Provider: e.endpoints() + keys(other) + argument + " = " + value, Reads: []string{e.read()}}.run(t).
 				mustFail(t, argument, "Invalid signature", argument, "SignatureDoesNotMatch", "HTTP 403", "secret key")
-			w.expectCalls(t, "sts:GetCallerIdentity")
+			e.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
 	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
+		e := newEnv(t)
 		session{
-			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(w.user),
-			Reads:    []string{w.read()},
-			env:      vars{"AWS_ENDPOINT_URL": w.server.URL},
+			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(e.user),
+			Reads:    []string{e.read()},
+			env:      vars{"AWS_ENDPOINT_URL": e.server.URL},
 		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
-		w.expectCalls(t)
+		e.expectCalls(t)
 	})
 	t.Run("STS is out of reach", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
+		e := newEnv(t)
 		session{
-			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, w.server.URL) + keys(w.user),
-			Reads:    []string{w.read()},
+			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, e.server.URL) + keys(e.user),
+			Reads:    []string{e.read()},
 		}.run(t).mustFail(t, "allowed_account_ids", "Connection refused", "endpoints", "VPC endpoint", "sts_region")
-		w.expectCalls(t)
+		e.expectCalls(t)
 	})
 }
 
@@ -259,13 +259,13 @@ func TestInvalidProviderArguments(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			s := test.session
 			// Every request would reach the endpoint.
-			s.env = merged(vars{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
-			s.Reads = []string{w.read()}
+			s.env = merged(vars{"AWS_ENDPOINT_URL": e.server.URL}, s.env)
+			s.Reads = []string{e.read()}
 			s.run(t).mustFail(t, test.attribute, test.want...)
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
@@ -281,60 +281,60 @@ func TestAssumeRoleErrors(t *testing.T) {
 	}{
 		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
 			[]string{"Cannot assume role: access denied", roleA, "api error AccessDenied", "trust policy", "external_id", "sts:TagSession"}},
-		"another external id": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
+		"another external id": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nexternal_id = \"wrong\"\n}", roleA), "assume_role[0].role_arn",
 			[]string{"access denied", "external_id"}},
-		"the second of a chain": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		"the second of a chain": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, chain, "assume_role[1].role_arn", []string{"access denied", roleB, "AccessDenied"}},
-		"a session longer than the role's": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		"a session longer than the role's": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nduration = \"2h\"\n}", roleA), "assume_role[0]",
 			[]string{"rejected by STS", "ValidationError", "MaxSessionDuration", "1 hour"}},
-		"a policy that STS does not accept": {func(w *env) {
-			w.trust("a")
-			w.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
+		"a policy that STS does not accept": {func(e *env) {
+			e.trust("a")
+			e.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\npolicy = \"{}\"\n}", roleA), "assume_role[0].policy",
 			[]string{"malformed policy", "MalformedPolicyDocument", "aws_iam_policy_document"}},
-		"another secret key": {func(w *env) {
-			w.trust("a")
-			w.user.SecretAccessKey = "wrong"
+		"another secret key": {func(e *env) {
+			e.trust("a")
+			e.user.SecretAccessKey = "wrong"
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: invalid signature", "SignatureDoesNotMatch", "secret key"}},
-		"keys that have expired": {func(w *env) {
-			w.trust("a")
-			w.user.Expires = time.Now().Add(-time.Minute)
-			w.AddCredentials(w.user)
+		"keys that have expired": {func(e *env) {
+			e.trust("a")
+			e.user.Expires = time.Now().Add(-time.Minute)
+			e.AddCredentials(e.user)
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Authenticate again"}},
-		"a token that is not accepted": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
+		"a token that is not accepted": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token not accepted", roleA, "InvalidIdentityToken", "identity provider"}},
-		"a token that has expired": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
-			w.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
+		"a token that has expired": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
+			e.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token expired", "ExpiredTokenException", "new token"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(w)
+				test.prepare(e)
 			}
-			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}
+			o := session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read()}}
 			if strings.Contains(test.provider, "web_identity") {
-				o.Provider = w.endpoints() + test.provider
+				o.Provider = e.endpoints() + test.provider
 			}
 			got := o.run(t)
 			got.mustFail(t, test.attribute, test.want...)
-			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, w.user.SecretAccessKey) && w.user.SecretAccessKey != "wrong" {
+			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, e.user.SecretAccessKey) && e.user.SecretAccessKey != "wrong" {
 				t.Errorf("a secret is in the diagnostics: %s", text)
 			}
-			if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
+			if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
 				t.Error("there was a request to ECR")
 			}
 		})
@@ -371,16 +371,16 @@ func TestIdentityCenterErrors(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			url, _ := identityCenter(t, w.temporary("sso", time.Hour))
+			e := newEnv(t)
+			url, _ := identityCenter(t, e.temporary("sso", time.Hour))
 			s, attribute := test.session, "profile"
-			s.Provider, s.env = w.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
+			s.Provider, s.env = e.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
 			if strings.Contains(name, "AWS_PROFILE") {
 				s.env["AWS_PROFILE"], attribute = "team", ""
 			} else {
 				s.Provider += `profile = "team"`
 			}
-			s.Reads = []string{w.read()}
+			s.Reads = []string{e.read()}
 			o := s.run(t)
 			o.mustFail(t, attribute, test.want...)
 			for _, secret := range []string{ssoToken, "revoked", "stale"} {
@@ -388,7 +388,7 @@ func TestIdentityCenterErrors(t *testing.T) {
 					t.Errorf("a token is in the diagnostics: %v", o.Diagnostics)
 				}
 			}
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
@@ -398,16 +398,16 @@ func TestCredentialRefreshErrors(t *testing.T) {
 	t.Parallel()
 	t.Run("a role", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
-		w.trust("a")
-		w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expiring})
-		w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
+		e := newEnv(t)
+		e.trust("a")
+		e.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expiring})
+		e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
 		o := session{
-			Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
-			Reads:    []string{w.read(), w.read()},
+			Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
+			Reads:    []string{e.read(), e.read()},
 		}.run(t)
 		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
-		if n := len(w.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
+		if n := len(e.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
 			t.Errorf("%d requests to ECR, and %d reads succeeded", n, o.Read)
 		}
 	})
@@ -445,17 +445,17 @@ func TestMissingEnvironmentProfile(t *testing.T) {
 
 func TestInvalidObjectRegion(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
-	w.expectCalls(t)
+	e := newEnv(t)
+	session{Provider: e.endpoints() + keys(e.user) + "skip_region_validation = true\n", Reads: []string{e.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
+	e.expectCalls(t)
 }
 
 func TestValidationMakesNoRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	e := newEnv(t)
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return e.user })
 	o := session{
-		Provider: w.endpoints() + `
+		Provider: e.endpoints() + `
 			profile                       = "none"
 			custom_ca_bundle              = "HOME/none"
 			shared_config_files           = ["HOME/none"]
@@ -466,14 +466,14 @@ func TestValidationMakesNoRequests(t *testing.T) {
 				role_arn = "arn:aws:iam::123456789012:role/a"
 			}
 		`,
-		Reads:        []string{w.read()},
+		Reads:        []string{e.read()},
 		env:          vars{"AWS_EC2_METADATA_DISABLED": ""},
 		ValidateOnly: true,
 	}.run(t)
 	if len(o.Diagnostics) > 0 || len(requested.all()) > 0 {
 		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.all())
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
 func TestUnknownProviderArguments(t *testing.T) {
@@ -498,8 +498,8 @@ func TestUnknownProviderArguments(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: vars{"AWS_ENDPOINT_URL": w.server.URL}}
+			e := newEnv(t)
+			s := session{Provider: test.provider, Reads: []string{e.read(), e.read()}, env: vars{"AWS_ENDPOINT_URL": e.server.URL}}
 			o := s.run(t)
 			o.mustFail(t, test.attribute, "Unknown provider argument", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
 			if o.Diagnostics[0].Phase != "configure" {
@@ -509,7 +509,7 @@ func TestUnknownProviderArguments(t *testing.T) {
 			if o := s.run(t); len(o.Diagnostics) > 0 || !o.Deferred || o.Read != 0 {
 				t.Errorf("not deferred: %+v", o)
 			}
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
@@ -530,9 +530,9 @@ func TestProviderWarnings(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			s := test.session
-			s.Provider, s.Reads = w.endpoints()+keys(w.user)+s.Provider, []string{w.read()}
+			s.Provider, s.Reads = e.endpoints()+keys(e.user)+s.Provider, []string{e.read()}
 			o := s.run(t)
 			if len(o.Diagnostics) != 1 || o.Read != 1 {
 				t.Fatalf("%d read, %v", o.Read, o.Diagnostics)

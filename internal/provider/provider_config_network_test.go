@@ -57,16 +57,16 @@ func TestECRHosts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
-			w.push(t, account, test.region, repository, tag, w.image)
+			e := newEnv(t)
+			n := newInternet(t, e)
+			e.push(t, account, test.region, repository, tag, e.image)
 			session{
-				Provider: fmt.Sprintf("region = %q\n", test.region) + keys(w.user) + n.through() + test.provider,
-				Reads:    []string{w.read()},
+				Provider: fmt.Sprintf("region = %q\n", test.region) + keys(e.user) + n.through() + test.provider,
+				Reads:    []string{e.read()},
 				env:      test.env,
 				files:    vars{"ca.pem": n.authority, ".aws/config": "[default]\n" + test.config},
 			}.run(t).mustRead(t, 1)
-			if last := w.lastCall(t); last.Host != test.want || last.Region != test.region {
+			if last := e.lastCall(t); last.Host != test.want || last.Region != test.region {
 				t.Errorf("called %s for region %s, want %s for %s", last.Host, last.Region, test.want, test.region)
 			}
 			if got := slices.Compact(n.all()); !slices.Equal(got, []string{"CONNECT " + test.want + ":443"}) {
@@ -100,22 +100,22 @@ func TestSTSHosts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
-			w.push(t, account, test.region, repository, tag, w.image)
+			e := newEnv(t)
+			n := newInternet(t, e)
+			e.push(t, account, test.region, repository, tag, e.image)
 			session{
-				Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nassume_role {\nrole_arn = %q\n}\n", test.region, w.trust("a")) + keys(w.user) + n.through() + test.provider,
-				Reads:    []string{w.read()},
+				Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nassume_role {\nrole_arn = %q\n}\n", test.region, e.trust("a")) + keys(e.user) + n.through() + test.provider,
+				Reads:    []string{e.read()},
 				files:    vars{"ca.pem": n.authority},
 				env:      test.env,
 			}.run(t).mustRead(t, 1)
-			w.expectCalls(t, roleAndAccount...)
-			for _, call := range w.CallsTo("sts", "") {
+			e.expectCalls(t, roleAndAccount...)
+			for _, call := range e.CallsTo("sts", "") {
 				if call.Host != test.want || call.Region != test.wantRegion {
 					t.Errorf("called %s for region %s, want %s for %s", call.Host, call.Region, test.want, test.wantRegion)
 				}
 			}
-			if last := w.lastCall(t); last.Region != test.region {
+			if last := e.lastCall(t); last.Region != test.region {
 				t.Errorf("ECR was called in %s", last.Region)
 			}
 			// The proxy is used for STS, too.
@@ -128,16 +128,16 @@ func TestSTSHosts(t *testing.T) {
 
 func TestDataSourceRegionHost(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	n := newInternet(t, w)
-	w.push(t, account, "cn-northwest-1", repository, tag, w.image)
+	e := newEnv(t)
+	n := newInternet(t, e)
+	e.push(t, account, "cn-northwest-1", repository, tag, e.image)
 	session{
-		Provider: "region = \"us-east-1\"\n" + keys(w.user) + n.through(),
-		Reads:    []string{w.read(), w.read(`region = "cn-northwest-1"`), w.read()},
+		Provider: "region = \"us-east-1\"\n" + keys(e.user) + n.through(),
+		Reads:    []string{e.read(), e.read(`region = "cn-northwest-1"`), e.read()},
 		files:    vars{"ca.pem": n.authority},
 	}.run(t).mustRead(t, 3)
 	var hosts []string
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		hosts = append(hosts, call.Host)
 	}
 	if want := []string{"api.ecr.us-east-1.amazonaws.com", "api.ecr.cn-northwest-1.amazonaws.com.cn", "api.ecr.us-east-1.amazonaws.com"}; !slices.Equal(hosts, want) {
@@ -200,13 +200,13 @@ func TestTrustedCertificates(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
-			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nskip_credentials_validation = false\n", region, n.proxy) + keys(w.user) + s.Provider
-			s.Reads = []string{w.read()}
+			e := newEnv(t)
+			n := newInternet(t, e)
+			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nskip_credentials_validation = false\n", region, n.proxy) + keys(e.user) + s.Provider
+			s.Reads = []string{e.read()}
 			s.files = merged(vars{"ca.pem": n.authority, "other.pem": newAuthority(t).pem}, s.files)
 			s.run(t).mustRead(t, 1)
-			w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
+			e.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
 		})
 	}
 	failures := map[string]session{
@@ -218,13 +218,13 @@ func TestTrustedCertificates(t *testing.T) {
 	for name, s := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
-			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nmax_retries = 1\n", region, n.proxy) + keys(w.user) + s.Provider
-			s.Reads = []string{w.read()}
+			e := newEnv(t)
+			n := newInternet(t, e)
+			s.Provider = fmt.Sprintf("region = %q\nhttps_proxy = %q\nmax_retries = 1\n", region, n.proxy) + keys(e.user) + s.Provider
+			s.Reads = []string{e.read()}
 			s.files = vars{"other.pem": newAuthority(t).pem}
 			s.run(t).mustFail(t, "", "TLS failed", "https://api.ecr.us-east-1.amazonaws.com", "certificate", "custom_ca_bundle")
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
@@ -256,21 +256,21 @@ func TestProxies(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
+			e := newEnv(t)
+			n := newInternet(t, e)
 			s := test.proxied(n)
 			endpoint := ""
 			if test.plain {
 				endpoint = "endpoints {\necr = \"http://ecr.example.com\"\n}\n"
 			}
-			s.Provider = fmt.Sprintf("region = %q\ncustom_ca_bundle = \"HOME/ca.pem\"\n", region) + keys(w.user) + endpoint + s.Provider
-			s.Reads = []string{w.read()}
+			s.Provider = fmt.Sprintf("region = %q\ncustom_ca_bundle = \"HOME/ca.pem\"\n", region) + keys(e.user) + endpoint + s.Provider
+			s.Reads = []string{e.read()}
 			o := s.run(t)
 			if name == "http_proxy alone" { // It warns of that.
 				o.Diagnostics = slices.DeleteFunc(o.Diagnostics, func(d diagnostic) bool { return d.Severity == "WARNING" })
 			}
 			o.mustRead(t, 1)
-			w.signedBy(t, w.user)
+			e.signedBy(t, e.user)
 			if got := slices.Compact(n.all()); !slices.Equal(got, []string{test.want}) {
 				t.Errorf("the requests to the proxy are %v, want %q", got, test.want)
 			}
@@ -310,11 +310,11 @@ func TestNoProxy(t *testing.T) {
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			n := newInternet(t, w)
+			e := newEnv(t)
+			n := newInternet(t, e)
 			s := s.proxied(n)
-			s.Provider = fmt.Sprintf("region = %q\nmax_retries = 1\nendpoints {\necr = \"https://private.ecr.test\"\n}\n", region) + keys(w.user) + s.Provider
-			s.Reads = []string{w.read()}
+			s.Provider = fmt.Sprintf("region = %q\nmax_retries = 1\nendpoints {\necr = \"https://private.ecr.test\"\n}\n", region) + keys(e.user) + s.Provider
+			s.Reads = []string{e.read()}
 			o := s.run(t)
 			o.mustFail(t, "", "Host not found", `private\.ecr\.test`, "resolve")
 			if got := n.all(); len(got) > 0 {
@@ -326,17 +326,17 @@ func TestNoProxy(t *testing.T) {
 
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	session{
-		Provider: w.endpoints() + keys(w.user) + `
+		Provider: e.endpoints() + keys(e.user) + `
 			skip_credentials_validation = false
 			user_agent                  = ["pipeline/4.2 (team platform)", "github.com/example/module/v1.0.0", "bare"]
 		`,
-		Reads: []string{w.read()},
+		Reads: []string{e.read()},
 		env:   vars{"TF_APPEND_USER_AGENT": "Jenkins/2 (build 7)"},
 	}.run(t).mustRead(t, 1)
-	w.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
-	for _, call := range w.Calls() {
+	e.expectCalls(t, "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer")
+	for _, call := range e.Calls() {
 		if !inOrder(`terraform-provider-ecrlayer/test`, `Terraform/1\.11\.4`, `pipeline/4\.2 \(team platform\)`, `github\.com/example/module/v1\.0\.0`, "bare", `Jenkins/2 \(build 7\)`).MatchString(call.UserAgent) {
 			t.Errorf("%s was called by %q", call.Service, call.UserAgent)
 		}
@@ -345,9 +345,9 @@ func TestUserAgent(t *testing.T) {
 
 // attemptsMade returns the calls that were made in one read, and how many there
 // are to be at most, which the SDK sends in each request.
-func (w *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
+func (e *env) attemptsMade(t *testing.T) (calls []ecrtest.Call, most string) {
 	t.Helper()
-	calls = w.CallsTo("ecr", "")
+	calls = e.CallsTo("ecr", "")
 	for i, call := range calls {
 		header := call.Header.Get("Amz-Sdk-Request")
 		match := regexp.MustCompile(`attempt=(\d+); max=(\d+)`).FindStringSubmatch(header)
@@ -379,14 +379,14 @@ func TestMaxRetriesSources(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			session{
-				Provider: w.endpoints() + keys(w.user) + test.provider,
-				Reads:    []string{w.read()},
+				Provider: e.endpoints() + keys(e.user) + test.provider,
+				Reads:    []string{e.read()},
 				env:      test.env,
 				files:    vars{".aws/config": "[default]\n" + test.config},
 			}.run(t).mustRead(t, 1)
-			if _, most := w.attemptsMade(t); most != test.want {
+			if _, most := e.attemptsMade(t); most != test.want {
 				t.Errorf("at most %s attempts, want %s", most, test.want)
 			}
 		})
@@ -416,15 +416,15 @@ func TestRetries(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.Inject(test.fault)
-			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}, env: test.env}.run(t)
+			e := newEnv(t)
+			e.Inject(test.fault)
+			o := session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read()}, env: test.env}.run(t)
 			attribute := ""
 			if strings.HasPrefix(name, "not") {
 				attribute = "repository_name"
 			}
 			o.mustFail(t, attribute, test.want...)
-			if calls, _ := w.attemptsMade(t); len(calls) != test.attempts {
+			if calls, _ := e.attemptsMade(t); len(calls) != test.attempts {
 				t.Errorf("%d requests, want %d", len(calls), test.attempts)
 			}
 		})
@@ -433,26 +433,26 @@ func TestRetries(t *testing.T) {
 
 func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1})
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1, Match: func(ecrtest.Call) bool {
-		return len(w.CallsTo("ecr", "")) == 3
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1})
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 1, Match: func(ecrtest.Call) bool {
+		return len(e.CallsTo("ecr", "")) == 3
 	}})
 	// The retry of the first read takes 5 of 7 tokens, which its success gives back;
 	// the one of the second read is possible only because of that.
-	session{Provider: w.endpoints() + keys(w.user) + "token_bucket_rate_limiter_capacity = 7", Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
-	if n := len(w.CallsTo("ecr", "")); n != 4 {
+	session{Provider: e.endpoints() + keys(e.user) + "token_bucket_rate_limiter_capacity = 7", Reads: []string{e.read(), e.read()}}.run(t).mustRead(t, 2)
+	if n := len(e.CallsTo("ecr", "")); n != 4 {
 		t.Errorf("%d requests, want 4", n)
 	}
 }
 
 func TestAuthenticationRetries(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Service: "sts", Status: 500})
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Service: "sts", Status: 500})
 	session{
-		Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", w.trust("a")),
-		Reads:    []string{w.read()},
-	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role", w.trust("a"))
-	w.expectCalls(t, "sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole")
+		Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", e.trust("a")),
+		Reads:    []string{e.read()},
+	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role", e.trust("a"))
+	e.expectCalls(t, "sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole")
 }

@@ -61,7 +61,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 
 // temporary returns credentials of a session in the env's account that lasts
 // for d.
-func (w *env) temporary(name string, d time.Duration) ecrtest.Credentials {
+func (e *env) temporary(name string, d time.Duration) ecrtest.Credentials {
 	c := ecrtest.Credentials{
 		AccessKeyID:     "ASIA" + strings.ToUpper(name),
 		SecretAccessKey: "secret of " + name,
@@ -69,7 +69,7 @@ func (w *env) temporary(name string, d time.Duration) ecrtest.Credentials {
 		AccountID:       account,
 		Expires:         time.Now().Add(d),
 	}
-	w.AddCredentials(c)
+	e.AddCredentials(c)
 	return c
 }
 
@@ -218,10 +218,10 @@ type internet struct {
 }
 
 // newInternet returns an internet with the env's endpoint behind every host.
-func newInternet(t *testing.T, w *env) *internet {
+func newInternet(t *testing.T, e *env) *internet {
 	t.Helper()
 	authority := newAuthority(t)
-	secure := httptest.NewUnstartedServer(w.Endpoint)
+	secure := httptest.NewUnstartedServer(e.Endpoint)
 	secure.TLS = &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return authority.issue(hello.ServerName)
 	}}
@@ -230,7 +230,7 @@ func newInternet(t *testing.T, w *env) *internet {
 	t.Cleanup(secure.Close)
 
 	n := &internet{authority: authority.pem, requests: &requests{}}
-	n.proxy = serve(t, func(rw http.ResponseWriter, r *http.Request) {
+	n.proxy = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		noted := r.Method + " " + r.Host
 		if password := r.Header.Get("Proxy-Authorization"); password != "" {
 			noted += " " + password
@@ -238,10 +238,10 @@ func newInternet(t *testing.T, w *env) *internet {
 		n.note(noted)
 		if r.Method != http.MethodConnect {
 			r.URL.Scheme, r.URL.Host = "", ""
-			w.ServeHTTP(rw, r)
+			e.ServeHTTP(w, r)
 			return
 		}
-		tunnel(rw, secure.Listener.Addr().String())
+		tunnel(w, secure.Listener.Addr().String())
 	})
 	return n
 }

@@ -16,13 +16,13 @@ import (
 
 func TestAccProviderAliases(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	staging := w.AddUser("210987654321")
-	w.push(t, "210987654321", "eu-central-1", repository, tag, w.image)
-	w.push(t, "210987654321", "ap-east-1", repository, tag, w.image)
-	w.AddRole(ecrtest.Role{ARN: "arn:aws:iam::333333333333:role/puller", TrustedAccounts: []string{"210987654321"}})
-	w.push(t, "333333333333", "us-west-2", repository, tag, w.image)
+	e := newEnv(t)
+	c := newCLI(t, e)
+	staging := e.AddUser("210987654321")
+	e.push(t, "210987654321", "eu-central-1", repository, tag, e.image)
+	e.push(t, "210987654321", "ap-east-1", repository, tag, e.image)
+	e.AddRole(ecrtest.Role{ARN: "arn:aws:iam::333333333333:role/puller", TrustedAccounts: []string{"210987654321"}})
+	e.push(t, "333333333333", "us-west-2", repository, tag, e.image)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 provider "ecrlayer" {
   allowed_account_ids = ["123456789012"]
@@ -65,12 +65,12 @@ data "ecrlayer_download_url" "tools" {
   provider = ecrlayer.tools
   %[3]s
 }
-`, staging.AccessKeyID, staging.SecretAccessKey, w.read()))
+`, staging.AccessKeyID, staging.SecretAccessKey, e.read()))
 	c.init(t)
 	c.must(t, "plan")
 
 	var got []string
-	for _, call := range w.CallsTo("ecr", "") {
+	for _, call := range e.CallsTo("ecr", "") {
 		got = append(got, call.AccountID+" in "+call.Region)
 	}
 	slices.Sort(got)
@@ -78,16 +78,16 @@ data "ecrlayer_download_url" "tools" {
 	if !slices.Equal(got, want) {
 		t.Errorf("called as %v, want %v", got, want)
 	}
-	if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 2 {
+	if n := len(e.CallsTo("sts", "GetCallerIdentity")); n != 2 {
 		t.Errorf("%d calls of GetCallerIdentity, want one for each provider that restricts accounts", n)
 	}
 }
 
 func TestAccNoRequestsWithoutObjects(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	e := newEnv(t)
+	c := newCLI(t, e)
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return e.user })
 	c.environ = append(c.environ, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
 	c.write(t, "main.tf", requireProvider+`
 provider "ecrlayer" {
@@ -106,15 +106,15 @@ resource "terraform_data" "other" {
 	c.must(t, "validate")
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	if got := requested.all(); len(got) > 0 {
 		t.Errorf("there were requests to the instance metadata service: %v", got)
 	}
 
 	// With one, validation makes no request either.
-	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	c.must(t, "validate")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	if got := requested.all(); len(got) > 0 {
 		t.Errorf("there were requests to the instance metadata service: %v", got)
 	}
@@ -122,8 +122,8 @@ resource "terraform_data" "other" {
 
 func TestAccUnknownProviderArgument(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 resource "terraform_data" "region" {
   input = "us-east-1"
@@ -136,22 +136,22 @@ provider "ecrlayer" {
 data "ecrlayer_download_url" "test" {
   %s
 }
-`, w.read()))
+`, e.read()))
 	c.init(t)
 	c.must(t, "validate")
 	c.mustFail(t, []string{"Unknown provider argument", "region = terraform_data", "region", "known only after apply", "-target"}, "plan")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
 	c.must(t, "apply", "-auto-approve")
-	w.signedBy(t, w.user)
+	e.signedBy(t, e.user)
 }
 
 func TestAccInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	write := func(block string) {
-		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	}
 	write("")
 	c.init(t)
@@ -169,8 +169,8 @@ func TestAccInvalidProviderArguments(t *testing.T) {
 		write(test.block)
 		c.mustFail(t, test.says, test.command)
 	}
-	if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
-		t.Errorf("there were requests to ECR: %v", w.operations())
+	if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
+		t.Errorf("there were requests to ECR: %v", e.operations())
 	}
 }
 
@@ -180,11 +180,11 @@ func TestAccAuthenticationInterrupted(t *testing.T) {
 	if name, _ := cliVersion(); name == "OpenTofu" {
 		t.Skip("OpenTofu holds the lock that it needs to stop a provider while that is being configured")
 	}
-	w := newEnv(t)
-	c := newCLI(t, w)
-	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
-	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+	e := newEnv(t)
+	c := newCLI(t, e)
+	e.Inject(ecrtest.Fault{Service: "sts", Hang: true})
+	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	c.init(t)
-	c.interrupt(t, func() bool { return len(w.CallsTo("sts", "")) > 0 }, "plan")
-	w.expectCalls(t, "sts:GetCallerIdentity")
+	c.interrupt(t, func() bool { return len(e.CallsTo("sts", "")) > 0 }, "plan")
+	e.expectCalls(t, "sts:GetCallerIdentity")
 }

@@ -74,30 +74,30 @@ func newEnv(t *testing.T) *env {
 	endpoint := ecrtest.New()
 	server := httptest.NewServer(endpoint)
 	t.Cleanup(server.Close)
-	w := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
+	e := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
 
 	image, err := random.Image(1024, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.image = image
-	w.push(t, account, region, repository, tag, image)
+	e.image = image
+	e.push(t, account, region, repository, tag, image)
 	manifest, err := image.Manifest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config = manifest.Config.Digest.String()
+	e.config = manifest.Config.Digest.String()
 	for _, layer := range manifest.Layers {
-		w.layers = append(w.layers, layer.Digest.String())
+		e.layers = append(e.layers, layer.Digest.String())
 	}
-	return w
+	return e
 }
 
 // push puts an image into a repository.
-func (w *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
+func (e *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
 	t.Helper()
-	host := strings.TrimPrefix(w.server.URL, "http://")
-	ref, err := name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag)
+	host := strings.TrimPrefix(e.server.URL, "http://")
+	ref, err := name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (w *env) push(t *testing.T, account, region, repository, tag string, image 
 
 // provider returns a provider block that reaches the endpoint as user, with
 // more arguments.
-func (w *env) provider(arguments ...string) string {
+func (e *env) provider(arguments ...string) string {
 	return fmt.Sprintf(`
 provider "ecrlayer" {
   region     = %q
@@ -120,13 +120,13 @@ provider "ecrlayer" {
   }
   %[5]s
 }
-`, region, w.user.AccessKeyID, w.user.SecretAccessKey, w.server.URL, strings.Join(arguments, "\n  "))
+`, region, e.user.AccessKeyID, e.user.SecretAccessKey, e.server.URL, strings.Join(arguments, "\n  "))
 }
 
 // operations returns the requests made, one word each.
-func (w *env) operations() []string {
+func (e *env) operations() []string {
 	var operations []string
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		operations = append(operations, call.Service+":"+call.Operation)
 	}
 	return operations

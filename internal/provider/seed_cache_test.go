@@ -51,11 +51,11 @@ func TestAccSeedCacheExample(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			if w.SetURLStyle(account, region, repository, test.style); test.push != nil {
-				w.pushAny(t, tag, test.push)
+			e := newEnv(t)
+			if e.SetURLStyle(account, region, repository, test.style); test.push != nil {
+				e.pushAny(t, tag, test.push)
 			}
-			c, seen := newCLI(t, w), w.watch()
+			c, seen := newCLI(t, e), e.watch()
 			c.useScenario(t, "seed-cache")
 			c.write(t, "terraform.tfvars", fmt.Sprintf("region = %q\nrepository_name = %q\nimage_tag = %q\n%s\n", region, repository, tag, test.values))
 			c.init(t)
@@ -106,11 +106,11 @@ func TestSeedCacheScript(t *testing.T) {
 				if _, err := exec.LookPath(strings.Fields(shell)[0]); err != nil {
 					t.Skip(err)
 				}
-				w, dir := newEnv(t), t.TempDir()
-				w.pushAny(t, tag, must[v1.Image](t)(mutate.AppendLayers(empty.Image, static.NewLayer([]byte(content), v1types.DockerLayer))))
-				client := ecrlayer.NewClient(aws.Config{Region: region, BaseEndpoint: &w.server.URL, Credentials: credentials.NewStaticCredentialsProvider(w.user.AccessKeyID, w.user.SecretAccessKey, "")}, nil)
+				e, dir := newEnv(t), t.TempDir()
+				e.pushAny(t, tag, must[v1.Image](t)(mutate.AppendLayers(empty.Image, static.NewLayer([]byte(content), v1types.DockerLayer))))
+				client := ecrlayer.NewClient(aws.Config{Region: region, BaseEndpoint: &e.server.URL, Credentials: credentials.NewStaticCredentialsProvider(e.user.AccessKeyID, e.user.SecretAccessKey, "")}, nil)
 				url := must[ecrlayer.DownloadURL](t)(client.DownloadURL(t.Context(), ecrlayer.Repository{Name: repository}, layer)).URL
-				w.Inject(test.fault)
+				e.Inject(test.fault)
 				writeFile(t, filepath.Join(dir, "layer"), content)
 				writeFile(t, filepath.Join(dir, "curl"), "#!/bin/sh\nPATH=${PATH#*:} exec curl \"$@\" --retry 1\n") // sooner than --retry 3
 				run := exec.CommandContext(t.Context(), "sh", "-c", `umask 027; chmod +x curl; mkdir -p "${blob%/*}" "${part%/*}"; `+test.before+"\nexec "+shell+" "+script)
@@ -121,7 +121,7 @@ func TestSeedCacheScript(t *testing.T) {
 					t.Errorf("%v: it says %s", err, said)
 				}
 				ranges, blob := []string{}, filepath.Join(dir, "c d", "blobs", "sha256", layer.Encoded())
-				for _, call := range w.CallsTo("s3", "") {
+				for _, call := range e.CallsTo("s3", "") {
 					ranges = append(ranges, call.Range+"-")
 				}
 				info, _ := os.Lstat(blob)

@@ -76,9 +76,9 @@ func (e faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral
 // are tested in server_internal_test.go.
 func TestAccPanicFailsOnlyOneObject(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	for _, faulty := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
-		w.Reset()
+		e.Reset()
 		cause := "assignment to entry in nil map"
 		if strings.HasPrefix(faulty, "ephemeral") {
 			cause = "index out of range"
@@ -87,11 +87,11 @@ func TestAccPanicFailsOnlyOneObject(t *testing.T) {
 			TerraformVersionChecks:   ephemeralValues,
 			ProtoV6ProviderFactories: faultyFactories(),
 			Steps: []resource.TestStep{{
-				Config:      w.provider() + downloadURLConfig(w.layers[0]) + faulty,
+				Config:      e.provider() + downloadURLConfig(e.layers[0]) + faulty,
 				ExpectError: inOrder("Internal error", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues"),
 			}},
 		})
-		w.expectEachRead(t, "ecr:GetDownloadUrlForLayer")
+		e.expectEachRead(t, "ecr:GetDownloadUrlForLayer")
 	}
 }
 
@@ -155,15 +155,15 @@ func TestMessagesRedactArguments(t *testing.T) {
 
 func TestMessagesRedactRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-	w.AddCredentials(w.user)
+	e := newEnv(t)
+	e.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+	e.AddCredentials(e.user)
 	// AWS returns all that was signed.
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
-		w.user.SessionToken + "\n\nhost;x-amz-security-token'"})
-	o := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t)
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
+		e.user.SessionToken + "\n\nhost;x-amz-security-token'"})
+	o := session{Provider: e.endpoints() + keys(e.user), Reads: []string{e.read()}}.run(t)
 	o.mustFail(t, "", "Invalid signature", "x-amz-security-token:REDACTED")
-	if strings.Contains(o.Diagnostics[0].Detail, w.user.SessionToken) {
+	if strings.Contains(o.Diagnostics[0].Detail, e.user.SessionToken) {
 		t.Errorf("the session token is in the detail: %s", o.Diagnostics[0].Detail)
 	}
 }

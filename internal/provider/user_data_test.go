@@ -19,9 +19,9 @@ import (
 
 // userData is examples/user-data with a substitute for the instance, which another
 // provider manages.
-func userData(t *testing.T, w *env) (c *cli, directory string) {
+func userData(t *testing.T, e *env) (c *cli, directory string) {
 	t.Helper()
-	c = newCLI(t, w)
+	c = newCLI(t, e)
 	c.useScenario(t, "user-data")
 	_, lifecycle, found := strings.Cut(readFile(t, filepath.Join(c.dir, "instance.tf")), "\n  lifecycle {")
 	if !found || !strings.Contains(lifecycle, "[user_data]") {
@@ -31,19 +31,19 @@ func userData(t *testing.T, w *env) (c *cli, directory string) {
 		"output \"user_data\" {\n  sensitive = true\n  value = terraform_data.app.output\n}\n")
 	c.write(t, "versions.tf", requireProvider)
 	directory = filepath.Join(c.root, "opt", "app")
-	c.environ = append(c.environ, "TF_VAR_region="+region, "TF_VAR_repository_name="+repository, "TF_VAR_directory="+directory, "TF_VAR_layer_digest="+w.layers[0])
+	c.environ = append(c.environ, "TF_VAR_region="+region, "TF_VAR_repository_name="+repository, "TF_VAR_directory="+directory, "TF_VAR_layer_digest="+e.layers[0])
 	c.init(t)
 	return c, directory
 }
 
 func TestAccUserDataExampleReplacement(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c, _ := userData(t, w)
-	for _, layer := range w.layers[:2] {
+	e := newEnv(t)
+	c, _ := userData(t, e)
+	for _, layer := range e.layers[:2] {
 		c.environ = append(c.environ, "TF_VAR_layer_digest="+layer)
 		c.must(t, "plan", "-out=plan.bin")
-		w.Advance(2 * time.Hour) // The URLs of the plan expire.
+		e.Advance(2 * time.Hour) // The URLs of the plan expire.
 		c.must(t, "apply", "plan.bin")
 		c.must(t, "plan", "-detailed-exitcode")
 		_, url, _ := strings.Cut(c.must(t, "output", "-raw", "user_data"), `url = "`)
@@ -85,19 +85,19 @@ func TestAccUserDataExampleBoot(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.SetURLStyle(account, region, repository, test.style)
-			c, directory := userData(t, w)
+			e := newEnv(t)
+			e.SetURLStyle(account, region, repository, test.style)
+			c, directory := userData(t, e)
 			c.must(t, "apply", "-auto-approve")
 			c.write(t, "boot.sh", c.must(t, "output", "-raw", "user_data"))
-			w.Advance(test.later)
-			w.Inject(test.fault)
+			e.Advance(test.later)
+			e.Inject(test.fault)
 			boot := exec.CommandContext(t.Context(), "sh", "-c", "sleep() { :; }; "+test.before+" . "+c.dir+"/boot.sh")
 			boot.Env = []string{"PATH=" + os.Getenv("PATH")}
 			said, err := boot.CombinedOutput()
-			want := w.layers[0] + " is in " + directory
+			want := e.layers[0] + " is in " + directory
 			if test.fails != "" {
-				want = w.layers[0] + ": .*" + test.fails
+				want = e.layers[0] + ": .*" + test.fails
 			}
 			if (err != nil) != (test.fails != "") || !inOrder(want).Match(said) || bytes.ContainsAny(said, "?\x1b") {
 				t.Errorf("%v: it says %s", err, said)
