@@ -14,12 +14,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 )
 
-// What the documentation says of old versions of Terraform and OpenTofu. These tests
-// are written with nothing that Terraform 1.0 lacks, and run on every version that is
-// promised: on one that is too old for something, they expect that the CLI says so.
+// These tests use only features of Terraform 1.0 and run on every supported version.
+// Where the CLI is too old for an object, they expect its error message.
 
-// cliKnows says whether the CLI is as new as a feature.
-func cliKnows(t *testing.T, terraform, openTofu *version.Version) bool {
+// cliSupports reports whether the CLI is at least at the version for it.
+func cliSupports(t *testing.T, terraform, openTofu *version.Version) bool {
 	t.Helper()
 	name, got := cliVersion()
 	if got == nil {
@@ -65,11 +64,11 @@ output "download_url" {
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
 	download := fmt.Sprint(c.outputs(t)["download_url"])
-	if err := leadsTo(e.layers[0]).CheckValue(download); err != nil {
+	if err := servesDigest(e.layers[0]).CheckValue(download); err != nil {
 		t.Error(err)
 	}
 	if parsed, err := url.Parse(download); err != nil || !strings.Contains(parsed.RawQuery, "X-Amz-Signature=") {
-		t.Errorf("download_url is no pre-signed URL: %v", err)
+		t.Errorf("download_url is not a pre-signed URL: %v", err)
 	}
 }
 
@@ -82,14 +81,14 @@ output "repository_name" {
   value = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0").repository_name
 }
 `)
-	if !cliKnows(t, tfversion.Version1_8_0, tfversion.Version1_7_0) {
+	if !cliSupports(t, tfversion.Version1_8_0, tfversion.Version1_7_0) {
 		c.mustFail(t, []string{"Error", "provider::ecrlayer::parse_image_uri"}, "init")
 		return
 	}
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
 	if got := c.outputs(t)["repository_name"]; got != repository {
-		t.Errorf("repository_name is %v", got)
+		t.Errorf("repository_name is %v, want %s", got, repository)
 	}
 }
 
@@ -103,7 +102,7 @@ ephemeral "ecrlayer_download_url" "test" {
   layer_digest    = %q
 }
 `, repository, e.layers[0]))
-	if !cliKnows(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
+	if !cliSupports(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
 		c.mustFail(t, []string{"Unsupported block type", "ephemeral"}, "init")
 		return
 	}

@@ -56,13 +56,13 @@ func TestAccDownloadURL(t *testing.T) {
 	})
 }
 
-// kinds are the kinds of objects that return download URLs, and the name of the
-// timeout of each.
+// kinds maps the kinds of objects that return download URLs to the names of their
+// timeouts.
 var kinds = map[string]string{"data": "read", "ephemeral": "open"}
 
-// ofKind returns the configuration of a data source as one of another kind. TIMEOUT
-// stands for the name of the timeout.
-func ofKind(kind, config string) string {
+// withKind converts the configuration of a data source to another kind, and replaces
+// TIMEOUT with the name of its timeout.
+func withKind(kind, config string) string {
 	return strings.NewReplacer("data \"", kind+" \"", "TIMEOUT", kinds[kind]).Replace(config)
 }
 
@@ -70,8 +70,8 @@ func TestDownloadURLOfConfig(t *testing.T) {
 	t.Parallel()
 	for kind := range kinds {
 		e := newEnv(t)
-		evaluate(t, e.provider()+ofKind(kind, downloadURLConfig(e.config))).expect(t, map[string]knownvalue.Check{
-			"download_url": leadsTo(e.config),
+		evaluate(t, e.provider()+withKind(kind, downloadURLConfig(e.config))).expect(t, map[string]knownvalue.Check{
+			"download_url": servesDigest(e.config),
 			"layer_digest": knownvalue.StringExact(e.config),
 			"region":       knownvalue.StringExact(region),
 			"registry_id":  knownvalue.Null(),
@@ -90,7 +90,7 @@ func TestDownloadURLErrors(t *testing.T) {
 		digest    string
 		arguments []string
 		attribute string
-		want      []string // in this order
+		want      []string // parts of the message, in this order
 	}{
 		"repository not found": {
 			arguments: []string{`region = "eu-west-1"`},
@@ -102,14 +102,14 @@ func TestDownloadURLErrors(t *testing.T) {
 			attribute: "layer_digest",
 			want:      []string{"Layer not found", absentDigest, "LayersNotFoundException", "diff_id", "image itself", "another repository", "ecrlayer_image"},
 		},
-		"layer of no image": {
+		"layer without an image": {
 			prepare:   func(_ *testing.T, e *env) { e.PutBlob(account, region, repository, []byte(orphan)) },
 			digest:    digest.FromString(orphan).String(),
 			attribute: "layer_digest",
 			want:      []string{"Layer inaccessible", "LayerInaccessibleException", "no image"},
 		},
 		"layer not available upstream": {
-			prepare:   fault("UnableToGetUpstreamLayerException"),
+			prepare:   injectError("UnableToGetUpstreamLayerException"),
 			attribute: "repository_name",
 			want:      []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
 		},
@@ -132,16 +132,16 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:    []string{"Credentials expired", "ExpiredTokenException", "Authenticate again"},
 		},
 		"unknown error code": {
-			prepare: fault("BrandNewException"),
+			prepare: injectError("BrandNewException"),
 			want:    []string{"ECR error BrandNewException", "BrandNewException", "CommonErrors"},
 		},
 		"rejected argument": {
-			prepare:   fault("InvalidParameterException"),
+			prepare:   injectError("InvalidParameterException"),
 			attribute: "layer_digest",
 			want:      []string{"ECR rejected an argument", "InvalidParameterException"},
 		},
 		"throttled": {
-			prepare:  fault("ThrottlingException"),
+			prepare:  injectError("ThrottlingException"),
 			provider: "max_retries = 2",
 			want:     []string{"Throttled", "ThrottlingException", "2 attempts", "max_retries"},
 		},
@@ -169,7 +169,7 @@ func TestDownloadURLErrors(t *testing.T) {
 				if layer == "" {
 					layer = e.layers[0]
 				}
-				evaluate(t, e.provider(test.provider)+ofKind(kind, downloadURLConfig(layer, test.arguments...))).
+				evaluate(t, e.provider(test.provider)+withKind(kind, downloadURLConfig(layer, test.arguments...))).
 					mustFail(t, strings.Replace(test.attribute, "TIMEOUT", kinds[kind], 1), test.want...)
 			})
 		}
@@ -184,35 +184,35 @@ func TestDownloadURLInvalidArguments(t *testing.T) {
 		attribute string
 		want      []string
 	}{
-		"digest without algorithm":  {downloadURLConfig(strings.TrimPrefix(good, "sha256:")), "layer_digest", []string{"Invalid layer digest", "colon"}},
-		"digest in upper case":      {downloadURLConfig("sha256:" + strings.Repeat("A", 64)), "layer_digest", []string{"Invalid layer digest", "lowercase"}},
-		"short digest":              {downloadURLConfig("sha256:abc"), "layer_digest", []string{"Invalid layer digest", "64 hexadecimal digits"}},
-		"repository in upper case":  {strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), "repository_name", []string{"Invalid repository name", "lowercase"}},
-		"repository with its host":  {strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), "repository_name", []string{"Invalid repository name", "host"}},
-		"short registry ID":         {downloadURLConfig(good, `registry_id = "12345"`), "registry_id", []string{"Invalid registry ID", "12 digits"}},
-		"region that is not a code": {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
-		"timeout":                   {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
-		"layer_digests":             {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
-		"null in layer_digests":     {strings.Replace(downloadURLsConfig(e.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
+		"digest without algorithm": {downloadURLConfig(strings.TrimPrefix(good, "sha256:")), "layer_digest", []string{"Invalid layer digest", "colon"}},
+		"uppercase digest":         {downloadURLConfig("sha256:" + strings.Repeat("A", 64)), "layer_digest", []string{"Invalid layer digest", "lowercase"}},
+		"short digest":             {downloadURLConfig("sha256:abc"), "layer_digest", []string{"Invalid layer digest", "64 hexadecimal digits"}},
+		"uppercase repository":     {strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), "repository_name", []string{"Invalid repository name", "lowercase"}},
+		"repository with a host":   {strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), "repository_name", []string{"Invalid repository name", "host"}},
+		"short registry ID":        {downloadURLConfig(good, `registry_id = "12345"`), "registry_id", []string{"Invalid registry ID", "12 digits"}},
+		"region name":              {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
+		"timeout":                  {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
+		"layer_digests":            {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
+		"null in layer_digests":    {strings.Replace(downloadURLsConfig(e.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
 	} {
 		for kind, timeout := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				attribute := strings.Replace(test.attribute, "TIMEOUT", timeout, 1)
-				evaluate(t, e.provider()+ofKind(kind, test.config)).mustFail(t, attribute, test.want...)
+				evaluate(t, e.provider()+withKind(kind, test.config)).mustFail(t, attribute, test.want...)
 			})
 		}
 	}
 	e.expectCalls(t)
 }
 
-// expireCredentials ends the user's session.
+// expireCredentials makes the user's credentials expire.
 func expireCredentials(_ *testing.T, e *env) {
 	e.user.Expires = time.Now().Add(-time.Minute)
 	e.AddCredentials(e.user)
 }
 
-// fault makes ECR return an error code for every request.
-func fault(code string) func(*testing.T, *env) {
+// injectError makes ECR return an error code for every request.
+func injectError(code string) func(*testing.T, *env) {
 	return func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }
 
@@ -220,7 +220,7 @@ func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	t.Parallel()
 	aws, err := exec.LookPath("aws")
 	if err != nil {
-		t.Skip("the AWS CLI is not installed, so there is nothing to compare with")
+		t.Skip("the AWS CLI is not installed")
 	}
 	e := newEnv(t)
 	command := exec.CommandContext(t.Context(), aws, "ecr", "get-download-url-for-layer",
@@ -235,18 +235,18 @@ func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	if err := json.Unmarshal(output, &cli); err != nil {
 		t.Fatal(err)
 	}
-	if err := leadsTo(e.layers[2]).CheckValue(cli.DownloadURL); err != nil {
-		t.Fatalf("the AWS CLI: %v", err)
+	if err := servesDigest(e.layers[2]).CheckValue(cli.DownloadURL); err != nil {
+		t.Fatalf("URL of the AWS CLI: %v", err)
 	}
 	evaluate(t, e.provider()+downloadURLConfig(e.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
 		"layer_digest": knownvalue.StringExact(cli.LayerDigest),
-		"download_url": sameButForSignature(cli.DownloadURL),
+		"download_url": sameURLFormat(cli.DownloadURL),
 	})
 }
 
-// sameButForSignature checks that a URL has the scheme, host and parameters of
-// another: ECR signs every one, for a path of its own.
-func sameButForSignature(want string) knownvalue.Check {
+// sameURLFormat checks that a URL has the scheme, host and parameter names of
+// another. ECR returns a different path and signature in every response.
+func sameURLFormat(want string) knownvalue.Check {
 	return knownvalue.StringFunc(func(got string) error {
 		a, err := url.Parse(want)
 		if err != nil {
@@ -258,7 +258,7 @@ func sameButForSignature(want string) knownvalue.Check {
 		}
 		names := func(u *url.URL) []string { return slices.Sorted(maps.Keys(u.Query())) }
 		if a.Scheme != b.Scheme || a.Host != b.Host || !slices.Equal(names(a), names(b)) {
-			return errors.New("the URL is of another form than that of the AWS CLI")
+			return errors.New("the format of the URL differs from that of the AWS CLI")
 		}
 		return nil
 	})

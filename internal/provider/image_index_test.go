@@ -20,7 +20,7 @@ func indexConfig(arguments ...string) string {
 func TestAccImageIndex(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	index := multiArch(t)
+	index := newMultiArchIndex(t)
 	e.pushAny(t, "many", index)
 	manifest := must[*v1.IndexManifest](t)(index.IndexManifest())
 	imageDigest := must[v1.Hash](t)(index.Digest()).String()
@@ -50,14 +50,14 @@ func TestAccImageIndex(t *testing.T) {
 		"region":        knownvalue.StringExact(region),
 		"registry_id":   knownvalue.StringExact(account),
 	})
-	e.expectEachRead(t, oneManifest)
+	e.expectCallsPerRead(t, oneManifest)
 }
 
-// Every platform of a tag can be read without naming one.
+// A configuration can read every platform of a tag without listing them.
 func TestAccImageIndexForEachPlatform(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "many", multiArch(t))
+	e.pushAny(t, "many", newMultiArchIndex(t))
 	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+indexConfig(byTag("many"))+`
 data "ecrlayer_image_config" "each" {
@@ -75,7 +75,7 @@ output "architectures" {
 	architectures, _ := c.outputs(t)["architectures"].(map[string]any)
 	for _, platform := range indexPlatforms {
 		if got := architectures[platform]; got != strings.Split(platform, "/")[1] {
-			t.Errorf("the architecture of %s is %v", platform, got)
+			t.Errorf("the architecture of platform %s is %v", platform, got)
 		}
 	}
 }

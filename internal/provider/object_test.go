@@ -14,10 +14,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
-// Tests that are the same for every object.
-
-// objects returns a block for every data source and ephemeral resource, all of
-// which read w's image or its index, with more arguments, and the requests of a read.
+// objects returns a block for every data source and ephemeral resource, with
+// additional arguments, and the requests of a read. They read the image, or its index.
 func (e *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
 	const url = "ecr:GetDownloadUrlForLayer"
 	many := []string{url, url, url}
@@ -41,26 +39,26 @@ func (e *env) objects(arguments ...string) (blocks map[string]string, requests m
 		}
 }
 
-// configuration returns those of the blocks that the CLI knows, and whether it
-// knows all.
-func configuration(blocks map[string]string) (string, bool) {
+// supportedConfig returns the blocks that the CLI supports, and whether these include
+// ephemeral resources.
+func supportedConfig(blocks map[string]string) (string, bool) {
 	var all strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(blocks)) {
-		if tooNew(blocks[name]) == "" {
+		if unsupported(blocks[name]) == "" {
 			all.WriteString(blocks[name])
 		}
 	}
-	return all.String(), tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
+	return all.String(), unsupported(blocks["ephemeral.ecrlayer_download_url"]) == ""
 }
 
 func TestAccPlanAndApplyRequests(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", multiArch(t))
+	e.pushAny(t, "index", newMultiArchIndex(t))
 	c := newCLI(t, e)
 	blocks, requests := e.objects()
-	config, ephemeral := configuration(blocks)
-	if ephemeral { // OpenTofu opens in an apply only what something uses.
+	config, ephemeral := supportedConfig(blocks)
+	if ephemeral { // OpenTofu does not open unused ephemeral resources during apply.
 		config += `
 resource "terraform_data" "consumer" {
   provisioner "local-exec" {
@@ -83,7 +81,7 @@ resource "terraform_data" "consumer" {
 	}{
 		{[]string{"plan", "-out=plan.bin"}, true},
 		{[]string{"apply", "plan.bin"}, false},
-		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if anything is to change.
+		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if there are changes.
 	} {
 		e.Reset()
 		c.must(t, step.command[0], step.command[1:]...)
@@ -105,10 +103,10 @@ resource "terraform_data" "consumer" {
 func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", multiArch(t))
+	e.pushAny(t, "index", newMultiArchIndex(t))
 	c := newCLI(t, e)
 	blocks, _ := e.objects()
-	config, _ := configuration(blocks)
+	config, _ := supportedConfig(blocks)
 	config = strings.ReplaceAll(config, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
 	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf(`
 resource "terraform_data" "repository" {
@@ -127,13 +125,13 @@ output "download_url" {
 	e.expectCalls(t)
 	for name := range blocks {
 		if deferred := name + ".test will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
-			t.Errorf("the plan does not say that %s:\n%s", deferred, plan)
+			t.Errorf("the plan does not contain %q:\n%s", deferred, plan)
 		}
 	}
 	c.must(t, "apply", "plan.bin")
 	outputs := c.outputs(t)
-	if err := leadsTo(e.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != e.config {
-		t.Errorf("%v, and the config is %v", err, outputs["config_digest"])
+	if err := servesDigest(e.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != e.config {
+		t.Errorf("download: %v; the config digest is %v", err, outputs["config_digest"])
 	}
 }
 
@@ -146,14 +144,14 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 	for _, test := range []struct {
 		command  string
 		argument string // of every object
-		line     string
+		line     string // in the error
 		summary  string
 	}{
 		{"validate", `registry_id = "12345"`, `registry_id = "12345"`, "Invalid registry ID"},
 		{"plan", `region = "eu-west-1"`, `repository_name = "team/app"`, "Repository not found"},
 	} {
 		blocks, _ := e.objects(test.argument)
-		config, ephemeral := configuration(blocks)
+		config, ephemeral := supportedConfig(blocks)
 		c.write(t, "main.tf", requireProvider+config)
 		output := c.mustFail(t, []string{test.summary}, test.command)
 		errs := strings.Split(output, "Error: ")[1:]
@@ -161,15 +159,15 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 			if strings.HasPrefix(name, "ephemeral.") && !ephemeral {
 				continue
 			}
-			shown := inOrder(test.summary, "with "+name+".test,", "on main.tf line", test.line)
-			if n := len(slices.DeleteFunc(slices.Clone(errs), func(e string) bool { return !shown.MatchString(e) })); n != 1 {
-				t.Errorf("%d errors match %s:\n%s", n, shown, output)
+			want := inOrder(test.summary, "with "+name+".test,", "on main.tf line", test.line)
+			if n := len(slices.DeleteFunc(slices.Clone(errs), func(s string) bool { return !want.MatchString(s) })); n != 1 {
+				t.Errorf("%d errors match %s, want 1:\n%s", n, want, output)
 			}
 		}
 	}
 	for _, call := range e.Calls() {
 		if call.Region != "eu-west-1" {
-			t.Errorf("invalid arguments led to a request: %+v", call)
+			t.Errorf("invalid arguments caused a request: %+v", call)
 		}
 	}
 }
@@ -180,20 +178,20 @@ func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 	e := newEnv(t)
 	e.push(t, otherAccount, otherRegion, repository, tag, e.image)
 	e.AllowAccount(otherAccount, otherRegion, repository, account)
-	index := must[[]byte](t)(multiArch(t).RawManifest())
-	e.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(multiArch(t).MediaType())), index)
+	index := must[[]byte](t)(newMultiArchIndex(t).RawManifest())
+	e.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(newMultiArchIndex(t).MediaType())), index)
 	blocks, requests := e.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
 	for name, block := range blocks {
 		e.Reset()
 		o := evaluate(t, e.provider()+block)
 		o.expect(t, map[string]knownvalue.Check{"region": knownvalue.StringExact(otherRegion), "registry_id": knownvalue.StringExact(otherAccount)})
 		if uri, ok := o.Values["image_uri"].(string); ok && !strings.HasPrefix(uri, "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@sha256:") {
-			t.Errorf("%s: the URI is %s", name, uri)
+			t.Errorf("%s: image_uri is %s", name, uri)
 		}
 		e.expectCalls(t, requests[name]...)
 		for _, call := range e.CallsTo("ecr", "") {
 			if call.Region != otherRegion || call.RegistryID != otherAccount {
-				t.Errorf("%s requested registry %s in %s", name, call.RegistryID, call.Region)
+				t.Errorf("%s made a request to registry %s in %s", name, call.RegistryID, call.Region)
 			}
 		}
 	}
@@ -202,16 +200,16 @@ func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", multiArch(t))
+	e.pushAny(t, "index", newMultiArchIndex(t))
 	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
 		blocks, _ := e.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
 		for name, block := range blocks {
 			kind, _, _ := strings.Cut(name, ".")
-			o := evaluate(t, e.provider()+ofKind(kind, block))
+			o := evaluate(t, e.provider()+withKind(kind, block))
 			if !valid {
 				o.mustFail(t, "timeouts."+kinds[kind], "Invalid timeout", "longer than zero", "5m", value)
 			} else if len(o.Diagnostics) > 0 && o.Diagnostics[0].Phase != "read" {
-				t.Errorf("%s: %s is not valid: %v", name, value, o.Diagnostics)
+				t.Errorf("%s: %s was rejected: %v", name, value, o.Diagnostics)
 			}
 		}
 	}

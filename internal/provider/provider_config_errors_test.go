@@ -20,14 +20,14 @@ func TestGetCallerIdentityRequests(t *testing.T) {
 		provider string
 		want     []string
 	}{
-		"by default":                          {"", []string{ecr}},
-		"skip_credentials_validation":         {"skip_credentials_validation = true", []string{ecr}},
-		"skip_credentials_validation is null": {"skip_credentials_validation = null", []string{ecr}},
-		"no skip_credentials_validation":      {"skip_credentials_validation = false", []string{sts, ecr}},
-		"allowed_account_ids":                 {`allowed_account_ids = ["000000000001", "123456789012"]`, []string{sts, ecr}},
-		"forbidden_account_ids":               {`forbidden_account_ids = ["000000000001"]`, []string{sts, ecr}},
-		"no allowed_account_ids":              {"allowed_account_ids = []", []string{ecr}},
-		"all at once":                         {"skip_credentials_validation = false\nallowed_account_ids = [\"123456789012\"]", []string{sts, ecr}},
+		"default":                              {"", []string{ecr}},
+		"skip_credentials_validation":          {"skip_credentials_validation = true", []string{ecr}},
+		"skip_credentials_validation is null":  {"skip_credentials_validation = null", []string{ecr}},
+		"skip_credentials_validation is false": {"skip_credentials_validation = false", []string{sts, ecr}},
+		"allowed_account_ids":                  {`allowed_account_ids = ["000000000001", "123456789012"]`, []string{sts, ecr}},
+		"forbidden_account_ids":                {`forbidden_account_ids = ["000000000001"]`, []string{sts, ecr}},
+		"allowed_account_ids is empty":         {"allowed_account_ids = []", []string{ecr}},
+		"both":                                 {"skip_credentials_validation = false\nallowed_account_ids = [\"123456789012\"]", []string{sts, ecr}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestAllowedAndForbiddenAccounts(t *testing.T) {
 			[]string{"Account not allowed", account, "210987654321"}},
 		"account forbidden": {`forbidden_account_ids = ["210987654321", "123456789012"]`, "forbidden_account_ids",
 			[]string{"Account forbidden", account}},
-		"the account is that of the role": {`allowed_account_ids = ["123456789012"]` + assumeForeign, "allowed_account_ids",
+		"account of the role": {`allowed_account_ids = ["123456789012"]` + assumeForeign, "allowed_account_ids",
 			[]string{"Account not allowed", "210987654321", account}},
 	}
 	for name, test := range tests {
@@ -80,7 +80,7 @@ func TestGetCallerIdentityErrors(t *testing.T) {
 			e.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
-	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
+	t.Run("FIPS and AWS_ENDPOINT_URL", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t)
 		session{
@@ -90,7 +90,7 @@ func TestGetCallerIdentityErrors(t *testing.T) {
 		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
 		e.expectCalls(t)
 	})
-	t.Run("STS is out of reach", func(t *testing.T) {
+	t.Run("STS is unreachable", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t)
 		session{
@@ -119,46 +119,46 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"access_key, empty secret_key":  {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"\""}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"secret_key without access_key": {session{Provider: `secret_key = "secret"`}, "secret_key", []string{"Incomplete credentials", "access_key"}},
 		"token without access_key":      {session{Provider: `token = "token"`, env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "token", []string{"Incomplete credentials", "access_key"}},
-		"profile that is not there": {
+		"profile not found": {
 			session{Provider: `profile = "prod"`, files: vars{".aws/config": "[profile production]\nregion = us-east-1\n"}},
 			"profile", []string{"Profile not found", `"prod"`, `\.aws/config`, `\.aws/credentials`, "aws configure", "shared_config_files"}},
-		"profile that is not in shared_config_files": {
+		"profile not in shared_config_files": {
 			session{Provider: "profile = \"prod\"\nshared_config_files = [\"HOME/odd\"]", files: vars{".aws/config": "[profile prod]\n"}},
 			"profile", []string{"Profile not found", `"prod"`, "/odd"}},
-		"profile of AWS_PROFILE that is not there": {
+		"AWS_PROFILE not found": {
 			session{env: vars{"AWS_PROFILE": "prod"}}, "", []string{"Profile not found", `"prod"`, "AWS_PROFILE"}},
-		"profile with half a key": {
+		"profile without secret key": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/credentials": "[ci]\naws_access_key_id = AKIA\n"}},
 			"profile", []string{"Invalid profile", "partial credentials found for profile ci", "credentials"}},
-		"profile whose source is not there": {
+		"source_profile not found": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\n"}},
 			"profile", []string{"Invalid profile", "base", `\.aws/config`}},
-		"profile that wants MFA": {
+		"profile with MFA": {
 			session{Provider: `profile = "ci"`, files: vars{
 				".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/jane\n[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
 			}}, "profile", []string{"Role needs MFA", `profile "ci"`, "credential_process"}},
-		"profile without any credentials": {
+		"profile without credentials": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
 			"profile", []string{"No usable credentials", "IMDS", "access_key"}},
-		"no credentials at all": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
-		"file that cannot be read": {
+		"no credentials": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
+		"unreadable credentials file": {
 			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
-		"config file that cannot be read": {
+		"unreadable config file": {
 			session{Provider: `shared_config_files = ["HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_config_files[0]", []string{"Unreadable file", "/dir", "is a directory"}},
-		"AWS_SHARED_CREDENTIALS_FILE that cannot be read": {
+		"unreadable AWS_SHARED_CREDENTIALS_FILE": {
 			session{env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/dir"}, files: vars{"dir/file": ""}},
 			"", []string{"Unreadable file", "AWS_SHARED_CREDENTIALS_FILE", "/dir", "is a directory"}},
-		"null among shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
-		"null among shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
+		"null in shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
+		"null in shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
 		"profile of aws login": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/jane\n"}},
 			"profile", []string{"Login session expired", "aws login --profile ci"}},
-		"credential_process that fails": {
+		"credential_process fails": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
 			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
-		"container's endpoint elsewhere": {
+		"container endpoint not allowed": {
 			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
 		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
 		"ec2_metadata_service_endpoint": {
@@ -169,61 +169,61 @@ func TestInvalidProviderArguments(t *testing.T) {
 			session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
 
 		// Roles.
-		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
-		"role_arn of a user":             {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
-		"role_arn of a session":          {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
-		"role_arn with a short account":  {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
-		"role missing in a chain":        {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
-		"role null in a chain":           {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
-		"duration too short":             {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "15 minutes", "10m"}},
-		"duration too long":              {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
-		"duration without a unit":        {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
-		"external_id too short":          {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "2 to 1224"}},
-		"external_id with a space":       {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
-		"policy that is no JSON":         {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
-		"policy that is no object":       {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
-		"policy ARN":                     {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
-		"too many policy ARNs":           {session{Provider: role(`policy_arns = [` + manyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
-		"session name with a space":      {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
-		"session name too long":          {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
-		"source identity":                {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
-		"key of a tag":                   {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
-		"key of a tag of AWS":            {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
-		"value of a tag":                 {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
-		"null as the value of a tag":     {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
-		"transitive key":                 {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
-		"two web identities":             {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
-		"web identity without a token":   {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
-		"web identity with two tokens":   {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
-		"web identity with two in env":   {session{Provider: webIdentity(), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
-		"web identity token too short":   {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
-		"web identity file not there":    {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
-		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: vars{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
-		"web identity's role_arn":        {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn is not an ARN":          {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
+		"role_arn of a user":              {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
+		"role_arn of a session":           {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn with a short account":   {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role empty in a chain":           {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"role null in a chain":            {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"duration too short":              {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "15 minutes", "10m"}},
+		"duration too long":               {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
+		"duration without a unit":         {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
+		"external_id too short":           {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "2 to 1224"}},
+		"external_id with a space":        {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
+		"policy is not JSON":              {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
+		"policy is not an object":         {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
+		"policy ARN":                      {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
+		"too many policy ARNs":            {session{Provider: role(`policy_arns = [` + tooManyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
+		"session name with a space":       {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"session name too long":           {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"source identity":                 {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
+		"tag key":                         {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
+		"reserved tag key":                {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
+		"tag value":                       {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
+		"null as tag value":               {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
+		"transitive tag key":              {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
+		"two web identities":              {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
+		"web identity without a token":    {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity with two tokens":    {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
+		"web identity with two variables": {session{Provider: webIdentity(), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity token too short":    {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
+		"web identity file not found":     {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
+		"web identity file is empty":      {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: vars{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
+		"web identity role_arn":           {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE without a role": {
 			session{env: vars{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: vars{"token": "t"}}, "", []string{"Missing role ARN", "[Rr]ole ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"}},
 
 		// Accounts and regions.
-		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
-		"allowed account that is none":     {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids", []string{"Invalid account ID", "12 digits", "12345"}},
-		"forbidden account that is none":   {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids", []string{"Invalid account ID", "12 digits"}},
-		"null among allowed_account_ids":   {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
-		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
-		"region that is not there":         {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
-		"zone in place of a region":        {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
-		"region of AWS_REGION":             {session{env: vars{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
-		"region of the profile":            {session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
-		"no region":                        {session{env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
-		"no region, with a role":           {session{Provider: role(), env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
-		"no region, with a web identity":   {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
-		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
-		"sts_region":                       {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
-		"sts_region that is no code":       {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
+		"allowed and forbidden":          {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
+		"invalid allowed account":        {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids", []string{"Invalid account ID", "12 digits", "12345"}},
+		"invalid forbidden account":      {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids", []string{"Invalid account ID", "12 digits"}},
+		"null in allowed_account_ids":    {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
+		"region name":                    {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
+		"unknown region":                 {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
+		"availability zone as region":    {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
+		"unknown AWS_REGION":             {session{env: vars{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
+		"unknown region of the profile":  {session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
+		"no region":                      {session{env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
+		"no region, with a role":         {session{Provider: role(), env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
+		"no region, with a web identity": {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
+		"region is not a host label":     {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
+		"sts_region":                     {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
+		"sts_region is not a region":     {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
 
 		// Network.
 		"endpoint without a scheme":   {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
-		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
-		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
+		"STS endpoint":                {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
+		"SSO endpoint":                {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
 		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints[1].ecr", []string{"Two endpoints", "ecr", "Remove one"}},
 		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: vars{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
 		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
@@ -231,18 +231,18 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
 		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: vars{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: vars{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
 		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
-		"CA bundle that isn't there":  {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
+		"CA bundle not found":         {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
 		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: vars{"ca.pem": "no certificate"}},
 			"custom_ca_bundle", []string{"Invalid CA bundle", "BEGIN CERTIFICATE", "/ca.pem", "no certificate"}},
-		"AWS_CA_BUNDLE that isn't there": {session{env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
-		"ca_bundle that isn't there":     {session{files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
-		"http_proxy":                     {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
-		"https_proxy":                    {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
-		"https_proxy that is no URL":     {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
+		"AWS_CA_BUNDLE not found":  {session{env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
+		"ca_bundle not found":      {session{files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
+		"http_proxy":               {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
+		"https_proxy":              {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
+		"https_proxy is not a URL": {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
 
 		// Retries.
-		"no attempts":                 {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
-		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
+		"zero max_retries":            {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
+		"negative max_retries":        {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
 		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
 		"AWS_MAX_ATTEMPTS":            {session{env: vars{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
@@ -250,19 +250,19 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"max_attempts in the profile": {session{files: vars{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
 
 		// User agent.
-		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
-		"product with a comment cut off": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
-		"product without a name":         {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
-		"product with an end of line":    {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
-		"null among products":            {session{Provider: "user_agent = [null]"}, "user_agent[0]", []string{"null"}},
+		"product with a space":             {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
+		"product with an unclosed comment": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"product without a name":           {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
+		"product with a line break":        {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"null product":                     {session{Provider: "user_agent = [null]"}, "user_agent[0]", []string{"null"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			s := test.session
-			// Every request would reach the endpoint.
-			s.env = merged(vars{"AWS_ENDPOINT_URL": e.server.URL}, s.env)
+			// Any request would reach the endpoint and be recorded.
+			s.env = mergeMaps(vars{"AWS_ENDPOINT_URL": e.server.URL}, s.env)
 			s.Reads = []string{e.read()}
 			s.run(t).mustFail(t, test.attribute, test.want...)
 			e.expectCalls(t)
@@ -279,40 +279,40 @@ func TestAssumeRoleErrors(t *testing.T) {
 		attribute string
 		want      []string
 	}{
-		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
+		"role not found": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
 			[]string{"Cannot assume role: access denied", roleA, "api error AccessDenied", "trust policy", "external_id", "sts:TagSession"}},
-		"another external id": {func(e *env) {
+		"wrong external ID": {func(e *env) {
 			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nexternal_id = \"wrong\"\n}", roleA), "assume_role[0].role_arn",
 			[]string{"access denied", "external_id"}},
-		"the second of a chain": {func(e *env) {
+		"second role of a chain": {func(e *env) {
 			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, chain, "assume_role[1].role_arn", []string{"access denied", roleB, "AccessDenied"}},
-		"a session longer than the role's": {func(e *env) {
+		"duration exceeds the maximum of the role": {func(e *env) {
 			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nduration = \"2h\"\n}", roleA), "assume_role[0]",
 			[]string{"rejected by STS", "ValidationError", "MaxSessionDuration", "1 hour"}},
-		"a policy that STS does not accept": {func(e *env) {
-			e.trust("a")
+		"malformed policy": {func(e *env) {
+			e.addRole("a")
 			e.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\npolicy = \"{}\"\n}", roleA), "assume_role[0].policy",
 			[]string{"malformed policy", "MalformedPolicyDocument", "aws_iam_policy_document"}},
-		"another secret key": {func(e *env) {
-			e.trust("a")
+		"wrong secret key": {func(e *env) {
+			e.addRole("a")
 			e.user.SecretAccessKey = "wrong"
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: invalid signature", "SignatureDoesNotMatch", "secret key"}},
-		"keys that have expired": {func(e *env) {
-			e.trust("a")
+		"expired credentials": {func(e *env) {
+			e.addRole("a")
 			e.user.Expires = time.Now().Add(-time.Minute)
 			e.AddCredentials(e.user)
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Authenticate again"}},
-		"a token that is not accepted": {func(e *env) {
+		"invalid web identity token": {func(e *env) {
 			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token not accepted", roleA, "InvalidIdentityToken", "identity provider"}},
-		"a token that has expired": {func(e *env) {
+		"expired web identity token": {func(e *env) {
 			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
 			e.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
@@ -332,10 +332,10 @@ func TestAssumeRoleErrors(t *testing.T) {
 			got := o.run(t)
 			got.mustFail(t, test.attribute, test.want...)
 			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, e.user.SecretAccessKey) && e.user.SecretAccessKey != "wrong" {
-				t.Errorf("a secret is in the diagnostics: %s", text)
+				t.Errorf("the diagnostics contain a secret: %s", text)
 			}
 			if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
-				t.Error("there was a request to ECR")
+				t.Error("unexpected request to ECR")
 			}
 		})
 	}
@@ -347,23 +347,23 @@ func TestIdentityCenterErrors(t *testing.T) {
 		session
 		want []string
 	}{
-		"the token has expired": {
-			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
+		"expired token": {
+			session{files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", `profile "team"`, "aws sso login --profile team"}},
-		"there is no token, AWS_PROFILE": {
+		"no token, AWS_PROFILE": {
 			session{files: ssoProfile("team")},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the session was ended": {
-			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, "revoked", time.Now().Add(time.Hour), nil))},
+		"revoked token": {
+			session{files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, "revoked", time.Now().Add(time.Hour), nil))},
 			[]string{"IAM Identity Center session expired", "UnauthorizedException", "aws sso login --profile team"}},
-		"the token of an sso-session has expired": {
-			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
+		"expired sso-session token": {
+			session{files: mergeMaps(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the token of an sso-session cannot be refreshed": {
-			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), refreshable("stale")))},
+		"sso-session token cannot be refreshed": {
+			session{files: mergeMaps(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), refreshableToken("stale")))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the role is not assigned": {
-			session{files: merged(
+		"role not assigned": {
+			session{files: mergeMaps(
 				vars{".aws/config": strings.Replace(ssoProfile("team")[".aws/config"], "Puller", "Admin", 1)},
 				ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))},
 			[]string{"No access in IAM Identity Center", "ForbiddenException", "sso_account_id", "sso_role_name", `profile "team"`}},
@@ -372,7 +372,7 @@ func TestIdentityCenterErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			url, _ := identityCenter(t, e.temporary("sso", time.Hour))
+			url, _ := identityCenter(t, e.temporaryCredentials("sso", time.Hour))
 			s, attribute := test.session, "profile"
 			s.Provider, s.env = e.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
 			if strings.Contains(name, "AWS_PROFILE") {
@@ -385,7 +385,7 @@ func TestIdentityCenterErrors(t *testing.T) {
 			o.mustFail(t, attribute, test.want...)
 			for _, secret := range []string{ssoToken, "revoked", "stale"} {
 				if strings.Contains(fmt.Sprint(o.Diagnostics), secret) {
-					t.Errorf("a token is in the diagnostics: %v", o.Diagnostics)
+					t.Errorf("the diagnostics contain a token: %v", o.Diagnostics)
 				}
 			}
 			e.expectCalls(t)
@@ -393,29 +393,29 @@ func TestIdentityCenterErrors(t *testing.T) {
 	}
 }
 
-// Authenticating gets credentials once, and so does each read.
+// Authentication retrieves credentials once, and every read retrieves them again.
 func TestCredentialRefreshErrors(t *testing.T) {
 	t.Parallel()
-	t.Run("a role", func(t *testing.T) {
+	t.Run("role", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t)
-		e.trust("a")
-		e.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expiring})
-		e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
+		e.addRole("a")
+		e.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expireSTSCredentials})
+		e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust policy was changed."})
 		o := session{
 			Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
 			Reads:    []string{e.read(), e.read()},
 		}.run(t)
-		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
+		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "The trust policy was changed", "trust policy")
 		if n := len(e.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
-			t.Errorf("%d requests to ECR, and %d reads succeeded", n, o.Read)
+			t.Errorf("%d requests to ECR and %d successful reads, want 1 of each", n, o.Read)
 		}
 	})
-	t.Run("a profile of the block", func(t *testing.T) {
+	t.Run("profile", func(t *testing.T) {
 		t.Parallel()
-		l := newLab(t, newEnv(t))
-		s := l.credentialProcess(t, 2)
-		s.Provider, s.Reads, s.env = l.endpoints()+s.Provider, []string{l.read(), l.read()}, vars{"AWS_PROFILE": "other"}
+		b := newTestbed(t, newEnv(t))
+		s := b.credentialProcess(t, 2)
+		s.Provider, s.Reads, s.env = b.endpoints()+s.Provider, []string{b.read(), b.read()}, vars{"AWS_PROFILE": "other"}
 		s.run(t).mustFail(t, "", "The credential_process failed", "No request was sent", `profile "broker"`)
 	})
 }
@@ -432,8 +432,8 @@ func TestMissingEnvironmentProfile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, newEnv(t))
-			o := l.expand(session{Provider: l.endpoints() + test.provider, Reads: []string{l.read()}, env: vars{test.env: "nothere"}}).run(t)
+			b := newTestbed(t, newEnv(t))
+			o := b.expand(session{Provider: b.endpoints() + test.provider, Reads: []string{b.read()}, env: vars{test.env: "nothere"}}).run(t)
 			if test.fails {
 				o.mustFail(t, "", "Profile not found", "nothere")
 			} else {
@@ -470,8 +470,8 @@ func TestValidationMakesNoRequests(t *testing.T) {
 		env:          vars{"AWS_EC2_METADATA_DISABLED": ""},
 		ValidateOnly: true,
 	}.run(t)
-	if len(o.Diagnostics) > 0 || len(requested.all()) > 0 {
-		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.all())
+	if len(o.Diagnostics) > 0 || len(requested.list()) > 0 {
+		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.list())
 	}
 	e.expectCalls(t)
 }
@@ -486,14 +486,14 @@ func TestUnknownProviderArguments(t *testing.T) {
 		"max_retries":            {"max_retries = unknown", "max_retries"},
 		"insecure":               {"insecure = unknown", "insecure"},
 		"skip_region_validation": {"region = \"us-esat-1\"\nskip_region_validation = unknown", "skip_region_validation"},
-		"a list":                 {"user_agent = unknown", "user_agent"},
-		"an element of a list":   {"user_agent = [\"a/1\", unknown]", "user_agent[1]"},
-		"an element of a set":    {"allowed_account_ids = [unknown]", "allowed_account_ids"},
-		"a role":                 {"assume_role {\nrole_arn = unknown\n}", "assume_role[0].role_arn"},
-		"a role in a chain":      {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
-		"a tag":                  {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
-		"a web identity token":   {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
-		"an endpoint":            {"endpoints {\necr = unknown\n}", "endpoints[0].ecr"},
+		"list":                   {"user_agent = unknown", "user_agent"},
+		"list element":           {"user_agent = [\"a/1\", unknown]", "user_agent[1]"},
+		"set element":            {"allowed_account_ids = [unknown]", "allowed_account_ids"},
+		"role":                   {"assume_role {\nrole_arn = unknown\n}", "assume_role[0].role_arn"},
+		"role in a chain":        {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
+		"tag":                    {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
+		"web identity token":     {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
+		"endpoint":               {"endpoints {\necr = unknown\n}", "endpoints[0].ecr"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -503,11 +503,11 @@ func TestUnknownProviderArguments(t *testing.T) {
 			o := s.run(t)
 			o.mustFail(t, test.attribute, "Unknown provider argument", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
 			if o.Diagnostics[0].Phase != "configure" {
-				t.Errorf("%s is not the phase", o.Diagnostics[0].Phase)
+				t.Errorf("the error occurred during %s, want configure", o.Diagnostics[0].Phase)
 			}
 			s.Deferral = true
 			if o := s.run(t); len(o.Diagnostics) > 0 || !o.Deferred || o.Read != 0 {
-				t.Errorf("not deferred: %+v", o)
+				t.Errorf("the reads were not deferred: %+v", o)
 			}
 			e.expectCalls(t)
 		})
@@ -523,8 +523,8 @@ func TestProviderWarnings(t *testing.T) {
 	}{
 		"web identity with keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
-		"HTTPS_PROXY that is none":          {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
-		"variable that AWS has given up":    {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
+		"invalid HTTPS_PROXY":               {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
+		"deprecated variable":               {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
 		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: vars{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {
@@ -535,7 +535,7 @@ func TestProviderWarnings(t *testing.T) {
 			s.Provider, s.Reads = e.endpoints()+keys(e.user)+s.Provider, []string{e.read()}
 			o := s.run(t)
 			if len(o.Diagnostics) != 1 || o.Read != 1 {
-				t.Fatalf("%d read, %v", o.Read, o.Diagnostics)
+				t.Fatalf("got %d reads and diagnostics %v, want 1 read and 1 warning", o.Read, o.Diagnostics)
 			}
 			d := o.Diagnostics[0]
 			if d.Severity != "WARNING" || d.Attribute != test.attribute || !inOrder(slices.Clone(test.want)...).MatchString(d.Summary+"\n"+d.Detail) || strings.Contains(d.Detail, "password") {
@@ -545,8 +545,8 @@ func TestProviderWarnings(t *testing.T) {
 	}
 }
 
-// manyPolicies returns the ARNs of more policies than a session takes.
-func manyPolicies() string {
+// tooManyPolicies returns 11 policy ARNs, one more than STS allows.
+func tooManyPolicies() string {
 	var arns []string
 	for i := range 11 {
 		arns = append(arns, fmt.Sprintf("%q", fmt.Sprintf("arn:aws:iam::aws:policy/p%d", i)))

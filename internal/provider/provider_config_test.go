@@ -11,8 +11,8 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// What follows runs the CLI: it decides when a provider is configured at all, and
-// which provider an object has.
+// These tests run the CLI, which decides when to configure a provider, and which
+// provider an object uses.
 
 func TestAccProviderAliases(t *testing.T) {
 	t.Parallel()
@@ -55,7 +55,7 @@ data "ecrlayer_download_url" "staging" {
   %[3]s
 }
 
-data "ecrlayer_download_url" "elsewhere" {
+data "ecrlayer_download_url" "other_region" {
   provider = ecrlayer.staging
   region   = "ap-east-1"
   %[3]s
@@ -76,10 +76,10 @@ data "ecrlayer_download_url" "tools" {
 	slices.Sort(got)
 	want := []string{"123456789012 in us-east-1", "210987654321 in ap-east-1", "210987654321 in eu-central-1", "333333333333 in us-west-2"}
 	if !slices.Equal(got, want) {
-		t.Errorf("called as %v, want %v", got, want)
+		t.Errorf("the requests come from %v, want %v", got, want)
 	}
 	if n := len(e.CallsTo("sts", "GetCallerIdentity")); n != 2 {
-		t.Errorf("%d calls of GetCallerIdentity, want one for each provider that restricts accounts", n)
+		t.Errorf("%d calls to GetCallerIdentity, want one per provider that restricts accounts", n)
 	}
 }
 
@@ -107,16 +107,16 @@ resource "terraform_data" "other" {
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
 	e.expectCalls(t)
-	if got := requested.all(); len(got) > 0 {
-		t.Errorf("there were requests to the instance metadata service: %v", got)
+	if got := requested.list(); len(got) > 0 {
+		t.Errorf("unexpected requests to the instance metadata service: %v", got)
 	}
 
-	// With one, validation makes no request either.
+	// Validation of an object makes no requests either.
 	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	c.must(t, "validate")
 	e.expectCalls(t)
-	if got := requested.all(); len(got) > 0 {
-		t.Errorf("there were requests to the instance metadata service: %v", got)
+	if got := requested.list(); len(got) > 0 {
+		t.Errorf("unexpected requests to the instance metadata service: %v", got)
 	}
 }
 
@@ -143,7 +143,7 @@ data "ecrlayer_download_url" "test" {
 	e.expectCalls(t)
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
 	c.must(t, "apply", "-auto-approve")
-	e.signedBy(t, e.user)
+	e.expectSignedBy(t, e.user)
 }
 
 func TestAccInvalidProviderArguments(t *testing.T) {
@@ -157,7 +157,7 @@ func TestAccInvalidProviderArguments(t *testing.T) {
 	c.init(t)
 	for _, test := range []struct {
 		command, block string
-		says           []string
+		want           []string
 	}{
 		{"validate", "max_retries = 0", []string{"Invalid number", "max_retries = 0", "first attempt counts"}},
 		{"validate", "assume_role {\n role_arn = \"puller\"\n }", []string{"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"}},
@@ -167,18 +167,18 @@ func TestAccInvalidProviderArguments(t *testing.T) {
 		{"plan", "assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }", []string{"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"}},
 	} {
 		write(test.block)
-		c.mustFail(t, test.says, test.command)
+		c.mustFail(t, test.want, test.command)
 	}
 	if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
-		t.Errorf("there were requests to ECR: %v", e.operations())
+		t.Errorf("unexpected requests to ECR: %v", e.operations())
 	}
 }
 
 func TestAccAuthenticationInterrupted(t *testing.T) {
 	t.Parallel()
-	needsInterrupts(t)
+	skipWithoutInterrupts(t)
 	if name, _ := cliVersion(); name == "OpenTofu" {
-		t.Skip("OpenTofu holds the lock that it needs to stop a provider while that is being configured")
+		t.Skip("OpenTofu cannot stop a provider during its configuration")
 	}
 	e := newEnv(t)
 	c := newCLI(t, e)
