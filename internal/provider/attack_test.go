@@ -13,33 +13,33 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// What an endpoint, or a value in the wrong place, can do to a terminal and a log.
-func TestAccNothingOfAnEndpointReachesTerminalOrLogUnfiltered(t *testing.T) {
+// A hostile endpoint or a misplaced value must not reach the terminal or the log unfiltered.
+func TestAccUntrustedTextIsSanitized(t *testing.T) {
 	t.Parallel()
 	// ESC, CSI, CR, BEL and a bidirectional override.
 	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e"
 	const role = "assume_role {\n    role_arn = \"arn:aws:iam::123456789012:role/a\"\n  }\n"
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Code: "LayersNotFoundException", Message: hostile, Match: w.requests(w.layers[0])})
-	w.Inject(ecrtest.Fault{Code: "Odd\x1b[31mException", Message: "m", Match: w.requests(w.layers[1])})
-	w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: hostile, Match: func(call ecrtest.Call) bool { return call.AccessKeyID == w.user.AccessKeyID }})
-	w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: strings.ReplaceAll(hostile, "\x1b", "&#27;")})
-	w.pushAny(t, "failing", built(t, 1, "linux/amd64"))
-	w.FailImage(account, region, repository, "failing", "ImageNotFound", hostile)
-	seen := w.watch()
-	seen.add("password", "leaked-password")
-	seen.add("query", "leaked-query")
-	c := newCLI(t, w)
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Code: "LayersNotFoundException", Message: hostile, Match: e.matchLayer(e.layers[0])})
+	e.Inject(ecrtest.Fault{Code: "Odd\x1b[31mException", Message: "m", Match: e.matchLayer(e.layers[1])})
+	e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: hostile, Match: func(call ecrtest.Call) bool { return call.AccessKeyID == e.user.AccessKeyID }})
+	e.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: strings.ReplaceAll(hostile, "\x1b", "&#27;")})
+	e.pushAny(t, "failing", newImage(t, 1, "linux/amd64"))
+	e.FailImage(account, region, repository, "failing", "ImageNotFound", hostile)
+	secrets := e.collectSecrets()
+	secrets.add("password", "leaked-password")
+	secrets.add("query", "leaked-query")
+	c := newCLI(t, e)
 	log := filepath.Join(c.root, "trace.log")
-	endpoint := strings.Replace(w.server.URL, "http://", "http://jane:leaked-password@", 1) + "/?tok=leaked-query"
+	endpoint := strings.Replace(e.server.URL, "http://", "http://jane:leaked-password@", 1) + "/?tok=leaked-query"
 	c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_endpoint="+endpoint)
 	alias := func(name, arguments string) string {
 		return "provider \"ecrlayer\" {\n  alias = \"" + name + "\"\n  " + arguments + "}\n"
 	}
 	config := requireProvider + "variable \"endpoint\" {\n  sensitive = true\n}\n" + "provider \"ecrlayer\" {}\n" +
 		alias("role", role) + alias("endpoint", role+"endpoints {\n    sso = var.endpoint\n    sts = var.endpoint\n  }\n") +
-		named("data", "message", "", w.layers[0]) + named("data", "code", "", w.layers[1]) + named("data", "good", "", w.layers[2]) +
-		named("data", "role", "role", w.layers[2]) + named("data", "endpoint", "endpoint", w.layers[2]) +
+		namedBlock("data", "message", "", e.layers[0]) + namedBlock("data", "code", "", e.layers[1]) + namedBlock("data", "good", "", e.layers[2]) +
+		namedBlock("data", "role", "role", e.layers[2]) + namedBlock("data", "endpoint", "endpoint", e.layers[2]) +
 		imageConfig(byTag("failing")) + configOfImage(byTag(tag)) +
 		strings.Replace(downloadURLsConfig(nil), "layer_digests = [\n", "layer_digests = [data.ecrlayer_download_url.good.download_url\n", 1)
 	c.write(t, "main.tf", config)
@@ -47,25 +47,25 @@ func TestAccNothingOfAnEndpointReachesTerminalOrLogUnfiltered(t *testing.T) {
 	output := c.mustFail(t, nil, "plan")
 	for summary, n := range map[string]int{"Layer not found": 1, "ECR error Odd": 1, "Cannot assume role": 2, "Image not found": 1, "Download denied": 1, "Invalid layer digest": 1} {
 		if got := strings.Count(output, "Error: "+summary); got != n {
-			t.Errorf("%q is shown %d times, want %d:\n%s", summary, got, n, output)
+			t.Errorf("error %q is reported %d times, want %d:\n%s", summary, got, n, output)
 		}
 	}
 
-	// The URLs of a content delivery network have other parameters.
-	w.ClearFaults()
-	w.SetURLStyle(account, region, repository, ecrtest.CloudFrontURLs)
-	other := w.watch()
-	c.write(t, "main.tf", requireProvider+configOfImage(byTag(tag))+downloadURLsConfig(w.layers))
+	// CDN URLs have other query parameters.
+	e.ClearFaults()
+	e.SetURLStyle(account, region, repository, ecrtest.CloudFrontURLs)
+	cdnSecrets := e.collectSecrets()
+	c.write(t, "main.tf", requireProvider+configOfImage(byTag(tag))+downloadURLsConfig(e.layers))
 	output += c.must(t, "plan")
-	for where, text := range map[string]string{"output": output, "log": readFile(t, log)} {
-		seen.expectNowhere(t, where, text)
-		other.expectNowhere(t, where, text)
-		if i := strings.IndexFunc(text, hostileRune); i >= 0 {
-			t.Errorf("the %s has %q", where, text[max(0, i-40):min(len(text), i+40)])
+	for source, text := range map[string]string{"output": output, "log": readFile(t, log)} {
+		secrets.expectAbsent(t, source, text)
+		cdnSecrets.expectAbsent(t, source, text)
+		if i := strings.IndexFunc(text, isUnsafeRune); i >= 0 {
+			t.Errorf("the %s contains %q", source, text[max(0, i-40):min(len(text), i+40)])
 		}
 	}
 }
 
-func hostileRune(r rune) bool {
+func isUnsafeRune(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
 }

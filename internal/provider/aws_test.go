@@ -16,24 +16,24 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// What only AWS can show: that ECR responds as the local endpoint does. These tests
-// read an image that is there, and change nothing.
+// Tests on AWS verify that ECR responds as the local endpoint does. They read an
+// existing image and modify nothing.
 const (
 	awsRepositoryVariable = "ECRLAYER_AWS_REPOSITORY"
 	awsTagVariable        = "ECRLAYER_AWS_TAG"
 	awsPlatformVariable   = "ECRLAYER_AWS_PLATFORM"
 )
 
-// awsEnvironment is what TestMain takes away: AWS's variables of the caller.
+// awsEnvironment holds the caller's AWS variables, which TestMain unsets.
 var awsEnvironment []string
 
-// newAWSCLI returns a CLI that reaches AWS as the caller of the tests does, and
-// skips the test where that is not wanted.
+// newAWSCLI returns a CLI with the caller's AWS environment. It skips the test
+// unless an image in ECR is configured.
 func newAWSCLI(t *testing.T) *cli {
 	t.Helper()
 	if os.Getenv(awsRepositoryVariable) == "" || os.Getenv(awsTagVariable) == "" {
-		t.Skipf("needs AWS: %s and %s name no image in ECR, which the usual credentials and region lead to; "+
-			"for an index of several platforms, %s says which", awsRepositoryVariable, awsTagVariable, awsPlatformVariable)
+		t.Skipf("requires AWS: set %s and %s to an image in ECR, with credentials and a region in the environment; "+
+			"for a multi-platform index, also set %s", awsRepositoryVariable, awsTagVariable, awsPlatformVariable)
 	}
 	c := newCLI(t, newEnv(t))
 	c.environ = slices.DeleteFunc(c.environ, func(variable string) bool {
@@ -43,8 +43,8 @@ func newAWSCLI(t *testing.T) *cli {
 	return c
 }
 
-// awsImage is the configuration of the image as data.ecrlayer_image.it.
-func awsImage() string {
+// awsImageConfig returns a configuration that reads the image as data.ecrlayer_image.test.
+func awsImageConfig() string {
 	platform := "null"
 	if platformName := os.Getenv(awsPlatformVariable); platformName != "" {
 		platform = fmt.Sprintf("%q", platformName)
@@ -56,7 +56,7 @@ locals {
   platform   = %s
 }
 
-data "ecrlayer_image" "it" {
+data "ecrlayer_image" "test" {
   repository_name = local.repository
   image_tag       = local.tag
   platform        = local.platform
@@ -64,58 +64,58 @@ data "ecrlayer_image" "it" {
 `, os.Getenv(awsRepositoryVariable), os.Getenv(awsTagVariable), platform)
 }
 
-func TestAccOnAWSLayersAndConfigOfAnImageAreRead(t *testing.T) {
+func TestAccOnAWSImage(t *testing.T) {
 	t.Parallel()
 	c := newAWSCLI(t)
-	c.write(t, "main.tf", awsImage()+`
-data "ecrlayer_image_config" "it" {
+	c.write(t, "main.tf", awsImageConfig()+`
+data "ecrlayer_image_config" "test" {
   repository_name = local.repository
-  image_digest    = data.ecrlayer_image.it.manifest_digest
+  image_digest    = data.ecrlayer_image.test.manifest_digest
 }
 
-data "ecrlayer_download_urls" "it" {
+data "ecrlayer_download_urls" "test" {
   repository_name = local.repository
-  layer_digests   = concat([data.ecrlayer_image.it.config.digest], data.ecrlayer_image.it.layers[*].digest)
+  layer_digests   = concat([data.ecrlayer_image.test.config.digest], data.ecrlayer_image.test.layers[*].digest)
 }
 
-output "it" {
+output "test" {
   sensitive = true
   value = {
-    sizes      = { for blob in concat([data.ecrlayer_image.it.config], data.ecrlayer_image.it.layers) : blob.digest => blob.size... }
-    config     = data.ecrlayer_image.it.config.digest
-    read       = data.ecrlayer_image_config.it.config_digest
-    urls       = data.ecrlayer_download_urls.it.download_urls
-    expires_at = data.ecrlayer_download_urls.it.expires_at
+    sizes      = { for blob in concat([data.ecrlayer_image.test.config], data.ecrlayer_image.test.layers) : blob.digest => blob.size... }
+    config     = data.ecrlayer_image.test.config.digest
+    read       = data.ecrlayer_image_config.test.config_digest
+    urls       = data.ecrlayer_download_urls.test.download_urls
+    expires_at = data.ecrlayer_download_urls.test.expires_at
   }
 }
 `)
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
-	var it struct {
+	var output struct {
 		Sizes     map[string][]int64 `json:"sizes"`
 		Config    string             `json:"config"`
 		Read      string             `json:"read"`
 		URLs      map[string]string  `json:"urls"`
 		ExpiresAt time.Time          `json:"expires_at"`
 	}
-	if err := json.Unmarshal([]byte(c.must(t, "output", "-json", "it")), &it); err != nil {
+	if err := json.Unmarshal([]byte(c.must(t, "output", "-json", "test")), &output); err != nil {
 		t.Fatal(err)
 	}
-	if it.Config != it.Read {
-		t.Errorf("the config is %s, and %s was read", it.Config, it.Read)
+	if output.Config != output.Read {
+		t.Errorf("the config digest of the image is %s, but %s was read", output.Config, output.Read)
 	}
-	if left := time.Until(it.ExpiresAt); left <= 0 || left > 12*time.Hour {
+	if left := time.Until(output.ExpiresAt); left <= 0 || left > 12*time.Hour {
 		t.Errorf("the URLs expire in %s", left)
 	}
-	for blob, sizes := range it.Sizes {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, it.URLs[blob], http.NoBody)
+	for blob, sizes := range output.Sizes {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, output.URLs[blob], http.NoBody)
 		if err != nil {
 			t.Fatalf("%s has no URL", blob)
 		}
 		request.Header.Set("Range", "bytes=0-0")
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			t.Fatalf("%s cannot be downloaded", blob) // The error has the URL.
+			t.Fatalf("download of %s failed", blob) // The error contains the URL.
 		}
 		response.Body.Close()
 		if want := fmt.Sprintf("bytes 0-0/%d", sizes[0]); response.StatusCode != http.StatusPartialContent || response.Header.Get("Content-Range") != want {
@@ -124,29 +124,29 @@ output "it" {
 	}
 }
 
-func TestAccOnAWSErrorsAreThoseOfTheLocalEndpoint(t *testing.T) {
+func TestAccOnAWSErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		config string
 		want   []string
 	}{
-		"no such layer": {
-			fmt.Sprintf("data \"ecrlayer_download_url\" \"it\" {\n  repository_name = local.repository\n  layer_digest    = %q\n}\n", digest.FromString("no layer of any image")),
+		"layer not found": {
+			fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = local.repository\n  layer_digest    = %q\n}\n", digest.FromString("absent layer")),
 			[]string{"Layer not found", "LayersNotFoundException"},
 		},
-		"no such repository": {
-			fmt.Sprintf("data \"ecrlayer_download_url\" \"it\" {\n  repository_name = \"${local.repository}-is-not-there\"\n  layer_digest    = %q\n}\n", digest.FromString("layer")),
+		"repository not found": {
+			fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = \"${local.repository}-does-not-exist\"\n  layer_digest    = %q\n}\n", digest.FromString("layer")),
 			[]string{"Repository not found", "RepositoryNotFoundException"},
 		},
-		"no such tag": {
-			"data \"ecrlayer_image\" \"none\" {\n  repository_name = local.repository\n  image_tag       = \"${local.tag}-is-not-there\"\n}\n",
+		"tag not found": {
+			"data \"ecrlayer_image\" \"absent\" {\n  repository_name = local.repository\n  image_tag       = \"${local.tag}-does-not-exist\"\n}\n",
 			[]string{"Image not found", "ImageNotFound"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newAWSCLI(t)
-			c.write(t, "main.tf", awsImage()+test.config)
+			c.write(t, "main.tf", awsImageConfig()+test.config)
 			c.init(t)
 			c.mustFail(t, test.want, "plan")
 		})

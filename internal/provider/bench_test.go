@@ -21,50 +21,49 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// benchLatency is the least that a response takes, about what ECR takes within a
-// region.
+// benchLatency is the minimum response time, about that of ECR within a region.
 const benchLatency = 20 * time.Millisecond
 
-// bench runs commands against a local ECR whose only image has 8,000 layers.
-type bench struct {
-	dir    string
-	env    []string
-	layers []string
+// benchEnv runs commands against a local ECR with one image of 8,000 layers.
+type benchEnv struct {
+	dir     string
+	environ []string
+	layers  []string
 }
 
-func newBench(b *testing.B) *bench {
+func newBenchEnv(b *testing.B) *benchEnv {
 	b.Helper()
 	endpoint := ecrtest.New()
 	server := httptest.NewServer(endpoint)
 	b.Cleanup(server.Close)
 	user := endpoint.AddUser(account)
-	setup := &bench{dir: b.TempDir()}
+	e := &benchEnv{dir: b.TempDir()}
 	var descriptors []string
 	for i := range 8000 {
 		layer := endpoint.PutBlob(account, region, repository, fmt.Appendf(nil, "layer %d", i)).String()
-		setup.layers = append(setup.layers, layer)
+		e.layers = append(e.layers, layer)
 		descriptors = append(descriptors, fmt.Sprintf("{%q:%q}", "digest", layer))
 	}
 	endpoint.PutManifest(account, region, repository, tag, "application/vnd.oci.image.manifest.v1+json",
 		[]byte(`{"layers":[`+strings.Join(descriptors, ",")+`]}`))
 	endpoint.Inject(ecrtest.Fault{Delay: benchLatency})
 
-	config := filepath.Join(setup.dir, "cli.tfrc")
-	binary := filepath.ToSlash(filepath.Dir(setup.build(b, "terraform-provider-ecrlayer", "../..")))
+	config := filepath.Join(e.dir, "cli.tfrc")
+	binary := filepath.ToSlash(filepath.Dir(e.build(b, "terraform-provider-ecrlayer", "../..")))
 	if err := os.WriteFile(config, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    %q = %q\n    %q = %q\n  }\n  direct {}\n}\n",
 		"registry.terraform.io/ecrlayer/ecrlayer", binary, "registry.opentofu.org/ecrlayer/ecrlayer", binary), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	setup.env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_INPUT=0",
+	e.environ = append(os.Environ(), "TF_CLI_CONFIG_FILE="+config, "CHECKPOINT_DISABLE=1", "TF_INPUT=0",
 		"AWS_ENDPOINT_URL="+server.URL, "AWS_REGION="+region, "AWS_DEFAULT_REGION="+region,
 		"AWS_ACCESS_KEY_ID="+user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+user.SecretAccessKey, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
-	return setup
+	return e
 }
 
-// build builds a command as it is released.
-func (s *bench) build(b *testing.B, name, source string) string {
+// build builds a command with the flags of a release.
+func (e *benchEnv) build(b *testing.B, name, source string) string {
 	b.Helper()
-	binary := filepath.Join(s.dir, name+".exe")
+	binary := filepath.Join(e.dir, name+".exe")
 	command := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, source)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
@@ -73,11 +72,11 @@ func (s *bench) build(b *testing.B, name, source string) string {
 	return binary
 }
 
-// run runs a command and returns the CPU time that it and its children took.
-func (s *bench) run(b *testing.B, dir, path string, arguments ...string) time.Duration {
+// run runs a command and returns the CPU time of the process and its children.
+func (e *benchEnv) run(b *testing.B, dir, path string, arguments ...string) time.Duration {
 	b.Helper()
 	command := exec.CommandContext(b.Context(), path, arguments...)
-	command.Dir, command.Env = dir, s.env
+	command.Dir, command.Env = dir, e.environ
 	if output, err := command.CombinedOutput(); err != nil {
 		b.Errorf("%s: %v\n%s", path, err, output)
 	}
@@ -85,7 +84,7 @@ func (s *bench) run(b *testing.B, dir, path string, arguments ...string) time.Du
 }
 
 // apply measures "terraform apply" of a configuration that reads n layers.
-func (s *bench) apply(b *testing.B, n int, config string) {
+func (e *benchEnv) apply(b *testing.B, n int, config string) {
 	b.Helper()
 	cli, err := cliPath()
 	if err != nil {
@@ -99,31 +98,31 @@ func (s *bench) apply(b *testing.B, n int, config string) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
-		cpu += s.run(b, dir, cli, "apply", "-auto-approve", "-no-color")
+		cpu += e.run(b, dir, cli, "apply", "-auto-approve", "-no-color")
 	}
 	reportCPU(b, cpu, n)
 }
 
-// reportCPU reports the CPU time that each digest took.
+// reportCPU reports the CPU time per digest.
 func reportCPU(b *testing.B, cpu time.Duration, digests int) {
 	b.Helper()
 	b.ReportMetric(float64(cpu.Microseconds())/1000/float64(b.N)/float64(digests), "cpu-ms/digest")
 }
 
-func (s *bench) list(n int) string {
-	return `["` + strings.Join(s.layers[:n], `", "`) + `"]`
+func (e *benchEnv) layerList(n int) string {
+	return `["` + strings.Join(e.layers[:n], `", "`) + `"]`
 }
 
-func (s *bench) downloadURLs(n int) string {
-	return fmt.Sprintf("data \"ecrlayer_download_urls\" \"all\" {\n  repository_name = %q\n  layer_digests = %s\n}\n", repository, s.list(n))
+func (e *benchEnv) downloadURLs(n int) string {
+	return fmt.Sprintf("data \"ecrlayer_download_urls\" \"all\" {\n  repository_name = %q\n  layer_digests = %s\n}\n", repository, e.layerList(n))
 }
 
-// BenchmarkLayers compares one apply with as many runs of the AWS CLI, ten at a
-// time. From 1,000 to 8,000 layers, a digest must not cost more.
+// BenchmarkLayers compares one apply with one AWS CLI call per layer, ten at a
+// time. The cost per digest must not grow from 1,000 to 8,000 layers.
 func BenchmarkLayers(b *testing.B) {
-	s := newBench(b)
+	e := newBenchEnv(b)
 	for _, n := range []int{1, 10, 100, 1000, 8000} {
-		b.Run(fmt.Sprintf("n=%d/tool=provider", n), func(b *testing.B) { s.apply(b, n, s.downloadURLs(n)) })
+		b.Run(fmt.Sprintf("n=%d/tool=provider", n), func(b *testing.B) { e.apply(b, n, e.downloadURLs(n)) })
 	}
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("n=%d/tool=aws", n), func(b *testing.B) {
@@ -131,7 +130,7 @@ func BenchmarkLayers(b *testing.B) {
 			if err != nil {
 				b.Skip(err)
 			}
-			// pyenv's shim would count as the AWS CLI's time.
+			// Bypass pyenv's shim, whose time would count as the AWS CLI's.
 			if path, err := exec.CommandContext(b.Context(), "pyenv", "which", "aws").Output(); err == nil {
 				aws = strings.TrimSpace(string(path))
 			}
@@ -142,10 +141,10 @@ func BenchmarkLayers(b *testing.B) {
 				slots = make(chan struct{}, 10)
 			)
 			for b.Loop() {
-				for _, layer := range s.layers[:n] {
+				for _, layer := range e.layers[:n] {
 					slots <- struct{}{}
 					wait.Go(func() {
-						took := s.run(b, s.dir, aws, "ecr", "get-download-url-for-layer", "--repository-name", repository, "--layer-digest", layer)
+						took := e.run(b, e.dir, aws, "ecr", "get-download-url-for-layer", "--repository-name", repository, "--layer-digest", layer)
 						mu.Lock()
 						cpu += took
 						mu.Unlock()
@@ -159,25 +158,25 @@ func BenchmarkLayers(b *testing.B) {
 	}
 }
 
-// BenchmarkDataSource compares the batch with one data source per layer. These are
-// counted, because for_each over a set of 1,000 takes the CLI itself several times as
-// long, whatever the provider does.
+// BenchmarkDataSource compares one batch with one data source per layer. It uses
+// count because the CLI itself is several times slower with for_each over a set of
+// 1,000.
 func BenchmarkDataSource(b *testing.B) {
-	s := newBench(b)
+	e := newBenchEnv(b)
 	const n = 1000
-	b.Run("type=download_urls", func(b *testing.B) { s.apply(b, n, s.downloadURLs(n)) })
+	b.Run("type=download_urls", func(b *testing.B) { e.apply(b, n, e.downloadURLs(n)) })
 	b.Run("type=download_url", func(b *testing.B) {
-		s.apply(b, n, fmt.Sprintf("locals {\n  layers = %s\n}\n\ndata \"ecrlayer_download_url\" \"each\" {\n  count = %d\n  repository_name = %q\n  layer_digest = local.layers[count.index]\n}\n", s.list(n), n, repository))
+		e.apply(b, n, fmt.Sprintf("locals {\n  layers = %s\n}\n\ndata \"ecrlayer_download_url\" \"each\" {\n  count = %d\n  repository_name = %q\n  layer_digest = local.layers[count.index]\n}\n", e.layerList(n), n, repository))
 	})
 }
 
-// BenchmarkStart measures a provider from its launch until it has returned its
-// schema, beside the smallest provider that the framework allows. What this
-// provider takes more is the init of the AWS SDK's packages.
+// BenchmarkStart measures the time from launch until the provider returns its
+// schema, compared with a minimal provider. The difference is the package
+// initialization of the AWS SDK.
 func BenchmarkStart(b *testing.B) {
-	s := &bench{dir: b.TempDir()}
+	e := &benchEnv{dir: b.TempDir()}
 	for name, source := range map[string]string{"ecrlayer": "../..", "lean": "./testdata/lean"} {
-		binary := s.build(b, name, source)
+		binary := e.build(b, name, source)
 		b.Run("provider="+name, func(b *testing.B) {
 			for b.Loop() {
 				client := plugin.NewClient(&plugin.ClientConfig{
@@ -195,7 +194,7 @@ func BenchmarkStart(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				// Any message can be read as an empty one.
+				// Any message decodes as Empty.
 				err = protocol.(*plugin.GRPCClient).Conn.Invoke(b.Context(), "/tfplugin6.Provider/GetProviderSchema", &emptypb.Empty{}, &emptypb.Empty{})
 				if err != nil {
 					b.Fatal(err)

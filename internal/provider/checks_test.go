@@ -18,18 +18,18 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// expectDownload checks that an attribute is a URL which leads, without any
-// credentials, to content of a digest.
+// expectDownload checks that an attribute is a URL from which anyone can download
+// content with this digest.
 func expectDownload(address string, attribute tfjsonpath.Path, want string) statecheck.StateCheck {
-	return statecheck.ExpectKnownValue(address, attribute, leadsTo(want))
+	return statecheck.ExpectKnownValue(address, attribute, servesDigest(want))
 }
 
-type leadsTo string
+type servesDigest string
 
-func (want leadsTo) CheckValue(value any) error {
+func (want servesDigest) CheckValue(value any) error {
 	url, ok := value.(string)
 	if !ok {
-		return fmt.Errorf("the URL is %v", value)
+		return fmt.Errorf("got %v, want a URL", value)
 	}
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -45,16 +45,16 @@ func (want leadsTo) CheckValue(value any) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK || got.String() != string(want) {
-		return fmt.Errorf("the URL leads to %s (%s)", got, response.Status)
+		return fmt.Errorf("the URL serves %s (%s)", got, response.Status)
 	}
 	return nil
 }
 
-func (want leadsTo) String() string {
-	return "a URL of " + string(want)
+func (want servesDigest) String() string {
+	return "a URL that serves " + string(want)
 }
 
-// expiresIn checks that a time is about that far in the future.
+// expiresIn checks that a time is d from now, or up to 5 minutes less.
 func expiresIn(d time.Duration) knownvalue.Check {
 	return knownvalue.StringFunc(func(s string) error {
 		expiry, err := time.Parse(time.RFC3339, s)
@@ -65,14 +65,14 @@ func expiresIn(d time.Duration) knownvalue.Check {
 			return errors.New("the time is not in UTC")
 		}
 		if left := time.Until(expiry); left > d || left < d-5*time.Minute {
-			return fmt.Errorf("the time is in %s, want %s", left, d)
+			return fmt.Errorf("the time is %s from now, want %s", left, d)
 		}
 		return nil
 	})
 }
 
-// inOrder matches a diagnostic that has all parts one after the other, however
-// the CLI breaks its lines.
+// inOrder matches a diagnostic that contains all parts in this order, wherever the
+// CLI breaks lines.
 func inOrder(parts ...string) *regexp.Regexp {
 	for i, part := range parts {
 		parts[i] = strings.ReplaceAll(part, " ", `[\s│|]+`)

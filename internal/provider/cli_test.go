@@ -22,26 +22,23 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 )
 
-// Tests that look at all a user gets to see, the files and the log included, run
-// Terraform or OpenTofu as a user does, and the provider as it is released: a
-// binary that the CLI installs from a mirror and starts.
-
-// cli is such a CLI in a directory of its own. What it is told of AWS is in its
-// environment.
+// cli runs Terraform or OpenTofu in its own directory. The CLI installs the provider
+// from a mirror and starts it, so that tests can check all output, files and logs.
+// The AWS configuration is in its environment.
 type cli struct {
 	path string
-	// root holds all that the CLI, the provider and what they start can write:
-	// home, temporary files, and dir.
+	// root contains every directory to which the CLI and the provider write: home,
+	// temporary files, and dir.
 	root string
-	// dir is where the configuration is.
+	// dir is the working directory, with the configuration.
 	dir string
-	// environ is the whole environment. What is appended wins.
+	// environ is the entire environment. The last value of a variable wins.
 	environ []string
 }
 
-// newCLI returns a CLI that reaches w as its user. It skips the test where
-// acceptance tests are not wanted.
-func newCLI(t *testing.T, w *env) *cli {
+// newCLI returns a CLI that calls the endpoint as its user. It skips the test unless
+// TF_ACC is set.
+func newCLI(t *testing.T, e *env) *cli {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")
@@ -50,15 +47,15 @@ func newCLI(t *testing.T, w *env) *cli {
 	if err != nil {
 		t.Skip(err)
 	}
-	mirror, err := mirroredProvider()
+	mirror, err := buildMirror()
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	c := &cli{path: path, root: t.TempDir()}
 	c.dir = filepath.Join(c.root, "work")
-	temporary, home := filepath.Join(c.root, "tmp"), filepath.Join(c.root, "home")
-	for _, dir := range []string{c.dir, temporary, home} {
+	tmp, home := filepath.Join(c.root, "tmp"), filepath.Join(c.root, "home")
+	for _, dir := range []string{c.dir, tmp, home} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -66,24 +63,24 @@ func newCLI(t *testing.T, w *env) *cli {
 	config := filepath.Join(home, "cli.tfrc")
 	writeFile(t, config, fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", filepath.ToSlash(mirror)))
 	c.environ = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + temporary,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp,
 		"TF_CLI_CONFIG_FILE=" + config, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_INPUT=0",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_ENDPOINT_URL=" + w.server.URL, "AWS_REGION=" + region,
-		"AWS_ACCESS_KEY_ID=" + w.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + w.user.SecretAccessKey,
+		"AWS_ENDPOINT_URL=" + e.server.URL, "AWS_REGION=" + region,
+		"AWS_ACCESS_KEY_ID=" + e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + e.user.SecretAccessKey,
 	}
 	return c
 }
 
-// useScenario makes a copy of examples/<name> the configuration.
-func (c *cli) useScenario(t *testing.T, name string) {
+// useExample copies examples/<name> to the working directory.
+func (c *cli) useExample(t *testing.T, name string) {
 	t.Helper()
 	if err := os.CopyFS(c.dir, os.DirFS(filepath.Join("..", "..", "examples", name))); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// write makes a file in the directory of the configuration.
+// write writes a file in the working directory.
 func (c *cli) write(t *testing.T, name, content string) {
 	t.Helper()
 	writeFile(t, filepath.Join(c.dir, name), content)
@@ -95,7 +92,7 @@ func (c *cli) init(t *testing.T) {
 	c.must(t, "init")
 }
 
-// must runs a command that has to succeed, and returns what it printed.
+// must runs a command that must succeed, and returns its output.
 func (c *cli) must(t *testing.T, command string, arguments ...string) string {
 	t.Helper()
 	output, err := c.run(t, command, arguments...)
@@ -105,8 +102,8 @@ func (c *cli) must(t *testing.T, command string, arguments ...string) string {
 	return output
 }
 
-// mustFail runs a command that has to fail, with all parts in this order in what
-// it prints, and returns that.
+// mustFail runs a command that must fail with output that contains all parts in
+// this order, and returns the output.
 func (c *cli) mustFail(t *testing.T, parts []string, command string, arguments ...string) string {
 	t.Helper()
 	output, err := c.run(t, command, arguments...)
@@ -114,28 +111,28 @@ func (c *cli) mustFail(t *testing.T, parts []string, command string, arguments .
 		t.Fatalf("%s %s did not fail: %v\n%s", command, strings.Join(arguments, " "), err, output)
 	}
 	if !inOrder(slices.Clone(parts)...).MatchString(output) {
-		t.Fatalf("%s does not say %q:\n%s", command, parts, output)
+		t.Fatalf("the output of %s does not contain %q:\n%s", command, parts, output)
 	}
 	return output
 }
 
-// run runs a command and returns what it printed, on standard output and error.
+// run runs a command and returns its standard output and error.
 func (c *cli) run(t *testing.T, command string, arguments ...string) (string, error) {
 	t.Helper()
 	output, err := c.command(t.Context(), command, arguments...).CombinedOutput()
 	return string(output), err
 }
 
-// command returns a command that is yet to be run.
+// command returns a command that has not been started.
 func (c *cli) command(ctx context.Context, command string, arguments ...string) *exec.Cmd {
-	run := exec.CommandContext(ctx, c.path, append([]string{command, "-no-color"}, arguments...)...)
-	run.Dir, run.Env = c.dir, c.environ
-	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) }
-	run.WaitDelay = time.Minute
-	return run
+	cmd := exec.CommandContext(ctx, c.path, append([]string{command, "-no-color"}, arguments...)...)
+	cmd.Dir, cmd.Env = c.dir, c.environ
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
+	return cmd
 }
 
-// requireProvider is the beginning of a configuration.
+// requireProvider is the terraform block of a configuration.
 const requireProvider = `
 terraform {
   required_providers {
@@ -146,19 +143,19 @@ terraform {
 }
 `
 
-// cliPath finds the CLI where terraform-plugin-testing looks for it.
+// cliPath finds the CLI as terraform-plugin-testing does.
 func cliPath() (string, error) {
 	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" {
 		return path, nil
 	}
 	path, err := exec.LookPath("terraform")
 	if err != nil {
-		return "", fmt.Errorf("no CLI: TF_ACC_TERRAFORM_PATH names none, and %w", err)
+		return "", fmt.Errorf("no CLI: TF_ACC_TERRAFORM_PATH is not set, and %w", err)
 	}
 	return path, nil
 }
 
-// cliVersion returns what the CLI is called and its version.
+// cliVersion returns the name and the version of the CLI.
 var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 	path, err := cliPath()
 	if err != nil {
@@ -181,51 +178,51 @@ var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 	return name, parsed
 })
 
-// ephemeralValues skips a test of terraform-plugin-testing on a Terraform that
-// knows no ephemeral values.
+// ephemeralValues skips a test of terraform-plugin-testing on a Terraform without
+// ephemeral values.
 var ephemeralValues = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
 
-// writeOnlyArguments does so on one that knows no write-only arguments.
+// writeOnlyArguments does the same for write-only arguments.
 var writeOnlyArguments = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
 
-// needsEphemeralValues skips the test on a CLI that knows no ephemeral values. For
-// terraform-plugin-testing every CLI is Terraform, so its checks cannot identify an
-// OpenTofu that is too old.
-func needsEphemeralValues(t *testing.T) {
+// skipWithoutEphemeralValues skips the test on a CLI without ephemeral values.
+// terraform-plugin-testing treats every CLI as Terraform, so its checks cannot detect
+// an OpenTofu that is too old.
+func skipWithoutEphemeralValues(t *testing.T) {
 	t.Helper()
 	name, got := cliVersion()
-	least := tfversion.Version1_10_0
+	minimum := tfversion.Version1_10_0
 	if name == "OpenTofu" {
-		least = tfversion.Version1_11_0
+		minimum = tfversion.Version1_11_0
 	}
-	if got != nil && got.Core().LessThan(least) {
-		t.Skipf("%s %s knows no ephemeral values: they came with Terraform 1.10 and OpenTofu 1.11", name, got)
+	if got != nil && got.Core().LessThan(minimum) {
+		t.Skipf("%s %s does not support ephemeral values, which require Terraform 1.10 or OpenTofu 1.11", name, got)
 	}
 }
 
-// needsInterrupts skips the test where no process can interrupt another.
-func needsInterrupts(t *testing.T) {
+// skipWithoutInterrupts skips the test on systems without interrupt signals.
+func skipWithoutInterrupts(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows knows no signal that interrupts another process")
+		t.Skip("Windows has no signal that interrupts another process")
 	}
 }
 
-// mirroredProvider builds the provider and returns a mirror to install it from.
-// removeMirroredProvider undoes that.
-var mirroredProvider = sync.OnceValues(func() (string, error) {
+// buildMirror builds the provider once and returns a filesystem mirror with it.
+// removeMirror removes it.
+var buildMirror = sync.OnceValues(func() (string, error) {
 	mirror, err := os.MkdirTemp("", "ecrlayer-test-mirror-")
 	if err != nil {
 		return "", err
 	}
-	mirrorOfThisRun = mirror
+	mirrorDir = mirror
 	const release = "0.1.0"
 	binary := filepath.Join(mirror, "terraform-provider-ecrlayer")
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "-ldflags", "-X main.version="+release, "../..")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
 	}
-	// Each CLI takes the address for one of its own registry's.
+	// Each CLI resolves the source address to its own registry host.
 	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
 		dir := filepath.Join(mirror, host, "ecrlayer", "ecrlayer", release, runtime.GOOS+"_"+runtime.GOARCH)
 		name := "terraform-provider-ecrlayer_v" + release
@@ -239,12 +236,12 @@ var mirroredProvider = sync.OnceValues(func() (string, error) {
 	return mirror, nil
 })
 
-var mirrorOfThisRun string
+var mirrorDir string
 
-// removeMirroredProvider is called when all tests have ended.
-func removeMirroredProvider() {
-	if mirrorOfThisRun != "" {
-		os.RemoveAll(mirrorOfThisRun)
+// removeMirror is called after all tests.
+func removeMirror() {
+	if mirrorDir != "" {
+		os.RemoveAll(mirrorDir)
 	}
 }
 
@@ -264,12 +261,12 @@ func readFile(t *testing.T, name string) string {
 	return string(content)
 }
 
-// waitFor returns when something has happened, and fails where it does not.
-func waitFor(t *testing.T, what string, happened func() bool) {
+// waitFor waits until a condition holds, and fails the test after 30 seconds.
+func waitFor(t *testing.T, event string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !happened(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("waited in vain for ", what)
+			t.Fatal("timed out waiting for ", event)
 		}
 	}
 }

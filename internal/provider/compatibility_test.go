@@ -14,12 +14,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 )
 
-// What the documentation says of old versions of Terraform and OpenTofu. These tests
-// are written with nothing that Terraform 1.0 lacks, and run on every version that is
-// promised: on one that is too old for something, they expect that the CLI says so.
+// These tests use only features of Terraform 1.0 and run on every supported version.
+// Where the CLI is too old for an object, they expect its error message.
 
-// cliKnows says whether the CLI is as new as a feature.
-func cliKnows(t *testing.T, terraform, openTofu *version.Version) bool {
+// cliSupports reports whether the CLI is at least at the version for it.
+func cliSupports(t *testing.T, terraform, openTofu *version.Version) bool {
 	t.Helper()
 	name, got := cliVersion()
 	if got == nil {
@@ -45,10 +44,10 @@ func (c *cli) outputs(t *testing.T) map[string]any {
 	return values
 }
 
-func TestCompatibilityOfDataSources(t *testing.T) {
+func TestCompatibilityDataSources(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 data "ecrlayer_download_url" "test" {
   repository_name = %q
@@ -59,57 +58,57 @@ output "download_url" {
   value     = data.ecrlayer_download_url.test.download_url
   sensitive = true
 }
-`, repository, w.layers[0]))
+`, repository, e.layers[0]))
 	c.init(t)
 	c.must(t, "validate")
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
 	download := fmt.Sprint(c.outputs(t)["download_url"])
-	if err := leadsTo(w.layers[0]).CheckValue(download); err != nil {
+	if err := servesDigest(e.layers[0]).CheckValue(download); err != nil {
 		t.Error(err)
 	}
 	if parsed, err := url.Parse(download); err != nil || !strings.Contains(parsed.RawQuery, "X-Amz-Signature=") {
-		t.Errorf("download_url is no pre-signed URL: %v", err)
+		t.Errorf("download_url is not a pre-signed URL: %v", err)
 	}
 }
 
-func TestCompatibilityOfFunctions(t *testing.T) {
+func TestCompatibilityFunctions(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+`
 output "repository_name" {
   value = provider::ecrlayer::parse_image_uri("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0").repository_name
 }
 `)
-	if !cliKnows(t, tfversion.Version1_8_0, tfversion.Version1_7_0) {
+	if !cliSupports(t, tfversion.Version1_8_0, tfversion.Version1_7_0) {
 		c.mustFail(t, []string{"Error", "provider::ecrlayer::parse_image_uri"}, "init")
 		return
 	}
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
 	if got := c.outputs(t)["repository_name"]; got != repository {
-		t.Errorf("repository_name is %v", got)
+		t.Errorf("repository_name is %v, want %s", got, repository)
 	}
 }
 
-func TestCompatibilityOfEphemeralResources(t *testing.T) {
+func TestCompatibilityEphemeralResources(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 ephemeral "ecrlayer_download_url" "test" {
   repository_name = %q
   layer_digest    = %q
 }
-`, repository, w.layers[0]))
-	if !cliKnows(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
+`, repository, e.layers[0]))
+	if !cliSupports(t, tfversion.Version1_10_0, tfversion.Version1_11_0) {
 		c.mustFail(t, []string{"Unsupported block type", "ephemeral"}, "init")
 		return
 	}
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
-	if calls := w.operations(); len(calls) == 0 {
+	if calls := e.operations(); len(calls) == 0 {
 		t.Error("the ephemeral resource was not opened")
 	}
 }

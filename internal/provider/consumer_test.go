@@ -17,30 +17,30 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// consumer is a provider whose resource consumer_secret takes ephemeral values by a
-// write-only argument. It records them.
+// consumer is a provider whose resource consumer_secret records the values of its
+// write-only argument.
 type consumer struct {
 	mu       sync.Mutex
 	received []string
 }
 
-func (s *consumer) note(value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.received = append(s.received, value)
+func (c *consumer) record(value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.received = append(c.received, value)
 }
 
-func (s *consumer) all() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]string(nil), s.received...)
+func (c *consumer) values() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.received...)
 }
 
-// factories serve the provider under test and the consumer.
-func (s *consumer) factories() map[string]func() (tfprotov6.ProviderServer, error) {
+// factories returns factories for the provider under test and the consumer.
+func (c *consumer) factories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
 		"ecrlayer": factories["ecrlayer"],
-		"consumer": providerserver.NewProtocol6WithError(s),
+		"consumer": providerserver.NewProtocol6WithError(c),
 	}
 }
 
@@ -51,8 +51,8 @@ func (*consumer) Schema(context.Context, provider.SchemaRequest, *provider.Schem
 func (*consumer) Configure(context.Context, provider.ConfigureRequest, *provider.ConfigureResponse) {}
 func (*consumer) DataSources(context.Context) []func() datasource.DataSource                        { return nil }
 
-func (s *consumer) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{func() resource.Resource { return &consumerSecret{s} }}
+func (c *consumer) Resources(context.Context) []func() resource.Resource {
+	return []func() resource.Resource{func() resource.Resource { return &consumerSecret{c} }}
 }
 
 type consumerSecret struct{ *consumer }
@@ -68,19 +68,19 @@ func (*consumerSecret) Schema(_ context.Context, _ resource.SchemaRequest, respo
 	}}
 }
 
-func (s *consumerSecret) Create(ctx context.Context, request resource.CreateRequest, response *resource.CreateResponse) {
+func (c *consumerSecret) Create(ctx context.Context, request resource.CreateRequest, response *resource.CreateResponse) {
 	var value types.String
 	response.Diagnostics.Append(request.Config.GetAttribute(ctx, path.Root("value_wo"), &value)...)
-	s.note(value.ValueString())
+	c.record(value.ValueString())
 	response.State.Raw = request.Plan.Raw
 }
 
 func (*consumerSecret) Read(context.Context, resource.ReadRequest, *resource.ReadResponse) {}
 
-func (s *consumerSecret) Update(ctx context.Context, request resource.UpdateRequest, response *resource.UpdateResponse) {
+func (c *consumerSecret) Update(ctx context.Context, request resource.UpdateRequest, response *resource.UpdateResponse) {
 	var value types.String
 	response.Diagnostics.Append(request.Config.GetAttribute(ctx, path.Root("value_wo"), &value)...)
-	s.note(value.ValueString())
+	c.record(value.ValueString())
 	response.State.Raw = request.Plan.Raw
 }
 

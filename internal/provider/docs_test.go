@@ -25,12 +25,12 @@ const checkout = "../.."
 var (
 	fence = regexp.MustCompile("(?ms)^```terraform\n(.*?\n)```$")
 
-	// What other blocks of a page can refer to.
+	// definition matches what other blocks of a page can refer to.
 	definition = regexp.MustCompile(`(?m)^(data|ephemeral|resource|variable) "(\w+)"(?: "(\w+)")?|^locals \{\n|^  (\w+) += `)
 	alias      = regexp.MustCompile(`(?m)^  alias += "(\w+)"`)
 
-	// Other providers are not there: their blocks are removed, and a value of any
-	// type replaces what refers to them.
+	// Other providers are not installed: their blocks are removed, and references to
+	// them are replaced with a variable of any type.
 	foreignBlock       = regexp.MustCompile(`(?m)^(?:provider|resource|data) "(?:aws|external)\w*"(?:.*\n)+?\}\n`)
 	foreignRequirement = regexp.MustCompile(`(?m)^    (?:aws|external) += \{(?:.*\n)+?    \}\n`)
 	foreignReference   = regexp.MustCompile(`\b(?:data\.)?(?:aws_\w+|external)\.\w+(?:\.\w+)*`)
@@ -62,24 +62,24 @@ func definitions(src string) []string {
 	return addresses
 }
 
-func refers(src, address string) bool {
+func refersTo(src, address string) bool {
 	return regexp.MustCompile(`(^|[^.\w])` + regexp.QuoteMeta(address) + `\b`).MatchString(src)
 }
 
-// complete returns a block of a page with the others that define what it refers to:
-// of two that do, the nearest above, else the nearest below.
-func complete(page []string, at int) string {
-	candidates := slices.Clone(page[:at])
+// complete returns a block of a page with the blocks that define its references. The
+// nearest block above takes precedence over the nearest below.
+func complete(page []string, i int) string {
+	candidates := slices.Clone(page[:i])
 	slices.Reverse(candidates)
-	candidates = append(candidates, page[at+1:]...)
-	config := page[at]
-	for again := true; again; {
-		again = false
+	candidates = append(candidates, page[i+1:]...)
+	config := page[i]
+	for changed := true; changed; {
+		changed = false
 		for _, other := range candidates {
 			defined := definitions(config)
-			missing := func(address string) bool { return refers(config, address) && !slices.Contains(defined, address) }
+			missing := func(address string) bool { return refersTo(config, address) && !slices.Contains(defined, address) }
 			if slices.ContainsFunc(definitions(other), missing) {
-				config, again = config+"\n"+other, true
+				config, changed = config+"\n"+other, true
 				break
 			}
 		}
@@ -87,9 +87,9 @@ func complete(page []string, at int) string {
 	return config
 }
 
-// TestAccDocumentedConfigurationsAreValid validates every example, and every block
-// of the documentation that is fenced as "terraform".
-func TestAccDocumentedConfigurationsAreValid(t *testing.T) {
+// TestAccDocumentedConfigurations validates every example and every code block of the
+// documentation that is fenced as "terraform".
+func TestAccDocumentedConfigurations(t *testing.T) {
 	t.Parallel()
 	v := newValidator(t)
 	directories := map[string]bool{}
@@ -116,23 +116,23 @@ func TestAccDocumentedConfigurationsAreValid(t *testing.T) {
 		}
 	}
 	if len(v.seen) < 20 {
-		t.Errorf("there are only %d configurations", len(v.seen))
+		t.Errorf("found %d configurations, want at least 20", len(v.seen))
 	}
 }
 
-// variables returns values for the variables that examples have, as arguments.
-func (w *env) variables() map[string]string {
+// variables returns command-line arguments for the variables of the examples.
+func (e *env) variables() map[string]string {
 	return map[string]string{
 		"var.image_tag":       "image_tag=" + tag,
-		"var.layer_digest":    "layer_digest=" + w.layers[0],
-		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", w.layers[0], w.layers[1]),
+		"var.layer_digest":    "layer_digest=" + e.layers[0],
+		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", e.layers[0], e.layers[1]),
 		"var.region":          "region=" + region,
 		"var.repository_name": "repository_name=" + repository,
 		"var.repository_url":  fmt.Sprintf("repository_url=%s.dkr.ecr.%s.amazonaws.com/%s", account, region, repository),
 	}
 }
 
-// validator validates configurations with the real CLI and this provider.
+// validator validates configurations with the CLI and this provider.
 type validator struct {
 	cli  *cli
 	seen map[string]bool
@@ -140,19 +140,18 @@ type validator struct {
 
 func newValidator(t *testing.T) *validator {
 	t.Helper()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	mirror, err := mirroredProvider()
+	e := newEnv(t)
+	c := newCLI(t, e)
+	mirror, err := buildMirror()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without "init", of which there would be one for each configuration. A copy of
-	// its own, since the CLI takes all in the directory for providers.
+	// Development overrides avoid one "init" per configuration.
 	var overrides strings.Builder
 	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
 		binaries, err := filepath.Glob(filepath.Join(mirror, host, "ecrlayer", "ecrlayer", "*", "*"))
 		if err != nil || len(binaries) != 1 {
-			t.Fatalf("the provider is not in %s: %v, %v", mirror, binaries, err)
+			t.Fatalf("found no provider in %s: %v, %v", mirror, binaries, err)
 		}
 		fmt.Fprintf(&overrides, "    %q = %q\n", host+"/ecrlayer/ecrlayer", filepath.ToSlash(binaries[0]))
 	}
@@ -162,43 +161,43 @@ func newValidator(t *testing.T) *validator {
 	return &validator{cli: c, seen: map[string]bool{}}
 }
 
-// validate validates a configuration in a subtest, once. The files of a directory
-// that are not configuration are copied beside it.
+// validate validates a configuration in a subtest, once. It adds the files of the
+// example in dir that the configuration reads.
 func (v *validator) validate(t *testing.T, name, config, dir string) {
 	t.Helper()
 	if v.seen[config] {
-		return // What is generated into docs/ is in templates/ and examples/ too.
+		return // docs/ is generated from templates/ and examples/.
 	}
 	v.seen[config] = true
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
-		if why := tooNew(config); why != "" {
-			t.Skip(why)
+		if reason := unsupported(config); reason != "" {
+			t.Skip(reason)
 		}
 		c := *v.cli
 		c.dir = t.TempDir()
-		for _, reads := range fileInModule.FindAllStringSubmatch(config, -1) {
-			c.write(t, reads[1], exampleFile(t, dir, reads[1]))
+		for _, match := range fileInModule.FindAllStringSubmatch(config, -1) {
+			c.write(t, match[1], exampleFile(t, dir, match[1]))
 		}
-		own := config
+		stripped := config
 		for _, foreign := range []*regexp.Regexp{foreignBlock, foreignRequirement} {
-			own = foreign.ReplaceAllString(own, "")
+			stripped = foreign.ReplaceAllString(stripped, "")
 		}
-		own = foreignReference.ReplaceAllString(own, "var.of_another_provider")
-		if strings.Contains(own, "var.of_another_provider") {
-			own += "\nvariable \"of_another_provider\" {\n  type = any\n}\n"
+		stripped = foreignReference.ReplaceAllString(stripped, "var.other_provider")
+		if strings.Contains(stripped, "var.other_provider") {
+			stripped += "\nvariable \"other_provider\" {\n  type = any\n}\n"
 		}
-		if !strings.Contains(own, "required_providers") {
-			own += requireProvider
+		if !strings.Contains(stripped, "required_providers") {
+			stripped += requireProvider
 		}
-		c.write(t, "main.tf", own)
+		c.write(t, "main.tf", stripped)
 		output, err := c.command(t.Context(), "validate", "-json").Output()
 		var result struct {
 			Valid       bool                                         `json:"valid"`
 			Diagnostics []struct{ Severity, Summary, Detail string } `json:"diagnostics"`
 		}
 		if json.Unmarshal(output, &result) != nil {
-			t.Fatalf("validate printed no JSON: %v\n%s", err, output)
+			t.Fatalf("the output of validate is not JSON: %v\n%s", err, output)
 		}
 		for _, d := range result.Diagnostics {
 			if d.Summary != "Provider development overrides are in effect" {
@@ -206,15 +205,15 @@ func (v *validator) validate(t *testing.T, name, config, dir string) {
 			}
 		}
 		if !result.Valid || t.Failed() {
-			t.Errorf("not valid:\n%s", own)
+			t.Errorf("invalid configuration:\n%s", stripped)
 		}
 	})
 }
 
-// fileInModule is a file that a configuration reads.
+// fileInModule matches the path of a file that a configuration reads.
 var fileInModule = regexp.MustCompile(`(?:file|templatefile)\("\$\{path\.module\}/([^"$]+)"`)
 
-// exampleFile returns a file of an example, of any if dir is empty.
+// exampleFile returns a file of the example in dir, or of any if dir is empty.
 func exampleFile(t *testing.T, dir, name string) string {
 	t.Helper()
 	content := ""
@@ -224,12 +223,12 @@ func exampleFile(t *testing.T, dir, name string) string {
 		}
 	})
 	if content == "" {
-		t.Fatalf("no example has the file %s", name)
+		t.Fatalf("file %s not found in the examples", name)
 	}
 	return content
 }
 
-// documents returns every page of the documentation, by path in the checkout.
+// documents returns the paths of all Markdown pages, relative to the checkout.
 func documents(t *testing.T) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(checkout, "*.md"))
@@ -249,8 +248,8 @@ func documents(t *testing.T) []string {
 	return names
 }
 
-// walkFiles calls visit with every file below a folder of the checkout. What tests
-// and users may have left there is not visited.
+// walkFiles calls visit for every file in a directory of the checkout. It skips
+// hidden directories such as .terraform.
 func walkFiles(t *testing.T, root string, visit func(name string)) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(checkout), root, func(name string, entry fs.DirEntry, err error) error {
@@ -269,25 +268,25 @@ func walkFiles(t *testing.T, root string, visit func(name string)) {
 	}
 }
 
-// tooNew returns why the CLI at hand cannot know a configuration.
-func tooNew(src string) string {
+// unsupported returns why the CLI does not support a configuration, or "".
+func unsupported(src string) string {
 	name, got := cliVersion()
 	for _, feature := range []struct {
-		what     string
-		is       *regexp.Regexp
+		name     string
+		pattern  *regexp.Regexp
 		since    *version.Version
 		openTofu *version.Version
 	}{
 		{"ephemeral values", regexp.MustCompile(`(?m)^ephemeral "|^\s+ephemeral\s+=`), tfversion.Version1_10_0, tfversion.Version1_11_0},
 		{"write-only arguments", regexp.MustCompile(`_wo\s+=`), tfversion.Version1_11_0, tfversion.Version1_11_0},
-		{"functions of providers", regexp.MustCompile(`provider::`), tfversion.Version1_8_0, tfversion.Version1_7_0},
+		{"provider-defined functions", regexp.MustCompile(`provider::`), tfversion.Version1_8_0, tfversion.Version1_7_0},
 	} {
 		since := feature.since
 		if name == "OpenTofu" {
 			since = feature.openTofu
 		}
-		if feature.is.MatchString(src) && got != nil && got.Core().LessThan(since) {
-			return fmt.Sprintf("%s %s knows no %s", name, got, feature.what)
+		if feature.pattern.MatchString(src) && got != nil && got.Core().LessThan(since) {
+			return fmt.Sprintf("%s %s does not support %s", name, got, feature.name)
 		}
 	}
 	return ""
@@ -295,29 +294,29 @@ func tooNew(src string) string {
 
 var (
 	link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	// As the registry shows docs/.
+	// registryLink matches a link to a page of docs/ in the registry.
 	registryLink = regexp.MustCompile(`https://registry\.terraform\.io/providers/ecrlayer/ecrlayer/latest/docs/([a-z_/-]+)`)
 )
 
-// Links between pages are relative and end in .md: the registries take the ending
-// off, and on GitHub it is needed.
-func TestDocumentationLinksLeadSomewhere(t *testing.T) {
+// Links between pages are relative and end in .md, which GitHub requires and the
+// registries remove.
+func TestDocumentationLinks(t *testing.T) {
 	t.Parallel()
-	there := map[string]bool{}
+	exists := map[string]bool{}
 	for _, root := range []string{".github", "assets", "docs", "examples", "internal", "templates", "tools"} {
-		walkFiles(t, root, func(name string) { there[name] = true })
+		walkFiles(t, root, func(name string) { exists[name] = true })
 	}
 	for _, document := range documents(t) {
-		there[strings.TrimSuffix(document, ".tmpl")] = true
+		exists[strings.TrimSuffix(document, ".tmpl")] = true
 	}
 	for _, name := range []string{"LICENSE", "GNUmakefile", ".goreleaser.yml", "main.go"} {
-		there[name] = true
+		exists[name] = true
 	}
-	for name := range there {
+	for name := range exists {
 		if strings.HasSuffix(name, ".md") || strings.HasPrefix(name, ".github/") {
-			for _, match := range registryLink.FindAllStringSubmatch(sourceOf(t, name), -1) {
-				if !there["docs/"+match[1]+".md"] {
-					t.Errorf("%s links to %s, which docs/ does not have", name, match[0])
+			for _, match := range registryLink.FindAllStringSubmatch(readSource(t, name), -1) {
+				if !exists["docs/"+match[1]+".md"] {
+					t.Errorf("%s links to %s, which is not in docs/", name, match[0])
 				}
 			}
 		}
@@ -329,19 +328,19 @@ func TestDocumentationLinksLeadSomewhere(t *testing.T) {
 			case strings.Contains(target, "://"), strings.HasPrefix(target, "mailto:"), target == "" && anchor != "":
 				continue
 			}
-			// Pages of objects exist in docs/ only, guides in templates/ too.
-			at := path.Join(path.Dir(document), target)
-			generated := strings.Replace(at, "templates/", "docs/", 1)
-			isFolder := func(name string) bool { return strings.HasPrefix(name, at+"/") }
-			if !there[at] && !there[generated] && !slices.ContainsFunc(slices.Collect(maps.Keys(there)), isFolder) {
-				t.Errorf("%s links to %s, which is not there", document, match[1])
+			// Templates link to pages that exist in docs/ only.
+			linked := path.Join(path.Dir(document), target)
+			generated := strings.Replace(linked, "templates/", "docs/", 1)
+			isFolder := func(name string) bool { return strings.HasPrefix(name, linked+"/") }
+			if !exists[linked] && !exists[generated] && !slices.ContainsFunc(slices.Collect(maps.Keys(exists)), isFolder) {
+				t.Errorf("%s links to %s, which does not exist", document, match[1])
 			}
 		}
 	}
 }
 
-// sourceOf returns a file of the checkout, or the template that it is made from.
-func sourceOf(t *testing.T, name string) string {
+// readSource returns a file of the checkout, or the template of a generated one.
+func readSource(t *testing.T, name string) string {
 	t.Helper()
 	if name := filepath.Join(checkout, name+".tmpl"); strings.HasSuffix(name, ".md.tmpl") {
 		if _, err := os.Stat(name); err == nil {

@@ -19,18 +19,18 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
-// withEcho are factories that serve the provider and one which keeps in state what
-// its provider block is given, so that a test can look at it.
-func withEcho() map[string]func() (tfprotov6.ProviderServer, error) {
+// echoFactories returns factories for the provider and for the echo provider, which
+// stores the data of its provider block in state.
+func echoFactories() map[string]func() (tfprotov6.ProviderServer, error) {
 	all := maps.Clone(factories)
 	all["echo"] = echoprovider.NewProviderServer()
 	return all
 }
 
-// echoed is what the echo provider was given.
-const echoed = "echo.test"
+// echoResource is the resource with the data of the echo provider.
+const echoResource = "echo.test"
 
-func echo(expression string) string {
+func echoConfig(expression string) string {
 	return fmt.Sprintf("\nprovider \"echo\" {\n  data = %s\n}\nresource \"echo\" \"test\" {}\n", expression)
 }
 
@@ -40,30 +40,30 @@ func ephemeralConfig(layer string, arguments ...string) string {
 
 const ephemeralURL = "ephemeral.ecrlayer_download_url.test"
 
-func TestAccEphemeralDownloadURLInAProviderBlock(t *testing.T) {
+func TestAccEphemeralDownloadURLInProviderBlock(t *testing.T) {
 	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
+	skipWithoutEphemeralValues(t)
+	e := newEnv(t)
 	data := tfjsonpath.New("data")
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: withEcho(),
+		ProtoV6ProviderFactories: echoFactories(),
 		Steps: []resource.TestStep{{
-			Config: w.provider() + ephemeralConfig(w.layers[1]) + echo(ephemeralURL),
+			Config: e.provider() + ephemeralConfig(e.layers[1]) + echoConfig(ephemeralURL),
 			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(echoed, data.AtMapKey("download_url"), w.layers[1]),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("layer_digest"), knownvalue.StringExact(w.layers[1])),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("region"), knownvalue.StringExact(region)),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("registry_id"), knownvalue.Null()),
-				statecheck.ExpectKnownValue(echoed, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
+				expectDownload(echoResource, data.AtMapKey("download_url"), e.layers[1]),
+				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("layer_digest"), knownvalue.StringExact(e.layers[1])),
+				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
+				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("region"), knownvalue.StringExact(region)),
+				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("registry_id"), knownvalue.Null()),
+				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
 			},
 		}},
 	})
 }
 
-// provisioned returns a resource whose provisioner writes the URL to a file.
-func provisioned(file string) string {
+// provisionerConfig returns a resource whose provisioner writes the URL to a file.
+func provisionerConfig(file string) string {
 	return fmt.Sprintf(`
 resource "terraform_data" "test" {
   provisioner "local-exec" {
@@ -77,27 +77,27 @@ resource "terraform_data" "test" {
 `, file)
 }
 
-func TestAccEphemeralDownloadURLInAProvisioner(t *testing.T) {
+func TestAccEphemeralDownloadURLInProvisioner(t *testing.T) {
 	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
+	skipWithoutEphemeralValues(t)
+	e := newEnv(t)
 	file := filepath.Join(t.TempDir(), "url")
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
 		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: w.provider() + ephemeralConfig(w.layers[0]) + provisioned(file)}},
+		Steps:                    []resource.TestStep{{Config: e.provider() + ephemeralConfig(e.layers[0]) + provisionerConfig(file)}},
 	})
-	if err := leadsTo(w.layers[0]).CheckValue(readFile(t, file)); err != nil {
+	if err := servesDigest(e.layers[0]).CheckValue(readFile(t, file)); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAccEphemeralDownloadURLAsAWriteOnlyArgument(t *testing.T) {
+func TestAccEphemeralDownloadURLInWriteOnlyArgument(t *testing.T) {
 	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
-	var s consumer
-	config := w.provider() + ephemeralConfig(w.layers[0]) + `
+	skipWithoutEphemeralValues(t)
+	e := newEnv(t)
+	var c consumer
+	config := e.provider() + ephemeralConfig(e.layers[0]) + `
 resource "consumer_secret" "test" {
   value_wo = ephemeral.ecrlayer_download_url.test.download_url
   version  = ephemeral_version
@@ -105,7 +105,7 @@ resource "consumer_secret" "test" {
 `
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   writeOnlyArguments,
-		ProtoV6ProviderFactories: s.factories(),
+		ProtoV6ProviderFactories: c.factories(),
 		Steps: []resource.TestStep{
 			{
 				Config: strings.Replace(config, "ephemeral_version", `"1"`, 1),
@@ -116,22 +116,22 @@ resource "consumer_secret" "test" {
 			{Config: strings.Replace(config, "ephemeral_version", `"2"`, 1)},
 		},
 	})
-	expectReceived(t, w, &s, w.layers[0])
-	if received := s.all(); len(received) != 2 || received[0] == received[1] {
-		t.Errorf("the resource got %d URLs, want 2 that differ", len(received))
+	expectReceived(t, e, &c, e.layers[0])
+	if received := c.values(); len(received) != 2 || received[0] == received[1] {
+		t.Errorf("the resource received %d URLs, want 2 different ones", len(received))
 	}
 }
 
-// expectReceived checks that a consumer got URLs of a layer, and nothing else.
-func expectReceived(t *testing.T, w *env, s *consumer, layer string) {
+// expectReceived checks that a consumer received only URLs of a layer.
+func expectReceived(t *testing.T, e *env, c *consumer, layer string) {
 	t.Helper()
-	received := s.all()
+	received := c.values()
 	if len(received) == 0 {
-		t.Error("no URL was received")
+		t.Error("the consumer received no URL")
 	}
 	for _, url := range received {
-		if err := leadsTo(layer).CheckValue(url); err != nil {
-			t.Errorf("of %d calls of ECR: %v", len(w.CallsTo("ecr", "")), err)
+		if err := servesDigest(layer).CheckValue(url); err != nil {
+			t.Errorf("after %d calls to ECR: %v", len(e.CallsTo("ecr", "")), err)
 		}
 	}
 }

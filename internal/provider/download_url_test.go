@@ -37,17 +37,17 @@ data "ecrlayer_download_url" "test" {
 `, repository, layer, strings.Join(arguments, "\n  "))
 }
 
-func TestAccDownloadURLOfALayerCanBeFetchedWithoutCredentials(t *testing.T) {
+func TestAccDownloadURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
-			Config: w.provider() + downloadURLConfig(w.layers[1]),
+			Config: e.provider() + downloadURLConfig(e.layers[1]),
 			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURL, tfjsonpath.New("download_url"), w.layers[1]),
+				expectDownload(downloadURL, tfjsonpath.New("download_url"), e.layers[1]),
 				statecheck.ExpectSensitiveValue(downloadURL, tfjsonpath.New("download_url")),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(w.layers[1])),
+				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(e.layers[1])),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("region"), knownvalue.StringExact(region)),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("registry_id"), knownvalue.Null()),
 				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("expires_at"), expiresIn(time.Hour)),
@@ -56,28 +56,28 @@ func TestAccDownloadURLOfALayerCanBeFetchedWithoutCredentials(t *testing.T) {
 	})
 }
 
-// kinds are the kinds of objects that return download URLs, and the name of the
-// timeout of each.
+// kinds maps the kinds of objects that return download URLs to the names of their
+// timeouts.
 var kinds = map[string]string{"data": "read", "ephemeral": "open"}
 
-// ofKind returns the configuration of a data source as one of another kind. TIMEOUT
-// stands for the name of the timeout.
-func ofKind(kind, config string) string {
+// withKind converts the configuration of a data source to another kind, and replaces
+// TIMEOUT with the name of its timeout.
+func withKind(kind, config string) string {
 	return strings.NewReplacer("data \"", kind+" \"", "TIMEOUT", kinds[kind]).Replace(config)
 }
 
-func TestDownloadURLOfAConfig(t *testing.T) {
+func TestDownloadURLOfConfig(t *testing.T) {
 	t.Parallel()
 	for kind := range kinds {
-		w := newEnv(t)
-		evaluate(t, w.provider()+ofKind(kind, downloadURLConfig(w.config))).expect(t, map[string]knownvalue.Check{
-			"download_url": leadsTo(w.config),
-			"layer_digest": knownvalue.StringExact(w.config),
+		e := newEnv(t)
+		evaluate(t, e.provider()+withKind(kind, downloadURLConfig(e.config))).expect(t, map[string]knownvalue.Check{
+			"download_url": servesDigest(e.config),
+			"layer_digest": knownvalue.StringExact(e.config),
 			"region":       knownvalue.StringExact(region),
 			"registry_id":  knownvalue.Null(),
 			"expires_at":   expiresIn(time.Hour),
 		})
-		w.expectCalls(t, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+		e.expectCalls(t, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 	}
 }
 
@@ -90,7 +90,7 @@ func TestDownloadURLErrors(t *testing.T) {
 		digest    string
 		arguments []string
 		attribute string
-		want      []string // in this order
+		want      []string // parts of the message, in this order
 	}{
 		"repository not found": {
 			arguments: []string{`region = "eu-west-1"`},
@@ -102,29 +102,29 @@ func TestDownloadURLErrors(t *testing.T) {
 			attribute: "layer_digest",
 			want:      []string{"Layer not found", absentDigest, "LayersNotFoundException", "diff_id", "image itself", "another repository", "ecrlayer_image"},
 		},
-		"layer of no image": {
-			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
+		"layer without an image": {
+			prepare:   func(_ *testing.T, e *env) { e.PutBlob(account, region, repository, []byte(orphan)) },
 			digest:    digest.FromString(orphan).String(),
 			attribute: "layer_digest",
 			want:      []string{"Layer inaccessible", "LayerInaccessibleException", "no image"},
 		},
 		"layer not available upstream": {
-			prepare:   fault("UnableToGetUpstreamLayerException"),
+			prepare:   injectError("UnableToGetUpstreamLayerException"),
 			attribute: "repository_name",
 			want:      []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
 		},
 		"repository of another account": {
-			prepare:   func(t *testing.T, w *env) { w.push(t, "210987654321", region, repository, tag, w.image) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "210987654321", region, repository, tag, e.image) },
 			arguments: []string{`registry_id = "210987654321"`},
 			attribute: "repository_name",
 			want:      []string{"Access denied", "AccessDeniedException", "ecr:GetDownloadUrlForLayer", "arn:aws:ecr:us-east-1:210987654321:repository/team/app", "repository policy"},
 		},
 		"unknown access key": {
-			prepare: func(_ *testing.T, w *env) { w.user.AccessKeyID = "AKIANOBODY" },
+			prepare: func(_ *testing.T, e *env) { e.user.AccessKeyID = "AKIANOBODY" },
 			want:    []string{"Invalid credentials", "UnrecognizedClientException", "provider block"},
 		},
 		"wrong secret key": {
-			prepare: func(_ *testing.T, w *env) { w.user.SecretAccessKey = "wrong" },
+			prepare: func(_ *testing.T, e *env) { e.user.SecretAccessKey = "wrong" },
 			want:    []string{"Invalid signature", "InvalidSignatureException", "secret key"},
 		},
 		"expired credentials": {
@@ -132,21 +132,21 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:    []string{"Credentials expired", "ExpiredTokenException", "Authenticate again"},
 		},
 		"unknown error code": {
-			prepare: fault("BrandNewException"),
+			prepare: injectError("BrandNewException"),
 			want:    []string{"ECR error BrandNewException", "BrandNewException", "CommonErrors"},
 		},
 		"rejected argument": {
-			prepare:   fault("InvalidParameterException"),
+			prepare:   injectError("InvalidParameterException"),
 			attribute: "layer_digest",
 			want:      []string{"ECR rejected an argument", "InvalidParameterException"},
 		},
 		"throttled": {
-			prepare:  fault("ThrottlingException"),
+			prepare:  injectError("ThrottlingException"),
 			provider: "max_retries = 2",
 			want:     []string{"Throttled", "ThrottlingException", "2 attempts", "max_retries"},
 		},
 		"no response in time": {
-			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Hang: true}) },
+			prepare:   func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Service: "ecr", Hang: true}) },
 			arguments: []string{"timeouts {\n TIMEOUT = \"200ms\"\n }"},
 			attribute: "timeouts.TIMEOUT",
 			want:      []string{"Timeout", "GetDownloadUrlForLayer", "Raise timeouts.(read|open)"},
@@ -161,72 +161,72 @@ func TestDownloadURLErrors(t *testing.T) {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
+				e := newEnv(t)
 				if test.prepare != nil {
-					test.prepare(t, w)
+					test.prepare(t, e)
 				}
 				layer := test.digest
 				if layer == "" {
-					layer = w.layers[0]
+					layer = e.layers[0]
 				}
-				evaluate(t, w.provider(test.provider)+ofKind(kind, downloadURLConfig(layer, test.arguments...))).
+				evaluate(t, e.provider(test.provider)+withKind(kind, downloadURLConfig(layer, test.arguments...))).
 					mustFail(t, strings.Replace(test.attribute, "TIMEOUT", kinds[kind], 1), test.want...)
 			})
 		}
 	}
 }
 
-func TestDownloadURLRejectsInvalidArguments(t *testing.T) {
-	w := newEnv(t)
-	good := w.layers[0]
+func TestDownloadURLInvalidArguments(t *testing.T) {
+	e := newEnv(t)
+	good := e.layers[0]
 	for name, test := range map[string]struct {
 		config    string
 		attribute string
 		want      []string
 	}{
-		"digest without algorithm":  {downloadURLConfig(strings.TrimPrefix(good, "sha256:")), "layer_digest", []string{"Invalid layer digest", "colon"}},
-		"digest in upper case":      {downloadURLConfig("sha256:" + strings.Repeat("A", 64)), "layer_digest", []string{"Invalid layer digest", "lowercase"}},
-		"short digest":              {downloadURLConfig("sha256:abc"), "layer_digest", []string{"Invalid layer digest", "64 hexadecimal digits"}},
-		"repository in upper case":  {strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), "repository_name", []string{"Invalid repository name", "lowercase"}},
-		"repository with its host":  {strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), "repository_name", []string{"Invalid repository name", "host"}},
-		"short registry ID":         {downloadURLConfig(good, `registry_id = "12345"`), "registry_id", []string{"Invalid registry ID", "12 digits"}},
-		"region that is not a code": {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
-		"timeout":                   {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
-		"layer_digests":             {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
-		"null in layer_digests":     {strings.Replace(downloadURLsConfig(w.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
+		"digest without algorithm": {downloadURLConfig(strings.TrimPrefix(good, "sha256:")), "layer_digest", []string{"Invalid layer digest", "colon"}},
+		"uppercase digest":         {downloadURLConfig("sha256:" + strings.Repeat("A", 64)), "layer_digest", []string{"Invalid layer digest", "lowercase"}},
+		"short digest":             {downloadURLConfig("sha256:abc"), "layer_digest", []string{"Invalid layer digest", "64 hexadecimal digits"}},
+		"uppercase repository":     {strings.Replace(downloadURLConfig(good), repository, "Team/App", 1), "repository_name", []string{"Invalid repository name", "lowercase"}},
+		"repository with a host":   {strings.Replace(downloadURLConfig(good), repository, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", 1), "repository_name", []string{"Invalid repository name", "host"}},
+		"short registry ID":        {downloadURLConfig(good, `registry_id = "12345"`), "registry_id", []string{"Invalid registry ID", "12 digits"}},
+		"region name":              {downloadURLConfig(good, `region = "N. Virginia"`), "region", []string{"Invalid region", "us-east-1"}},
+		"timeout":                  {downloadURLConfig(good, "timeouts {\n TIMEOUT = \"soon\"\n }"), "timeouts.TIMEOUT", []string{"Invalid timeout", "duration longer than zero", "soon"}},
+		"layer_digests":            {downloadURLsConfig([]string{good, "sha256:abc", good}), "layer_digests[1]", []string{"Invalid layer digest", `layer_digests\[1\]`, "64 hexadecimal digits", `"sha256:abc"`}},
+		"null in layer_digests":    {strings.Replace(downloadURLsConfig(e.layers), "layer_digests = [", "layer_digests = [null,", 1), "layer_digests[0]", []string{"must not be null"}},
 	} {
 		for kind, timeout := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				attribute := strings.Replace(test.attribute, "TIMEOUT", timeout, 1)
-				evaluate(t, w.provider()+ofKind(kind, test.config)).mustFail(t, attribute, test.want...)
+				evaluate(t, e.provider()+withKind(kind, test.config)).mustFail(t, attribute, test.want...)
 			})
 		}
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
-// expireCredentials ends the user's session.
-func expireCredentials(_ *testing.T, w *env) {
-	w.user.Expires = time.Now().Add(-time.Minute)
-	w.AddCredentials(w.user)
+// expireCredentials makes the user's credentials expire.
+func expireCredentials(_ *testing.T, e *env) {
+	e.user.Expires = time.Now().Add(-time.Minute)
+	e.AddCredentials(e.user)
 }
 
-// fault makes ECR return an error code for every request.
-func fault(code string) func(*testing.T, *env) {
-	return func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
+// injectError makes ECR return an error code for every request.
+func injectError(code string) func(*testing.T, *env) {
+	return func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "no"}) }
 }
 
-func TestDownloadURLIsWhatTheAWSCLIReturns(t *testing.T) {
+func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 	t.Parallel()
 	aws, err := exec.LookPath("aws")
 	if err != nil {
-		t.Skip("the AWS CLI is not installed, so there is nothing to compare with")
+		t.Skip("the AWS CLI is not installed")
 	}
-	w := newEnv(t)
+	e := newEnv(t)
 	command := exec.CommandContext(t.Context(), aws, "ecr", "get-download-url-for-layer",
-		"--endpoint-url", w.server.URL, "--region", region, "--output", "json",
-		"--registry-id", account, "--repository-name", repository, "--layer-digest", w.layers[2])
-	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+w.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+w.user.SecretAccessKey)
+		"--endpoint-url", e.server.URL, "--region", region, "--output", "json",
+		"--registry-id", account, "--repository-name", repository, "--layer-digest", e.layers[2])
+	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+e.user.SecretAccessKey)
 	output, err := command.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -235,18 +235,18 @@ func TestDownloadURLIsWhatTheAWSCLIReturns(t *testing.T) {
 	if err := json.Unmarshal(output, &cli); err != nil {
 		t.Fatal(err)
 	}
-	if err := leadsTo(w.layers[2]).CheckValue(cli.DownloadURL); err != nil {
-		t.Fatalf("the AWS CLI: %v", err)
+	if err := servesDigest(e.layers[2]).CheckValue(cli.DownloadURL); err != nil {
+		t.Fatalf("URL of the AWS CLI: %v", err)
 	}
-	evaluate(t, w.provider()+downloadURLConfig(w.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
+	evaluate(t, e.provider()+downloadURLConfig(e.layers[2], `registry_id = "123456789012"`)).expect(t, map[string]knownvalue.Check{
 		"layer_digest": knownvalue.StringExact(cli.LayerDigest),
-		"download_url": sameButForSignature(cli.DownloadURL),
+		"download_url": sameURLFormat(cli.DownloadURL),
 	})
 }
 
-// sameButForSignature checks that a URL has the scheme, host and parameters of
-// another: ECR signs every one, for a path of its own.
-func sameButForSignature(want string) knownvalue.Check {
+// sameURLFormat checks that a URL has the scheme, host and parameter names of
+// another. ECR returns a different path and signature in every response.
+func sameURLFormat(want string) knownvalue.Check {
 	return knownvalue.StringFunc(func(got string) error {
 		a, err := url.Parse(want)
 		if err != nil {
@@ -258,7 +258,7 @@ func sameButForSignature(want string) knownvalue.Check {
 		}
 		names := func(u *url.URL) []string { return slices.Sorted(maps.Keys(u.Query())) }
 		if a.Scheme != b.Scheme || a.Host != b.Host || !slices.Equal(names(a), names(b)) {
-			return errors.New("the URL is of another form than that of the AWS CLI")
+			return errors.New("the format of the URL differs from that of the AWS CLI")
 		}
 		return nil
 	})

@@ -22,71 +22,70 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// readMany reads the layer and n others that are not there, and returns what the
-// user would see.
-func (w *fixture) readMany(ctx context.Context, n int) diag.Diagnostics {
-	return run(ctx, w, &downloadURLsModel{arguments: inRepository(), LayerDigests: w.withAbsent(n)})
+// readWithAbsent reads the layer and n absent ones, and returns the diagnostics.
+func (f *fixture) readWithAbsent(ctx context.Context, n int) diag.Diagnostics {
+	return run(ctx, f, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(n)})
 }
 
-// withAbsent returns the layer and n others that are not there.
-func (w *fixture) withAbsent(n int) []string {
-	layers := []string{w.layer}
+// layersWithAbsent returns the layer and n absent ones.
+func (f *fixture) layersWithAbsent(n int) []string {
+	layers := []string{f.layer}
 	for i := range n {
 		layers = append(layers, digest.FromString(strconv.Itoa(i)).String())
 	}
 	return layers
 }
 
-// withPatience makes the client wait an hour between attempts.
-func (w *fixture) withPatience() {
-	w.cfg.Retryer = func() aws.Retryer {
+// useLongBackoff makes the client wait an hour between attempts.
+func (f *fixture) useLongBackoff() {
+	f.cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Hour, nil })
 		})
 	}
 }
 
-func TestTheEndOfAReadOfAThousandLayersIsReportedOnce(t *testing.T) {
+func TestBatchCancellationIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]ecrtest.Fault{
 		"no response": {Hang: true},
 		"throttled":   {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
 	} {
-		for summary, ctx := range map[string]func(context.Context) *ending{
-			"Interrupted": func(ctx context.Context) *ending { return newEnding(ctx, context.Canceled) },
-			"Timeout":     func(ctx context.Context) *ending { return newEnding(ctx, context.DeadlineExceeded) },
+		for summary, ctx := range map[string]func(context.Context) *manualContext{
+			"Interrupted": func(ctx context.Context) *manualContext { return newManualContext(ctx, context.Canceled) },
+			"Timeout":     func(ctx context.Context) *manualContext { return newManualContext(ctx, context.DeadlineExceeded) },
 		} {
 			t.Run(name+", "+summary, func(t *testing.T) {
 				t.Parallel()
-				w := newFixture(t)
-				w.withPatience()
+				f := newFixture(t)
+				f.useLongBackoff()
 				ctx := ctx(t.Context())
 				fault.Match = func(ecrtest.Call) bool { ctx.end(); return true }
-				w.Inject(fault)
-				diags := w.readMany(ctx, 999)
-				expectDiagnostic(t, w, diags, summary, []string{"1000 digests", "0 of 1000 calls completed"})
+				f.Inject(fault)
+				diags := f.readWithAbsent(ctx, 999)
+				expectDiagnostic(t, f, diags, summary, []string{"1000 digests", "0 of 1000 calls completed"})
 				expectShort(t, diags)
 			})
 		}
 	}
 }
 
-// ending is a context that ends when end is called.
-type ending struct {
+// manualContext is a context that ends with err when end is called.
+type manualContext struct {
 	context.Context
 	done chan struct{}
 	end  func()
 	err  error
 }
 
-func newEnding(parent context.Context, err error) *ending {
+func newManualContext(parent context.Context, err error) *manualContext {
 	done := make(chan struct{})
-	return &ending{parent, done, sync.OnceFunc(func() { close(done) }), err}
+	return &manualContext{parent, done, sync.OnceFunc(func() { close(done) }), err}
 }
 
-func (c *ending) Done() <-chan struct{} { return c.done }
+func (c *manualContext) Done() <-chan struct{} { return c.done }
 
-func (c *ending) Err() error {
+func (c *manualContext) Err() error {
 	select {
 	case <-c.done:
 		return c.err
@@ -95,36 +94,36 @@ func (c *ending) Err() error {
 	}
 }
 
-func TestATimeoutDoesNotHideWhatFailedBefore(t *testing.T) {
+func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	ctx := newEnding(tflogtest.RootLogger(t.Context(), &w.log), context.DeadlineExceeded)
-	var events atomic.Int32 // The read ends when one request has arrived, and the others are completed.
+	f := newFixture(t)
+	ctx := newManualContext(tflogtest.RootLogger(t.Context(), &f.log), context.DeadlineExceeded)
+	var events atomic.Int32 // The read ends when 3 calls have completed and the last is hanging.
 	event := func() {
 		if events.Add(1) == 4 {
 			ctx.end()
 		}
 	}
-	w.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
-		hangs := call.References[0] == w.layer
+	f.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
+		hangs := call.References[0] == f.layer
 		if hangs {
 			event()
 		}
 		return hangs
 	}})
-	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(w.cfg, func(logged context.Context, call ecrlayer.Call) {
+	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(f.cfg, func(logged context.Context, call ecrlayer.Call) {
 		logCall(logged, call)
 		event()
 	})}}
-	diags := o.run(ctx, &downloadURLsModel{arguments: inRepository(), LayerDigests: w.withAbsent(3)}, readTimeout)
+	diags := o.run(ctx, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(3)}, readTimeout)
 	if len(diags) != 2 {
-		t.Fatalf("there are %d diagnostics, want two: %v", len(diags), diags)
+		t.Fatalf("got %d diagnostics, want 2: %v", len(diags), diags)
 	}
-	expectDiagnostic(t, w, diags[:1], "Layer not found: 3 of 4 layers", []string{"LayersNotFoundException", "diff_id"})
-	expectDiagnostic(t, w, diags[1:], "Timeout", []string{"3 of 4 calls completed", w.layer, "Raise timeouts.read"})
+	expectDiagnostic(t, f, diags[:1], "Layer not found: 3 of 4 layers", []string{"LayersNotFoundException", "diff_id"})
+	expectDiagnostic(t, f, diags[1:], "Timeout", []string{"3 of 4 calls completed", f.layer, "Raise timeouts.read"})
 }
 
-func TestAFailureOfAllLayersIsReportedOnce(t *testing.T) {
+func TestBatchFailureIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fault   ecrtest.Fault
@@ -138,34 +137,34 @@ func TestAFailureOfAllLayersIsReportedOnce(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			w.Inject(test.fault)
-			diags := w.readMany(t.Context(), 99)
-			expectDiagnostic(t, w, diags, test.summary, []string{"100 digests", "in ", faultRegion})
+			f := newFixture(t)
+			f.Inject(test.fault)
+			diags := f.readWithAbsent(t.Context(), 99)
+			expectDiagnostic(t, f, diags, test.summary, []string{"100 digests", "in ", faultRegion})
 			expectShort(t, diags)
 		})
 	}
 }
 
-func TestLayersThatFailForSeveralReasonsAreListedByReason(t *testing.T) {
+func TestBatchErrorsAreGroupedByCause(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	w.Inject(ecrtest.Fault{
-		Match: func(call ecrtest.Call) bool { return call.References[0] != w.layer },
+	f := newFixture(t)
+	f.Inject(ecrtest.Fault{
+		Match: func(call ecrtest.Call) bool { return call.References[0] != f.layer },
 		Code:  "LayerInaccessibleException", Message: "no image", Times: 30,
 	})
-	diags := w.readMany(t.Context(), 59)
-	expectDiagnostic(t, w, diags, "59 of 60 layers failed", []string{"Layer not found (", "Layer inaccessible (30)", "more", "diff_id", "no image in the repository"})
+	diags := f.readWithAbsent(t.Context(), 59)
+	expectDiagnostic(t, f, diags, "59 of 60 layers failed", []string{"Layer not found (", "Layer inaccessible (30)", "more", "diff_id", "no image in the repository"})
 	detail := diags[0].Detail()
 	if listed := strings.Count(detail, "\n  sha256:"); listed != maxListedFailures {
 		t.Errorf("%d digests are listed, want %d:\n%s", listed, maxListedFailures, detail)
 	}
 	if advice := strings.Count(detail, "Usual causes"); advice != 1 {
-		t.Errorf("the advice is given %d times:\n%s", advice, detail)
+		t.Errorf("the advice is repeated %d times:\n%s", advice, detail)
 	}
 }
 
-// expectShort fails if a detail is longer than what a reader takes in at once.
+// expectShort fails if a detail has more than 12 lines.
 func expectShort(t *testing.T, diags diag.Diagnostics) {
 	t.Helper()
 	if lines := strings.Count(diags[0].Detail(), "\n"); lines > 12 {

@@ -38,32 +38,31 @@ data "ecrlayer_download_urls" "test" {
 `, repository, strings.Join(quoted, ""), strings.Join(arguments, "\n  "))
 }
 
-// pushLayers puts an image of n layers into the repository and returns their
-// digests.
-func (w *env) pushLayers(t *testing.T, n int) []string {
+// pushLayers pushes an image of n layers and returns their digests.
+func (e *env) pushLayers(t *testing.T, n int) []string {
 	t.Helper()
 	const mediaType = "application/vnd.oci.image.manifest.v1+json"
 	digests := make([]string, n)
 	layers := make([]map[string]any, n)
 	for i := range layers {
 		content := fmt.Appendf(nil, "layer %d", i)
-		digests[i] = w.PutBlob(account, region, repository, content).String()
+		digests[i] = e.PutBlob(account, region, repository, content).String()
 		layers[i] = map[string]any{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digests[i], "size": len(content)}
 	}
 	raw, err := json.Marshal(map[string]any{
 		"schemaVersion": 2,
 		"mediaType":     mediaType,
-		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": w.PutBlob(account, region, repository, []byte("{}")), "size": 2},
+		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": e.PutBlob(account, region, repository, []byte("{}")), "size": 2},
 		"layers":        layers,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.PutManifest(account, region, repository, "many", mediaType, raw)
+	e.PutManifest(account, region, repository, "many", mediaType, raw)
 	return digests
 }
 
-// absentLayers returns n digests of layers that are in no repository, in order.
+// absentLayers returns n sorted digests of layers that are in no repository.
 func absentLayers(n int) []string {
 	absent := make([]string, n)
 	for i := range absent {
@@ -73,8 +72,8 @@ func absentLayers(n int) []string {
 	return absent
 }
 
-// oneURLEach checks that a map has a URL for each of these digests, and no others.
-func oneURLEach(layers []string) knownvalue.Check {
+// urlForEach checks that a map has exactly one URL for each digest.
+func urlForEach(layers []string) knownvalue.Check {
 	checks := map[string]knownvalue.Check{}
 	for _, layer := range layers {
 		checks[layer] = knownvalue.StringRegexp(regexp.MustCompile(`^http://127\.0\.0\.1:\d+/prod-us-east-1-starport-layer-bucket/.*X-Amz-Signature=`))
@@ -82,38 +81,38 @@ func oneURLEach(layers []string) knownvalue.Check {
 	return knownvalue.MapExact(checks)
 }
 
-// expectCallsOfEachRead fails unless every layer was requested, all equally often,
-// and nothing else.
-func (w *env) expectCallsOfEachRead(t *testing.T, layers []string) {
+// expectLayerCalls fails unless every layer was requested the same number of times
+// and nothing else was requested.
+func (e *env) expectLayerCalls(t *testing.T, layers []string) {
 	t.Helper()
 	calls := map[string]int{}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		switch {
 		case call.Operation == "GetDownloadUrlForLayer":
 			calls[call.References[0]]++
-		case call.Service != "s3": // Which the checks call.
-			t.Errorf("there was a call of %s of %s", call.Operation, call.Service)
+		case call.Service != "s3": // The checks download layers.
+			t.Errorf("unexpected request to %s: %s", call.Service, call.Operation)
 		}
 	}
 	reads := calls[layers[0]]
 	for _, layer := range layers {
 		if calls[layer] != reads || reads == 0 {
-			t.Errorf("%s was requested %d times, another %d times", layer, calls[layer], reads)
+			t.Errorf("%s was requested %d times, want %d", layer, calls[layer], reads)
 		}
 		delete(calls, layer)
 	}
 	if len(calls) > 0 {
-		t.Errorf("others were requested: %v", calls)
+		t.Errorf("unexpected layers were requested: %v", calls)
 	}
 }
 
-func TestAccDownloadURLsOfAnImageCanBeFetchedWithoutCredentials(t *testing.T) {
+func TestAccDownloadURLs(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	all := append(slices.Clone(w.layers), w.config)
+	e := newEnv(t)
+	all := append(slices.Clone(e.layers), e.config)
 	urls := tfjsonpath.New("download_urls")
 	checks := []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(downloadURLs, urls, oneURLEach(all)),
+		statecheck.ExpectKnownValue(downloadURLs, urls, urlForEach(all)),
 		statecheck.ExpectSensitiveValue(downloadURLs, urls),
 		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("layer_digests"), knownvalue.ListSizeExact(2*len(all))),
 		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("region"), knownvalue.StringExact(region)),
@@ -126,46 +125,46 @@ func TestAccDownloadURLsOfAnImageCanBeFetchedWithoutCredentials(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
-			Config:            w.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // each twice
+			Config:            e.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // with duplicates
 			ConfigStateChecks: checks,
 		}},
 	})
-	w.expectCallsOfEachRead(t, all)
+	e.expectLayerCalls(t, all)
 }
 
-func TestAccDownloadURLsOfAThousandLayers(t *testing.T) {
+func TestAccDownloadURLsLargeBatch(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	layers := w.pushLayers(t, 1000)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	layers := e.pushLayers(t, 1000)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+downloadURLsConfig(layers))
 	c.init(t)
 	c.must(t, "plan")
-	w.expectCallsOfEachRead(t, layers)
+	e.expectLayerCalls(t, layers)
 }
 
 func TestDownloadURLsExpiry(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		old, with string
-		want      knownvalue.Check
+		old, replacement string
+		want             knownvalue.Check
 	}{
-		"that of the first": {"X-Amz-Expires=3600", "X-Amz-Expires=1200", expiresIn(20 * time.Minute)},
-		"none":              {"X-Amz-Expires", "Expires", knownvalue.Null()},
+		"earliest": {"X-Amz-Expires=3600", "X-Amz-Expires=1200", expiresIn(20 * time.Minute)},
+		"none":     {"X-Amz-Expires", "Expires", knownvalue.Null()},
 	} {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
-				w.Inject(ecrtest.Fault{
+				e := newEnv(t)
+				e.Inject(ecrtest.Fault{
 					Match: func(call ecrtest.Call) bool {
-						return test.with == "Expires" || slices.Contains(call.References, w.layers[1])
+						return test.replacement == "Expires" || slices.Contains(call.References, e.layers[1])
 					},
-					Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), test.old, test.with)) },
+					Rewrite: func(body []byte) []byte { return []byte(strings.ReplaceAll(string(body), test.old, test.replacement)) },
 				})
-				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(append(slices.Clone(w.layers), w.layers...))))
-				o.expect(t, map[string]knownvalue.Check{"download_urls": oneURLEach(w.layers), "expires_at": test.want})
-				w.expectCallsOfEachRead(t, w.layers)
+				o := evaluate(t, e.provider()+withKind(kind, downloadURLsConfig(append(slices.Clone(e.layers), e.layers...))))
+				o.expect(t, map[string]knownvalue.Check{"download_urls": urlForEach(e.layers), "expires_at": test.want})
+				e.expectLayerCalls(t, e.layers)
 			})
 		}
 	}
@@ -176,49 +175,49 @@ func TestDownloadURLsErrors(t *testing.T) {
 	const orphan = "a layer without an image"
 	orphaned := digest.FromString(orphan).String()
 	absent := absentLayers(25)
-	// The response is printed once, then the digests.
+	// The response appears once, before the digests.
 	list := func(digests []string) []string {
 		return append([]string{"LayersNotFoundException", "HTTP 400, request ID [0-9a-f-]{36}, 1 attempt"}, digests...)
 	}
 	tests := map[string]struct {
 		prepare   func(*testing.T, *env)
-		more      []string // digests in addition to those of the image's layers
-		only      bool     // not those of the image's layers
+		extra     []string // digests to read in addition to the image's layers
+		extraOnly bool     // whether to omit the image's layers
 		attribute string
-		want      []string // in this order
-		without   []string
+		want      []string // parts of the message, in this order
+		without   []string // parts that the detail must not contain
 	}{
 		"one of several": {
-			more:      absent[:1],
+			extra:     absent[:1],
 			attribute: "layer_digests",
 			want:      append([]string{"Layer not found: 1 of 4 layers", "repository: team/app", "region: us-east-1", "4 digests", `not found \(1\)`}, append(list(absent[:1]), "diff_id", "ecrlayer_image")...),
 			without:   []string{"more"},
 		},
-		"the only one": {
-			more: absent[:1], only: true,
+		"a single one": {
+			extra: absent[:1], extraOnly: true,
 			attribute: "layer_digests",
 			want:      []string{"Layer not found", absent[0], "LayersNotFoundException", "diff_id"},
 		},
-		"two kinds": {
-			prepare:   func(_ *testing.T, w *env) { w.PutBlob(account, region, repository, []byte(orphan)) },
-			more:      append(slices.Clone(absent[:3]), orphaned),
+		"two causes": {
+			prepare:   func(_ *testing.T, e *env) { e.PutBlob(account, region, repository, []byte(orphan)) },
+			extra:     append(slices.Clone(absent[:3]), orphaned),
 			attribute: "layer_digests",
 			want:      []string{"4 of 7 layers failed", "request ID"},
 		},
-		"25": {
-			more:      absent,
+		"more than are listed": {
+			extra:     absent,
 			attribute: "layer_digests",
 			want:      append([]string{"Layer not found: 25 of 28 layers", "28 digests", `not found \(25\)`}, append(list(absent[:20]), "and 5 more", "diff_id")...),
 			without:   absent[20:],
 		},
 		"all": {
-			more: absent[:3], only: true,
+			extra: absent[:3], extraOnly: true,
 			attribute: "layer_digests",
 			want:      append([]string{"Layer not found: 3 of 3 layers"}, append(list(absent[:3]), "diff_id")...),
 		},
 		"all, access denied": {
-			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
-			more:      absent,
+			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },
+			extra:     absent,
 			attribute: "repository_name",
 			want:      []string{"Access denied", "28 digests", "AccessDeniedException", "request ID", "ecr:GetDownloadUrlForLayer", "repository policy"},
 		},
@@ -227,7 +226,7 @@ func TestDownloadURLsErrors(t *testing.T) {
 			want:    []string{"Credentials expired", "3 digests", "ExpiredTokenException", "Authenticate again"},
 		},
 		"all, no repository": {
-			prepare:   fault("RepositoryNotFoundException"),
+			prepare:   injectError("RepositoryNotFoundException"),
 			attribute: "repository_name",
 			want:      []string{"Repository not found", "3 digests", "RepositoryNotFoundException", "registry_id"},
 		},
@@ -236,24 +235,24 @@ func TestDownloadURLsErrors(t *testing.T) {
 		for kind := range kinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newEnv(t)
+				e := newEnv(t)
 				if test.prepare != nil {
-					test.prepare(t, w)
+					test.prepare(t, e)
 				}
-				layers := test.more
-				if !test.only {
-					layers = append(slices.Clone(w.layers), test.more...)
+				layers := test.extra
+				if !test.extraOnly {
+					layers = append(slices.Clone(e.layers), test.extra...)
 				}
-				o := evaluate(t, w.provider()+ofKind(kind, downloadURLsConfig(layers)))
+				o := evaluate(t, e.provider()+withKind(kind, downloadURLsConfig(layers)))
 				o.mustFail(t, test.attribute, test.want...)
 				detail := o.Diagnostics[0].Detail
 				for _, part := range test.without {
 					if strings.Contains(detail, part) {
-						t.Errorf("%q is in\n%s", part, detail)
+						t.Errorf("the detail contains %q:\n%s", part, detail)
 					}
 				}
 				if strings.Count(detail, "repository: ") != 1 {
-					t.Errorf("the repository is not named once:\n%s", detail)
+					t.Errorf("the detail does not name the repository exactly once:\n%s", detail)
 				}
 			})
 		}
@@ -266,28 +265,28 @@ func ephemeralURLsConfig(layers []string, arguments ...string) string {
 	return strings.Replace(downloadURLsConfig(layers, arguments...), "data ", "ephemeral ", 1)
 }
 
-func TestAccEphemeralDownloadURLsInAProviderBlock(t *testing.T) {
+func TestAccEphemeralDownloadURLsInProviderBlock(t *testing.T) {
 	t.Parallel()
-	needsEphemeralValues(t)
-	w := newEnv(t)
+	skipWithoutEphemeralValues(t)
+	e := newEnv(t)
 	data := tfjsonpath.New("data")
 	checks := []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("download_urls"), oneURLEach(w.layers)),
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("region"), knownvalue.StringExact(region)),
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("registry_id"), knownvalue.Null()),
-		statecheck.ExpectKnownValue(echoed, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
+		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("download_urls"), urlForEach(e.layers)),
+		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
+		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("region"), knownvalue.StringExact(region)),
+		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("registry_id"), knownvalue.Null()),
+		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
 	}
-	for _, layer := range w.layers {
-		checks = append(checks, expectDownload(echoed, data.AtMapKey("download_urls").AtMapKey(layer), layer))
+	for _, layer := range e.layers {
+		checks = append(checks, expectDownload(echoResource, data.AtMapKey("download_urls").AtMapKey(layer), layer))
 	}
 	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: withEcho(),
+		ProtoV6ProviderFactories: echoFactories(),
 		Steps: []resource.TestStep{{
-			Config:            w.provider() + ephemeralURLsConfig(append(slices.Clone(w.layers), w.layers...)) + echo(ephemeralURLs),
+			Config:            e.provider() + ephemeralURLsConfig(append(slices.Clone(e.layers), e.layers...)) + echoConfig(ephemeralURLs),
 			ConfigStateChecks: checks,
 		}},
 	})
-	w.expectCallsOfEachRead(t, w.layers)
+	e.expectLayerCalls(t, e.layers)
 }

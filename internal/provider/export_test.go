@@ -3,5 +3,5 @@
 
 package provider
 
-// Serve is how NewServer serves a provider.
+// Serve exports serve to tests.
 var Serve = serve

@@ -17,29 +17,29 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// reads are the two ways to read layers.
-var reads = map[string]func(*fixture, context.Context) diag.Diagnostics{
-	"one layer": func(w *fixture, ctx context.Context) diag.Diagnostics {
-		_, diags := w.read(ctx)
+// readers are the functions that read one layer and a batch.
+var readers = map[string]func(*fixture, context.Context) diag.Diagnostics{
+	"one layer": func(f *fixture, ctx context.Context) diag.Diagnostics {
+		_, diags := f.read(ctx)
 		return diags
 	},
-	"a batch": func(w *fixture, ctx context.Context) diag.Diagnostics {
-		_, diags := w.readAll(ctx)
+	"batch": func(f *fixture, ctx context.Context) diag.Diagnostics {
+		_, diags := f.readAll(ctx)
 		return diags
 	},
 }
 
-// silent accepts connections and writes nothing to them, not even TLS.
-func silent(t *testing.T) string {
+// newSilentServer returns the address of a server that never writes to a connection.
+func newSilentServer(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var connections sync.WaitGroup
-	over := make(chan struct{})
+	done := make(chan struct{})
 	t.Cleanup(func() {
-		close(over)
+		close(done)
 		listener.Close()
 		connections.Wait()
 	})
@@ -50,7 +50,7 @@ func silent(t *testing.T) string {
 				return
 			}
 			connections.Go(func() {
-				<-over // A client goes on with a handshake after its request has ended.
+				<-done // The client continues the handshake after its request has ended.
 				conn.Close()
 			})
 		}
@@ -58,61 +58,61 @@ func silent(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// stages are the places where a read can wait without end.
+// stages are the stages at which a read can block.
 var stages = map[string]func(*testing.T, *fixture){
-	"getting credentials": func(t *testing.T, w *fixture) {
-		over := make(chan struct{})
-		t.Cleanup(func() { close(over) })
-		w.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			<-over // The cache hides the end of the context from what it asks.
+	"retrieving credentials": func(t *testing.T, f *fixture) {
+		done := make(chan struct{})
+		t.Cleanup(func() { close(done) })
+		f.cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			<-done // The cache does not pass the cancellation on.
 			return aws.Credentials{}, context.Canceled
 		}))
 	},
-	"resolving the host": func(t *testing.T, w *fixture) {
-		over := make(chan struct{})
-		t.Cleanup(func() { close(over) })
-		w.transport(func(tr *http.Transport) {
+	"dialing": func(t *testing.T, f *fixture) {
+		done := make(chan struct{})
+		t.Cleanup(func() { close(done) })
+		f.transport(func(tr *http.Transport) {
 			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
-				<-over // net/http, too, hides the end of a request from the dialing that it began.
+				<-done // net/http does not cancel a dial with its request.
 				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.Canceled}
 			}
 		})
 	},
-	"in the TLS handshake": func(t *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String("https://" + silent(t)) },
-	"connecting through a proxy": func(t *testing.T, w *fixture) {
-		proxyThrough(t, w, "http://"+silent(t))
+	"TLS handshake": func(t *testing.T, f *fixture) { f.cfg.BaseEndpoint = aws.String("https://" + newSilentServer(t)) },
+	"proxy CONNECT": func(t *testing.T, f *fixture) {
+		proxyThrough(t, f, "http://"+newSilentServer(t))
 	},
-	"waiting for a response":         func(t *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String("http://" + silent(t)) },
-	"in the middle of the response":  func(_ *testing.T, w *fixture) { w.Inject(ecrtest.Fault{Truncate: 20, Stall: true}) },
-	"right after the headers":        func(_ *testing.T, w *fixture) { w.Inject(ecrtest.Fault{Truncate: -1, Stall: true}) },
-	"before the next attempt":        func(_ *testing.T, w *fixture) { w.withPatience(); w.Inject(ecrtest.Fault{Status: 503}) },
-	"before the next, after a reset": func(_ *testing.T, w *fixture) { w.withPatience(); w.Inject(ecrtest.Fault{Reset: true}) },
-	"at the second attempt": func(_ *testing.T, w *fixture) {
-		w.Inject(ecrtest.Fault{Status: 500, Times: 1})
-		w.Inject(ecrtest.Fault{Hang: true})
+	"awaiting the response":    func(t *testing.T, f *fixture) { f.cfg.BaseEndpoint = aws.String("http://" + newSilentServer(t)) },
+	"during the response body": func(_ *testing.T, f *fixture) { f.Inject(ecrtest.Fault{Truncate: 20, Stall: true}) },
+	"after the headers":        func(_ *testing.T, f *fixture) { f.Inject(ecrtest.Fault{Truncate: -1, Stall: true}) },
+	"backoff":                  func(_ *testing.T, f *fixture) { f.useLongBackoff(); f.Inject(ecrtest.Fault{Status: 503}) },
+	"backoff after a reset":    func(_ *testing.T, f *fixture) { f.useLongBackoff(); f.Inject(ecrtest.Fault{Reset: true}) },
+	"second attempt": func(_ *testing.T, f *fixture) {
+		f.Inject(ecrtest.Fault{Status: 500, Times: 1})
+		f.Inject(ecrtest.Fault{Hang: true})
 	},
 }
 
-func TestAReadEndsAtWhateverStageItIs(t *testing.T) {
+func TestReadCancellation(t *testing.T) {
 	t.Parallel()
 	const limit = 200 * time.Millisecond
 	for stage, prepare := range stages {
-		for what, read := range reads {
-			t.Run(stage+", "+what+", interrupted", func(t *testing.T) {
+		for reader, read := range readers {
+			t.Run(stage+", "+reader+", interrupted", func(t *testing.T) {
 				t.Parallel()
-				w := newFixture(t)
-				prepare(t, w)
+				f := newFixture(t)
+				prepare(t, f)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer time.AfterFunc(limit, cancel).Stop()
-				expectDiagnostic(t, w, read(w, ctx), "Interrupted", []string{"Run it again", faultRepository, faultRegion})
+				expectDiagnostic(t, f, read(f, ctx), "Interrupted", []string{"Run it again", faultRepository, faultRegion})
 			})
-			t.Run(stage+", "+what+", timed out", func(t *testing.T) {
+			t.Run(stage+", "+reader+", timed out", func(t *testing.T) {
 				t.Parallel()
-				w := newFixture(t)
-				prepare(t, w)
+				f := newFixture(t)
+				prepare(t, f)
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
-				expectDiagnostic(t, w, read(w, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
+				expectDiagnostic(t, f, read(f, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
 			})
 		}
 	}

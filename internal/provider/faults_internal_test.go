@@ -37,48 +37,48 @@ const (
 	faultAttempts   = 7
 )
 
-// fixture is a local ECR with an image, and how a client comes to it.
+// fixture is a local ECR with an image, and the configuration of a client.
 type fixture struct {
 	*ecrtest.Endpoint
-	layer string
-	all   []string // layers of the image, of which layer is one
-	user  ecrtest.Credentials
-	cfg   aws.Config
-	tls   *httptest.Server
-	log   bytes.Buffer // of its reads
+	layer  string
+	layers []string // of the image, including layer
+	user   ecrtest.Credentials
+	cfg    aws.Config
+	tls    *httptest.Server
+	log    bytes.Buffer // of all reads
 }
 
-// newFixture returns a target whose client attempts a call faultAttempts times
-// without waiting: how long the SDK waits is the SDK's to test.
+// newFixture returns a fixture whose client makes up to faultAttempts attempts
+// without backoff.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	endpoint := ecrtest.New()
 	plain := httptest.NewServer(endpoint)
 	t.Cleanup(plain.Close)
 	secure := httptest.NewUnstartedServer(endpoint)
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It would log every handshake that a test makes fail.
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It would log every failed handshake.
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
-	var all, described []string
+	var layers, descriptors []string
 	for _, content := range []string{"layer", "other", "third"} {
 		layer := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte(content)).String()
-		all = append(all, layer)
-		described = append(described, `{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`+layer+`","size":5}`)
+		layers = append(layers, layer)
+		descriptors = append(descriptors, `{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`+layer+`","size":5}`)
 	}
 	config := endpoint.PutBlob(faultAccount, faultRegion, faultRepository, []byte("{}"))
 	endpoint.PutManifest(faultAccount, faultRegion, faultRepository, "1.0", "application/vnd.oci.image.manifest.v1+json", []byte(
 		`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"`+config.String()+`","size":2},`+
-			`"layers":[`+strings.Join(described, ",")+`]}`))
+			`"layers":[`+strings.Join(descriptors, ",")+`]}`))
 
 	user := endpoint.AddUser(faultAccount)
 	client := awshttp.NewBuildableClient()
 	t.Cleanup(func() { client.GetTransport().CloseIdleConnections() })
 	return &fixture{
 		Endpoint: endpoint,
-		layer:    all[0],
-		all:      all,
+		layer:    layers[0],
+		layers:   layers,
 		user:     user,
 		tls:      secure,
 		cfg: aws.Config{
@@ -97,97 +97,97 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // transport changes how the client connects.
-func (w *fixture) transport(change func(*http.Transport)) {
-	w.cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(change)
+func (f *fixture) transport(change func(*http.Transport)) {
+	f.cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(change)
 }
 
-// proxyThrough makes the client ask ECR's own endpoint through a proxy.
-func proxyThrough(t *testing.T, w *fixture, proxy string) {
+// proxyThrough makes the client call ECR's default endpoint through a proxy.
+func proxyThrough(t *testing.T, f *fixture, proxy string) {
 	t.Helper()
 	u, err := url.Parse(proxy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
-	w.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
+	f.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
+	f.transport(func(tr *http.Transport) { tr.Proxy = http.ProxyURL(u) })
 }
 
 // run reads an object as Terraform does.
-func run[M any, P model[M]](ctx context.Context, w *fixture, m P) diag.Diagnostics {
-	o := object[M, P]{client: &client{Client: ecrlayer.NewClient(w.cfg, logCall)}}
-	return o.run(tflogtest.RootLogger(ctx, &w.log), m, readTimeout)
+func run[M any, P model[M]](ctx context.Context, f *fixture, m P) diag.Diagnostics {
+	o := object[M, P]{client: &client{Client: ecrlayer.NewClient(f.cfg, logCall)}}
+	return o.run(tflogtest.RootLogger(ctx, &f.log), m, readTimeout)
 }
 
-func inRepository() arguments {
+func repositoryArguments() arguments {
 	return arguments{RepositoryName: types.StringValue(faultRepository)}
 }
 
-// read reads the layer, and returns what the user would see.
-func (w *fixture) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
-	m := downloadURLModel{arguments: inRepository(), LayerDigest: types.StringValue(w.layer)}
-	diags := run(ctx, w, &m)
+// read reads the layer and returns the model and the diagnostics.
+func (f *fixture) read(ctx context.Context) (downloadURLModel, diag.Diagnostics) {
+	m := downloadURLModel{arguments: repositoryArguments(), LayerDigest: types.StringValue(f.layer)}
+	diags := run(ctx, f, &m)
 	return m, diags
 }
 
-// readAll reads all layers at once, and returns what the user would see.
-func (w *fixture) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
-	m := downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}
-	diags := run(ctx, w, &m)
+// readAll reads all layers in one batch, and returns the model and the diagnostics.
+func (f *fixture) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
+	m := downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}
+	diags := run(ctx, f, &m)
 	return m, diags
 }
 
-func json11(body string) ecrtest.Fault {
+func jsonFault(body string) ecrtest.Fault {
 	return ecrtest.Fault{Service: "ecr", Body: []byte(body), ContentType: "application/x-amz-json-1.1"}
 }
 
-func TestFaultsOfTheServiceAreRetriedAndThenExplained(t *testing.T) {
+func TestServiceFaultsAreRetried(t *testing.T) {
 	t.Parallel()
 	const throttled, failed, lost = "Throttled", "ECR failed", "Connection lost"
 	for name, test := range map[string]struct {
 		fault   ecrtest.Fault
 		summary string
-		detail  []string // parts
+		detail  []string // parts of it
 	}{
-		"ThrottlingException":       {ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded"}, throttled, []string{"ThrottlingException", "Rate exceeded", "max_retries"}},
-		"RequestLimitExceeded":      {ecrtest.Fault{Code: "RequestLimitExceeded", Message: "Request limit exceeded."}, throttled, []string{"RequestLimitExceeded"}},
-		"429 without a body":        {ecrtest.Fault{Status: http.StatusTooManyRequests}, throttled, []string{"HTTP 429"}},
-		"502 of a proxy":            {ecrtest.Fault{Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>"), ContentType: "text/html"}, failed, []string{"HTTP 502"}},
-		"503":                       {ecrtest.Fault{Status: http.StatusServiceUnavailable}, failed, []string{"HTTP 503"}},
-		"ServerException":           {ecrtest.Fault{Code: "ServerException", Message: "oops", Status: 500}, failed, []string{"ServerException", "oops"}},
-		"reset before the response": {ecrtest.Fault{Reset: true}, lost, []string{"closed before the response was complete"}},
-		"cut after the headers":     {ecrtest.Fault{Truncate: -1}, lost, nil},
-		"reset in the middle":       {ecrtest.Fault{Truncate: 20, Reset: true}, lost, nil},
+		"ThrottlingException":         {ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded"}, throttled, []string{"ThrottlingException", "Rate exceeded", "max_retries"}},
+		"RequestLimitExceeded":        {ecrtest.Fault{Code: "RequestLimitExceeded", Message: "Request limit exceeded."}, throttled, []string{"RequestLimitExceeded"}},
+		"429 without a body":          {ecrtest.Fault{Status: http.StatusTooManyRequests}, throttled, []string{"HTTP 429"}},
+		"502 from a proxy":            {ecrtest.Fault{Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>"), ContentType: "text/html"}, failed, []string{"HTTP 502"}},
+		"503":                         {ecrtest.Fault{Status: http.StatusServiceUnavailable}, failed, []string{"HTTP 503"}},
+		"ServerException":             {ecrtest.Fault{Code: "ServerException", Message: "oops", Status: 500}, failed, []string{"ServerException", "oops"}},
+		"reset before the response":   {ecrtest.Fault{Reset: true}, lost, []string{"closed before the response was complete"}},
+		"truncated after the headers": {ecrtest.Fault{Truncate: -1}, lost, nil},
+		"reset during the response":   {ecrtest.Fault{Truncate: 20, Reset: true}, lost, nil},
 	} {
-		for what, read := range reads {
-			t.Run(name+", "+what, func(t *testing.T) {
+		for reader, read := range readers {
+			t.Run(name+", "+reader, func(t *testing.T) {
 				t.Parallel()
-				w := newFixture(t)
+				f := newFixture(t)
 				calls := 1
-				if what == "a batch" {
-					calls = len(w.all)
+				if reader == "batch" {
+					calls = len(f.layers)
 				}
 				test.fault.Service, test.fault.Times = "ecr", 3
-				w.Inject(test.fault)
-				if diags := read(w, t.Context()); diags.HasError() {
+				f.Inject(test.fault)
+				if diags := read(f, t.Context()); diags.HasError() {
 					t.Fatalf("the read failed: %v", diags)
 				}
-				expectNoSecretOf(t, w, "")
-				expectCalls(t, w, 3+calls)
+				expectNoSecrets(t, f, "")
+				expectCalls(t, f, 3+calls)
 
-				w.Reset()
+				f.Reset()
 				test.fault.Times = 0
-				w.Inject(test.fault)
-				expectDiagnostic(t, w, read(w, t.Context()), test.summary, append(test.detail, "7 attempts in ", faultRepository, faultRegion))
-				// A call that fails without any response ends the others.
-				if n := len(w.Calls()); n < faultAttempts || n > calls*faultAttempts || (test.summary != lost && n != calls*faultAttempts) {
-					t.Errorf("there were %d requests", n)
+				f.Inject(test.fault)
+				expectDiagnostic(t, f, read(f, t.Context()), test.summary, append(test.detail, "7 attempts in ", faultRepository, faultRegion))
+				// A call that fails without a response aborts the batch.
+				if n := len(f.Calls()); n < faultAttempts || n > calls*faultAttempts || (test.summary != lost && n != calls*faultAttempts) {
+					t.Errorf("got %d requests", n)
 				}
 			})
 		}
 	}
 }
 
-func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
+func TestECRErrorCodes(t *testing.T) {
 	t.Parallel()
 	for code, summary := range map[string]string{
 		"UnableToGetUpstreamImageException":   "Image not available upstream",
@@ -208,55 +208,55 @@ func TestEveryErrorCodeOfECRIsExplained(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			w.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "says ECR"})
-			_, diags := w.read(t.Context())
-			expectDiagnostic(t, w, diags, summary, []string{code, "says ECR", "request ID", faultRepository, faultRegion, w.layer})
+			f := newFixture(t)
+			f.Inject(ecrtest.Fault{Service: "ecr", Code: code, Message: "message from ECR"})
+			_, diags := f.read(t.Context())
+			expectDiagnostic(t, f, diags, summary, []string{code, "message from ECR", "request ID", faultRepository, faultRegion, f.layer})
 		})
 	}
 }
 
-func TestWhatIsNotAnECRResponseIsExplained(t *testing.T) {
+func TestInvalidECRResponse(t *testing.T) {
 	t.Parallel()
 	const html = "<html><body>Please sign in to the hotel's network</body></html>"
 	tests := map[string]struct {
 		fault   ecrtest.Fault
 		summary string
 	}{
-		"an empty body":                 {ecrtest.Fault{Service: "ecr", Status: http.StatusOK}, "Invalid response"},
-		"HTML":                          {ecrtest.Fault{Service: "ecr", Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
-		"HTML as an error":              {ecrtest.Fault{Service: "ecr", Status: 403, Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
-		"truncated JSON":                {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef`), "Invalid response"},
-		"JSON that is no object":        {json11(`["https://b/k?X-Amz-Signature=0123456789abcdef"]`), "Invalid response"},
-		"a URL that is a number":        {json11(`{"downloadUrl":1,"layerDigest":"x"}`), "Invalid response"},
-		"a null URL":                    {json11(`{"downloadUrl":null,"layerDigest":"LAYER"}`), "Invalid response"},
-		"a URL that is none":            {json11(`{"downloadUrl":"X-Amz-Signature=0123456789abcdef","layerDigest":"LAYER"}`), "Invalid response"},
-		"the digest of another layer":   {json11(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef","layerDigest":"sha256:00"}`), "Invalid response"},
-		"an error code that is unknown": {ecrtest.Fault{Service: "ecr", Code: "BrandNewException", Message: "hm"}, "ECR error BrandNewException"},
-		"eight megabytes":               {json11(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`), "Invalid response"},
+		"empty body":              {ecrtest.Fault{Service: "ecr", Status: http.StatusOK}, "Invalid response"},
+		"HTML":                    {ecrtest.Fault{Service: "ecr", Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
+		"HTML as an error":        {ecrtest.Fault{Service: "ecr", Status: 403, Body: []byte(html), ContentType: "text/html"}, "Invalid response"},
+		"truncated JSON":          {jsonFault(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef`), "Invalid response"},
+		"JSON array":              {jsonFault(`["https://b/k?X-Amz-Signature=0123456789abcdef"]`), "Invalid response"},
+		"number as URL":           {jsonFault(`{"downloadUrl":1,"layerDigest":"x"}`), "Invalid response"},
+		"null URL":                {jsonFault(`{"downloadUrl":null,"layerDigest":"LAYER"}`), "Invalid response"},
+		"invalid URL":             {jsonFault(`{"downloadUrl":"X-Amz-Signature=0123456789abcdef","layerDigest":"LAYER"}`), "Invalid response"},
+		"digest of another layer": {jsonFault(`{"downloadUrl":"https://b/k?X-Amz-Signature=0123456789abcdef","layerDigest":"sha256:00"}`), "Invalid response"},
+		"unknown error code":      {ecrtest.Fault{Service: "ecr", Code: "BrandNewException", Message: "hm"}, "ECR error BrandNewException"},
+		"8 MiB":                   {jsonFault(`{"x":"` + strings.Repeat("x", 8<<20) + `"}`), "Invalid response"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			test.fault.Body = bytes.ReplaceAll(test.fault.Body, []byte("LAYER"), []byte(w.layer))
-			w.Inject(test.fault)
-			_, diags := w.read(t.Context())
-			expectDiagnostic(t, w, diags, test.summary, []string{faultRepository, w.layer})
-			expectCalls(t, w, 1)
+			f := newFixture(t)
+			test.fault.Body = bytes.ReplaceAll(test.fault.Body, []byte("LAYER"), []byte(f.layer))
+			f.Inject(test.fault)
+			_, diags := f.read(t.Context())
+			expectDiagnostic(t, f, diags, test.summary, []string{faultRepository, f.layer})
+			expectCalls(t, f, 1)
 
-			w.Reset()
-			_, diags = w.readAll(t.Context())
-			if each := test.summary + ": 3 of 3 layers"; len(diags) == 1 && diags[0].Summary() == each {
-				test.summary = each // The fault is about one layer.
+			f.Reset()
+			_, diags = f.readAll(t.Context())
+			if batch := test.summary + ": 3 of 3 layers"; len(diags) == 1 && diags[0].Summary() == batch {
+				test.summary = batch // The error is specific to a layer.
 			}
-			expectDiagnostic(t, w, diags, test.summary, []string{faultRepository, "3 digests"})
-			expectCalls(t, w, 3)
+			expectDiagnostic(t, f, diags, test.summary, []string{faultRepository, "3 digests"})
+			expectCalls(t, f, 3)
 		})
 	}
 }
 
-func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
+func TestUnreachableEndpoint(t *testing.T) {
 	t.Parallel()
 	const closed = "http://127.0.0.1:1"
 	tests := map[string]struct {
@@ -264,14 +264,14 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 		summary string
 		detail  []string
 	}{
-		"nothing listens": {
-			func(_ *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(closed) },
+		"connection refused": {
+			func(_ *testing.T, f *fixture) { f.cfg.BaseEndpoint = aws.String(closed) },
 			"Connection refused", []string{"http://127.0.0.1:", "AWS_ENDPOINT_URL_ECR"},
 		},
 		"no such host": {
-			func(_ *testing.T, w *fixture) {
-				w.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
-				w.transport(func(tr *http.Transport) {
+			func(_ *testing.T, f *fixture) {
+				f.cfg.BaseEndpoint = aws.String("https://api.ecr.us-east-1.amazonaws.com")
+				f.transport(func(tr *http.Transport) {
 					tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 						return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "api.ecr.us-east-1.amazonaws.com", IsNotFound: true}}
 					}
@@ -279,46 +279,46 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 			},
 			"Host not found", []string{"api.ecr.us-east-1.amazonaws.com", "VPC endpoint"},
 		},
-		"a certificate of an unknown authority": {
-			func(_ *testing.T, w *fixture) { w.cfg.BaseEndpoint = aws.String(w.tls.URL) },
+		"unknown certificate authority": {
+			func(_ *testing.T, f *fixture) { f.cfg.BaseEndpoint = aws.String(f.tls.URL) },
 			"TLS failed", []string{"custom_ca_bundle", "https://127.0.0.1:"},
 		},
-		"a certificate of another host": {
-			func(_ *testing.T, w *fixture) {
-				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
-				w.transport(func(tr *http.Transport) {
-					tr.TLSClientConfig = &tls.Config{RootCAs: w.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "elsewhere.invalid"}
+		"certificate of another host": {
+			func(_ *testing.T, f *fixture) {
+				f.cfg.BaseEndpoint = aws.String(f.tls.URL)
+				f.transport(func(tr *http.Transport) {
+					tr.TLSClientConfig = &tls.Config{RootCAs: f.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "elsewhere.invalid"}
 				})
 			},
 			"TLS failed", []string{"custom_ca_bundle"},
 		},
-		"a certificate that has expired": {
-			func(_ *testing.T, w *fixture) {
-				w.cfg.BaseEndpoint = aws.String(w.tls.URL)
-				w.transport(func(tr *http.Transport) {
+		"expired certificate": {
+			func(_ *testing.T, f *fixture) {
+				f.cfg.BaseEndpoint = aws.String(f.tls.URL)
+				f.transport(func(tr *http.Transport) {
 					tr.TLSClientConfig = &tls.Config{
-						RootCAs: w.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+						RootCAs: f.tls.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
 						Time:    func() time.Time { return time.Now().AddDate(200, 0, 0) },
 					}
 				})
 			},
 			"TLS failed", []string{"expired"},
 		},
-		"HTTP where TLS is expected": {
-			func(_ *testing.T, w *fixture) {
-				w.cfg.BaseEndpoint = aws.String(strings.Replace(*w.cfg.BaseEndpoint, "http://", "https://", 1))
+		"HTTP instead of TLS": {
+			func(_ *testing.T, f *fixture) {
+				f.cfg.BaseEndpoint = aws.String(strings.Replace(*f.cfg.BaseEndpoint, "http://", "https://", 1))
 			},
 			"TLS failed", nil,
 		},
-		"a proxy that is not there": {
-			func(t *testing.T, w *fixture) { proxyThrough(t, w, closed) },
+		"unreachable proxy": {
+			func(t *testing.T, f *fixture) { proxyThrough(t, f, closed) },
 			"Proxy failed", []string{"https_proxy", "no_proxy"},
 		},
-		"a proxy that refuses": {
-			func(t *testing.T, w *fixture) {
-				refusing := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
-				t.Cleanup(refusing.Close)
-				proxyThrough(t, w, refusing.URL)
+		"proxy denies CONNECT": {
+			func(t *testing.T, f *fixture) {
+				proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+				t.Cleanup(proxy.Close)
+				proxyThrough(t, f, proxy.URL)
 			},
 			"Proxy failed", []string{"403 Forbidden", "https_proxy"},
 		},
@@ -326,60 +326,60 @@ func TestAnEndpointThatCannotBeReachedIsExplained(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			test.prepare(t, w)
-			_, diags := w.read(t.Context())
-			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, w.layer))
-			_, diags = w.readAll(t.Context())
-			expectDiagnostic(t, w, diags, test.summary, append(test.detail, faultRepository, faultRegion, "3 digests"))
-			expectCalls(t, w, 0)
+			f := newFixture(t)
+			test.prepare(t, f)
+			_, diags := f.read(t.Context())
+			expectDiagnostic(t, f, diags, test.summary, append(test.detail, faultRepository, faultRegion, f.layer))
+			_, diags = f.readAll(t.Context())
+			expectDiagnostic(t, f, diags, test.summary, append(test.detail, faultRepository, faultRegion, "3 digests"))
+			expectCalls(t, f, 0)
 		})
 	}
 }
 
-// expectDiagnostic fails unless the only diagnostic is an error with this
-// summary, all parts in its detail, and no secret.
-func expectDiagnostic(t *testing.T, w *fixture, diags diag.Diagnostics, summary string, detail []string) {
+// expectDiagnostic fails unless there is exactly one diagnostic, an error with this
+// summary, all parts in its detail, and no secrets.
+func expectDiagnostic(t *testing.T, f *fixture, diags diag.Diagnostics, summary string, detail []string) {
 	t.Helper()
 	if len(diags) != 1 || diags.ErrorsCount() != 1 {
-		t.Fatalf("there are %d diagnostics, want one error: %v", len(diags), diags)
+		t.Fatalf("got %d diagnostics, want 1 error: %v", len(diags), diags)
 	}
 	if got := diags[0].Summary(); got != summary {
-		t.Errorf("the summary is %q, want %q; the detail is\n%s", got, summary, diags[0].Detail())
+		t.Errorf("the summary is %q, want %q; detail:\n%s", got, summary, diags[0].Detail())
 	}
 	for _, part := range detail {
 		if !strings.Contains(diags[0].Detail(), part) {
-			t.Errorf("%q is not in the detail:\n%s", part, diags[0].Detail())
+			t.Errorf("the detail does not contain %q:\n%s", part, diags[0].Detail())
 		}
 	}
-	expectNoSecretOf(t, w, diags[0].Detail())
+	expectNoSecrets(t, f, diags[0].Detail())
 }
 
 var signature = regexp.MustCompile(`X-Amz-Signature=([0-9a-f]+)`)
 
-// expectNoSecretOf fails if a secret is in what the user reads, or in the log. urls
-// are those that were handed out.
-func expectNoSecretOf(t *testing.T, w *fixture, detail string, urls ...string) {
+// expectNoSecrets fails if the detail or the log contains a secret, including the
+// signatures of urls.
+func expectNoSecrets(t *testing.T, f *fixture, detail string, urls ...string) {
 	t.Helper()
-	secrets := []string{w.user.SecretAccessKey, "0123456789abcdef"}
+	secrets := []string{f.user.SecretAccessKey, "0123456789abcdef"}
 	for _, url := range urls {
 		secrets = append(secrets, signature.FindStringSubmatch(url)[1])
 	}
-	if w.log.Len() == 0 {
-		t.Error("nothing was logged")
+	if f.log.Len() == 0 {
+		t.Error("the log is empty")
 	}
 	for _, secret := range secrets {
-		for where, text := range map[string]string{"detail": detail, "log": w.log.String()} {
+		for source, text := range map[string]string{"detail": detail, "log": f.log.String()} {
 			if strings.Contains(text, secret) {
-				t.Errorf("the secret %q is in the %s:\n%s", secret, where, text)
+				t.Errorf("the %s contains the secret %q:\n%s", source, secret, text)
 			}
 		}
 	}
 }
 
-func expectCalls(t *testing.T, w *fixture, want int) {
+func expectCalls(t *testing.T, f *fixture, want int) {
 	t.Helper()
-	if got := len(w.Calls()); got != want {
-		t.Errorf("there were %d requests, want %d", got, want)
+	if got := len(f.Calls()); got != want {
+		t.Errorf("got %d requests, want %d", got, want)
 	}
 }

@@ -12,22 +12,19 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// What happens to a read on its way through a real CLI and a provider in a process
-// of its own.
-
-// oddURL has what a layer of JSON, HCL, HTML or percent-encoding could change.
+// oddURL contains characters that JSON, HCL, HTML or percent-encoding could alter.
 const oddURL = "HTTPS://b.s3.amazonaws.com:443/./a%2Fb//%2e%2E/%e2%82%AC/~!*'();:@+$,[]?q=<&>'|^`{}\"\\n\\u0041&t=${x}%{if}%%25&&=&X-Amz-Signature=a%2Bb%3d+%20#f%23"
 
-func TestAccAURLPassesTheCLIByteForByte(t *testing.T) {
+func TestAccURLIsPreserved(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": w.layers[0]})
+	e := newEnv(t)
+	c := newCLI(t, e)
+	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": e.layers[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Inject(ecrtest.Fault{Service: "ecr", Body: body, ContentType: "application/x-amz-json-1.1"})
-	c.write(t, "main.tf", requireProvider+downloadURLConfig(w.layers[0])+downloadURLsConfig(w.layers[:1])+`
+	e.Inject(ecrtest.Fault{Service: "ecr", Body: body, ContentType: "application/x-amz-json-1.1"})
+	c.write(t, "main.tf", requireProvider+downloadURLConfig(e.layers[0])+downloadURLsConfig(e.layers[:1])+`
 output "one" {
   value     = data.ecrlayer_download_url.test.download_url
   sensitive = true
@@ -43,13 +40,13 @@ output "many" {
 
 	outputs := c.outputs(t)
 	if got := outputs["one"]; got != oddURL {
-		t.Errorf("output -json has\n%q, want\n%q", got, oddURL)
+		t.Errorf("output -json returned\n%q, want\n%q", got, oddURL)
 	}
-	if got := outputs["many"].(map[string]any)[w.layers[0]]; got != oddURL {
-		t.Errorf("of the map, output -json has\n%q, want\n%q", got, oddURL)
+	if got := outputs["many"].(map[string]any)[e.layers[0]]; got != oddURL {
+		t.Errorf("output -json of the map returned\n%q, want\n%q", got, oddURL)
 	}
 	if got := c.must(t, "output", "-raw", "one"); got != oddURL {
-		t.Errorf("output -raw has\n%q, want\n%q", got, oddURL)
+		t.Errorf("output -raw returned\n%q, want\n%q", got, oddURL)
 	}
 	var state struct {
 		Values struct {
@@ -68,44 +65,44 @@ output "many" {
 		t.Fatal(err)
 	}
 	if resources := state.Values.RootModule.Resources; len(resources) != 2 {
-		t.Fatalf("show -json has %d data sources", len(resources))
+		t.Fatalf("show -json returned %d data sources, want 2", len(resources))
 	}
 	for _, r := range state.Values.RootModule.Resources {
-		if got := r.Values.DownloadURL + r.Values.DownloadURLs[w.layers[0]]; got != oddURL {
-			t.Errorf("of %s, show -json has\n%q, want\n%q", r.Type, got, oddURL)
+		if got := r.Values.DownloadURL + r.Values.DownloadURLs[e.layers[0]]; got != oddURL {
+			t.Errorf("show -json of %s returned\n%q, want\n%q", r.Type, got, oddURL)
 		}
 	}
 }
 
-func TestAccAReadCanBeInterrupted(t *testing.T) {
+func TestAccReadInterrupted(t *testing.T) {
 	t.Parallel()
-	needsInterrupts(t)
-	w := newEnv(t)
-	w.Inject(ecrtest.Fault{Hang: true, Match: w.requests(w.layers[0])})
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
-	c := newCLI(t, w)
-	c.write(t, "main.tf", requireProvider+"provider \"ecrlayer\" {\n  max_retries = 1000\n}\n"+downloadURLConfig(w.layers[0])+downloadURLsConfig(w.layers[1:]))
+	skipWithoutInterrupts(t)
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Hang: true, Match: e.matchLayer(e.layers[0])})
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"})
+	c := newCLI(t, e)
+	c.write(t, "main.tf", requireProvider+"provider \"ecrlayer\" {\n  max_retries = 1000\n}\n"+downloadURLConfig(e.layers[0])+downloadURLsConfig(e.layers[1:]))
 	c.init(t)
-	output := c.interrupt(t, func() bool { return len(w.Calls()) >= len(w.layers) }, "plan")
+	output := c.interrupt(t, func() bool { return len(e.Calls()) >= len(e.layers) }, "plan")
 	if got := strings.Count(output, "Error: Interrupted"); got != 2 {
-		t.Errorf("%d of 2 data sources report that they were interrupted:\n%s", got, output)
+		t.Errorf("%d of 2 data sources reported the interrupt:\n%s", got, output)
 	}
 }
 
-// interrupt runs a command that must fail, and interrupts it when it is ready.
+// interrupt interrupts a command when ready returns true. The command must fail.
 func (c *cli) interrupt(t *testing.T, ready func() bool, command string, arguments ...string) string {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	run := c.command(ctx, command, arguments...)
+	cmd := c.command(ctx, command, arguments...)
 	var output strings.Builder
-	run.Stdout, run.Stderr = &output, &output
-	if err := run.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, "the requests", ready)
 	interrupt()
-	if err := run.Wait(); err == nil {
+	if err := cmd.Wait(); err == nil {
 		t.Errorf("%s succeeded:\n%s", command, output.String())
 	}
 	return output.String()

@@ -34,107 +34,107 @@ var (
 	configOfIndex = slices.Concat([]string{oneManifest}, configOfOne)
 )
 
-func TestAccImageConfigIsWhatGoContainerregistrySees(t *testing.T) {
+func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pushed     func(*testing.T) remote.Taggable
-		platform   string // as requested
-		sees       string // the same for go-containerregistry
+		platform   string // the argument
+		pullAs     string // the platform for go-containerregistry
 		calls      []string
-		acceptance bool // on the CLI
+		acceptance bool // whether to run the CLI
 	}{
-		"a Docker image":             {pushed: func(t *testing.T) remote.Taggable { return built(t, 3, "linux/arm/v7") }, calls: configOfOne},
-		"a single image by platform": {pushed: func(t *testing.T) remote.Taggable { return built(t, 1, "linux/arm64/v8") }, platform: "linux/arm64", calls: configOfOne},
-		"an image of nothing":        {pushed: func(*testing.T) remote.Taggable { return empty.Image }, calls: configOfOne},
-		"an index":                   {pushed: func(t *testing.T) remote.Taggable { return multiArch(t) }, platform: "linux/arm64", sees: "linux/arm64/v8", calls: configOfIndex, acceptance: true},
-		"the same layer twice":       {pushed: func(t *testing.T) remote.Taggable { return twice(t) }, calls: configOfOne},
+		"Docker image":      {pushed: func(t *testing.T) remote.Taggable { return newImage(t, 3, "linux/arm/v7") }, calls: configOfOne},
+		"image by platform": {pushed: func(t *testing.T) remote.Taggable { return newImage(t, 1, "linux/arm64/v8") }, platform: "linux/arm64", calls: configOfOne},
+		"empty image":       {pushed: func(*testing.T) remote.Taggable { return empty.Image }, calls: configOfOne},
+		"index":             {pushed: func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) }, platform: "linux/arm64", pullAs: "linux/arm64/v8", calls: configOfIndex, acceptance: true},
+		"duplicate layer":   {pushed: func(t *testing.T) remote.Taggable { return newDuplicateLayerImage(t) }, calls: configOfOne},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.pushAny(t, "pushed", test.pushed(t))
-			seen := w.view(t, "pushed", test.sees)
+			e := newEnv(t)
+			e.pushAny(t, "pushed", test.pushed(t))
+			want := e.pull(t, "pushed", test.pullAs)
 			env := map[string]string{}
-			for _, entry := range seen.config.Config.Env {
+			for _, entry := range want.config.Config.Env {
 				name, value, _ := strings.Cut(entry, "=")
 				env[name] = value
 			}
-			diffIDs := make([]string, len(seen.layers))
-			layers := make([]knownvalue.Check, len(seen.layers))
-			for i, layer := range seen.layers {
-				diffIDs[i] = seen.config.RootFS.DiffIDs[i].String()
+			diffIDs := make([]string, len(want.layers))
+			layers := make([]knownvalue.Check, len(want.layers))
+			for i, layer := range want.layers {
+				diffIDs[i] = want.config.RootFS.DiffIDs[i].String()
 				layers[i] = knownvalue.ObjectExact(map[string]knownvalue.Check{
 					"digest":  knownvalue.StringExact(must[v1.Hash](t)(layer.Digest()).String()),
 					"diff_id": knownvalue.StringExact(must[v1.Hash](t)(layer.DiffID()).String()),
 				})
 			}
 			created := ""
-			if !seen.config.Created.IsZero() {
-				created = seen.config.Created.Format(time.RFC3339Nano)
+			if !want.config.Created.IsZero() {
+				created = want.config.Created.Format(time.RFC3339Nano)
 			}
-			w.expectImage(t, test.acceptance, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
-				"architecture":  exactOrNull(seen.config.Architecture),
-				"author":        exactOrNull(seen.config.Author),
-				"cmd":           exactList(seen.config.Config.Cmd),
-				"config_digest": knownvalue.StringExact(seen.manifest.Config.Digest.String()),
-				"config_json":   hasDigest(seen.manifest.Config.Digest.String()),
+			e.expectImage(t, test.acceptance, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+				"architecture":  exactOrNull(want.config.Architecture),
+				"author":        exactOrNull(want.config.Author),
+				"cmd":           exactList(want.config.Config.Cmd),
+				"config_digest": knownvalue.StringExact(want.manifest.Config.Digest.String()),
+				"config_json":   hasDigest(want.manifest.Config.Digest.String()),
 				"created":       exactOrNull(created),
 				"diff_ids":      exactList(diffIDs),
-				"entrypoint":    exactList(seen.config.Config.Entrypoint),
+				"entrypoint":    exactList(want.config.Config.Entrypoint),
 				"env":           exactMap(env),
-				"exposed_ports": exactList(slices.Sorted(maps.Keys(seen.config.Config.ExposedPorts))),
-				"image_digest":  knownvalue.StringExact(seen.imageDigest),
-				"labels":        exactMap(seen.config.Config.Labels),
+				"exposed_ports": exactList(slices.Sorted(maps.Keys(want.config.Config.ExposedPorts))),
+				"image_digest":  knownvalue.StringExact(want.imageDigest),
+				"labels":        exactMap(want.config.Config.Labels),
 				"layers":        knownvalue.ListExact(layers),
-				"os":            exactOrNull(seen.config.OS),
+				"os":            exactOrNull(want.config.OS),
 				"region":        knownvalue.StringExact(region),
 				"registry_id":   knownvalue.StringExact(account),
-				"stop_signal":   exactOrNull(seen.config.Config.StopSignal),
-				"user":          exactOrNull(seen.config.Config.User),
-				"variant":       exactOrNull(seen.config.Variant),
-				"volumes":       exactList(slices.Sorted(maps.Keys(seen.config.Config.Volumes))),
-				"working_dir":   exactOrNull(seen.config.Config.WorkingDir),
+				"stop_signal":   exactOrNull(want.config.Config.StopSignal),
+				"user":          exactOrNull(want.config.Config.User),
+				"variant":       exactOrNull(want.config.Variant),
+				"volumes":       exactList(slices.Sorted(maps.Keys(want.config.Config.Volumes))),
+				"working_dir":   exactOrNull(want.config.Config.WorkingDir),
 			})
-			w.expectEachRead(t, test.calls...)
+			e.expectCallsPerRead(t, test.calls...)
 		})
 	}
 }
 
-// putConfig stores an image of these layers with a config as it is written.
-func (w *env) putConfig(t *testing.T, tag, config string, layers ...string) {
+// putConfig stores an image with this config and layers.
+func (e *env) putConfig(t *testing.T, tag, config string, layers ...string) {
 	t.Helper()
 	descriptors := []map[string]any{}
 	for _, layer := range layers {
 		content := []byte(layer)
 		descriptors = append(descriptors, map[string]any{
-			"mediaType": v1types.OCILayer, "size": len(content), "digest": w.PutBlob(account, region, repository, content),
+			"mediaType": v1types.OCILayer, "size": len(content), "digest": e.PutBlob(account, region, repository, content),
 		})
 	}
 	raw := must[[]byte](t)(json.Marshal(map[string]any{
 		"schemaVersion": 2,
 		"mediaType":     v1types.OCIManifestSchema1,
-		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": w.PutBlob(account, region, repository, []byte(config))},
+		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": e.PutBlob(account, region, repository, []byte(config))},
 		"layers":        descriptors,
 	}))
-	w.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
+	e.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
 }
 
-func TestImageConfigWithLittleInIt(t *testing.T) {
+func TestImageConfigWithMissingFields(t *testing.T) {
 	t.Parallel()
 	const diffID = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
-	nothing := map[string]knownvalue.Check{}
+	unset := map[string]knownvalue.Check{}
 	for _, attribute := range []string{"architecture", "author", "created", "os", "stop_signal", "user", "variant", "working_dir"} {
-		nothing[attribute] = knownvalue.Null()
+		unset[attribute] = knownvalue.Null()
 	}
 	for _, attribute := range []string{"cmd", "diff_ids", "entrypoint", "exposed_ports", "layers", "volumes"} {
-		nothing[attribute] = knownvalue.ListSizeExact(0)
+		unset[attribute] = knownvalue.ListSizeExact(0)
 	}
 	for _, attribute := range []string{"env", "labels"} {
-		nothing[attribute] = knownvalue.MapSizeExact(0)
+		unset[attribute] = knownvalue.MapSizeExact(0)
 	}
-	but := func(attributes map[string]knownvalue.Check) map[string]knownvalue.Check {
-		all := maps.Clone(nothing)
+	with := func(attributes map[string]knownvalue.Check) map[string]knownvalue.Check {
+		all := maps.Clone(unset)
 		maps.Copy(all, attributes)
 		return all
 	}
@@ -145,29 +145,29 @@ func TestImageConfigWithLittleInIt(t *testing.T) {
 		layers []string
 		want   map[string]knownvalue.Check
 	}{
-		"nothing at all": {config: `{}`, want: nothing},
+		"no fields": {config: `{}`, want: unset},
 		"empty fields": {
 			config: `{"config":{"Labels":{},"Env":[],"Entrypoint":[],"Cmd":[],"ExposedPorts":{},"Volumes":{},"User":"","WorkingDir":"","StopSignal":""}}`,
-			want:   nothing,
+			want:   unset,
 		},
 		"history with empty layers": {
 			config: `{"rootfs":{"type":"layers","diff_ids":["` + diffID + `"]},"history":[{"created_by":"ADD"},{"created_by":"ENV","empty_layer":true}]}`,
 			layers: []string{"layer"},
-			want:   but(oneLayer),
+			want:   with(oneLayer),
 		},
-		"the time zero of reproducible builds": {config: `{"created":"1970-01-01T00:00:00Z"}`, want: but(map[string]knownvalue.Check{"created": knownvalue.StringExact("1970-01-01T00:00:00Z")})},
-		"no time":                              {config: `{"created":"0001-01-01T00:00:00Z"}`, want: nothing},
-		"a time with a zone":                   {config: `{"created":"2026-03-04T05:06:07.123456789+05:30"}`, want: but(map[string]knownvalue.Check{"created": knownvalue.StringExact("2026-03-04T05:06:07.123456789+05:30")})},
-		"artifacts that borrow the config's media type": {config: `{}`, layers: []string{"layer"}, want: but(map[string]knownvalue.Check{
+		"Unix epoch of reproducible builds": {config: `{"created":"1970-01-01T00:00:00Z"}`, want: with(map[string]knownvalue.Check{"created": knownvalue.StringExact("1970-01-01T00:00:00Z")})},
+		"zero time":                         {config: `{"created":"0001-01-01T00:00:00Z"}`, want: unset},
+		"time with a zone":                  {config: `{"created":"2026-03-04T05:06:07.123456789+05:30"}`, want: with(map[string]knownvalue.Check{"created": knownvalue.StringExact("2026-03-04T05:06:07.123456789+05:30")})},
+		"artifact with the media type of a config": {config: `{}`, layers: []string{"layer"}, want: with(map[string]knownvalue.Check{
 			"layers": knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectPartial(map[string]knownvalue.Check{"diff_id": knownvalue.Null()})}),
 		})},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.putConfig(t, "little", test.config, test.layers...)
-			evaluate(t, w.provider()+configOfImage(byTag("little"))).expect(t, test.want)
+			e := newEnv(t)
+			e.putConfig(t, "partial", test.config, test.layers...)
+			evaluate(t, e.provider()+configOfImage(byTag("partial"))).expect(t, test.want)
 		})
 	}
 }
@@ -175,9 +175,9 @@ func TestImageConfigWithLittleInIt(t *testing.T) {
 func TestImageConfigErrors(t *testing.T) {
 	t.Parallel()
 	s3 := func(fault ecrtest.Fault) func(*testing.T, *env) {
-		return func(_ *testing.T, w *env) {
+		return func(_ *testing.T, e *env) {
 			fault.Service = "s3"
-			w.Inject(fault)
+			e.Inject(fault)
 		}
 	}
 	secret := regexp.MustCompile("X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token")
@@ -187,114 +187,114 @@ func TestImageConfigErrors(t *testing.T) {
 		tag       string
 		want      []string // summary, argument, and parts of the detail in this order
 	}{
-		"tag that there is not": {
+		"tag not found": {
 			tag:  "gone",
 			want: []string{"Image not found", "image_tag", "Requested the config of an image from ECR .BatchGetImage.", "ImageNotFound"},
 		},
-		"a Helm chart": {
-			prepare: func(t *testing.T, w *env) { w.pushAny(t, "chart", artifact(t, map[string]string{"app.tgz": "x"})) },
+		"Helm chart": {
+			prepare: func(t *testing.T, e *env) { e.pushAny(t, "chart", newArtifact(t, map[string]string{"app.tgz": "x"})) },
 			tag:     "chart",
 			want:    []string{"Not a container image", "image_tag", "resource: chart", regexp.QuoteMeta(helmConfig), "ecrlayer_image"},
 		},
-		"a platform that the config is not for": {
+		"platform not found": {
 			arguments: []string{forPlatform("linux/s390x")},
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "one", built(t, 1, "linux/arm64/v8")) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "one", newImage(t, 1, "linux/arm64/v8")) },
 			tag:       "one",
 			want:      []string{"Platform not found", "platform", "not for platform linux/s390x", "linux/arm64/v8"},
 		},
-		"a platform where nothing tells one": {
+		"unknown platform": {
 			arguments: []string{forPlatform("linux/amd64")},
-			prepare:   func(t *testing.T, w *env) { w.putConfig(t, "untold", `{}`) },
-			tag:       "untold",
+			prepare:   func(t *testing.T, e *env) { e.putConfig(t, "no-platform", `{}`) },
+			tag:       "no-platform",
 			want:      []string{"Unknown platform", "platform", "config of the image", "Remove platform"},
 		},
-		"a config that is too large": {
-			prepare: func(_ *testing.T, w *env) {
+		"config too large": {
+			prepare: func(_ *testing.T, e *env) {
 				raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
 					v1types.OCIManifestSchema1, v1types.OCIConfigJSON, absentDigest, 9<<20)
-				w.PutManifest(account, region, repository, "large", string(v1types.OCIManifestSchema1), []byte(raw))
+				e.PutManifest(account, region, repository, "large", string(v1types.OCIManifestSchema1), []byte(raw))
 			},
 			tag:  "large",
 			want: []string{"Broken image", "image_tag", "resource: large", "9437184 bytes"},
 		},
-		"a config that is no JSON": {
-			prepare: func(t *testing.T, w *env) { w.putConfig(t, "text", `text`) },
+		"config is not JSON": {
+			prepare: func(t *testing.T, e *env) { e.putConfig(t, "text", `text`) },
 			tag:     "text",
 			want:    []string{"Broken config", "image_tag", "resource: sha256:[0-9a-f]{64}, of image text", "the config cannot be read"},
 		},
-		"a config that the repository does not have": {
-			prepare: faultOf("GetDownloadUrlForLayer", "LayersNotFoundException"),
+		"config not found": {
+			prepare: injectOperationError("GetDownloadUrlForLayer", "LayersNotFoundException"),
 			want:    []string{"Config of the image not found", "image_tag", "GetDownloadUrlForLayer", "of image 1.0", "LayersNotFoundException", "manifest lists this config"},
 		},
-		"a config of an image that was just deleted": {
-			prepare: faultOf("GetDownloadUrlForLayer", "LayerInaccessibleException"),
+		"config of a deleted image": {
+			prepare: injectOperationError("GetDownloadUrlForLayer", "LayerInaccessibleException"),
 			want:    []string{"Config of the image inaccessible", "image_tag", "LayerInaccessibleException"},
 		},
-		"no right to the URL": {
-			prepare: func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:GetDownloadUrlForLayer") },
+		"access denied": {
+			prepare: func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },
 			want:    []string{"Access denied", "repository_name", "ecr:GetDownloadUrlForLayer"},
 		},
-		"a download that the endpoint's policy denies": {
+		"download denied by the policy of an endpoint": {
 			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}),
 			want:    []string{"Download denied", "", "Requested the config of an image from a pre-signed URL", "AccessDenied: Access Denied", "request ID", "rejected it"},
 		},
-		"a download that a proxy refuses": {
+		"download blocked by a proxy": {
 			prepare: s3(ecrtest.Fault{Status: http.StatusForbidden, Body: []byte("<html>blocked</html>"), ContentType: "text/html"}),
 			want:    []string{"Download refused", "", "403 Forbidden", "proxy", "127.0.0.1", "prod-us-east-1-starport-layer-bucket"},
 		},
-		"a download that S3 has no object of": {
+		"object not found in S3": {
 			prepare: s3(ecrtest.Fault{Status: http.StatusNotFound, Code: "NoSuchKey", Message: "The specified key does not exist."}),
 			want:    []string{"Download error NoSuchKey", "", "404 Not Found", "request ID"},
 		},
-		"a download of something else": {
+		"digest mismatch": {
 			prepare: s3(ecrtest.Fault{Rewrite: func(body []byte) []byte {
 				body[0] = '['
 				return body
 			}}),
 			want: []string{"Invalid config", "image_tag", "the digest", "alters responses"},
 		},
-		"a bucket whose name does not resolve": {
-			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("bucket.invalid:80") },
+		"bucket host not found": {
+			prepare: func(_ *testing.T, e *env) { e.SetLayerHost("bucket.invalid:80") },
 			want:    []string{"Host not found", "", "pre-signed URL", "bucket.invalid", "needs a route", "VPC endpoint"},
 		},
-		"a bucket that accepts no connection": {
-			prepare: func(_ *testing.T, w *env) { w.SetLayerHost("127.0.0.1:1") },
+		"bucket refuses connections": {
+			prepare: func(_ *testing.T, e *env) { e.SetLayerHost("127.0.0.1:1") },
 			want:    []string{"Connection refused", "", "No response from http://127.0.0.1:1", "firewalls and proxies", "needs a route"},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(t, w)
+				test.prepare(t, e)
 			}
 			requested := tag
 			if test.tag != "" {
 				requested = test.tag
 			}
-			o := evaluate(t, w.provider("max_retries = 1")+configOfImage(append([]string{byTag(requested)}, test.arguments...)...))
+			o := evaluate(t, e.provider("max_retries = 1")+configOfImage(append([]string{byTag(requested)}, test.arguments...)...))
 			o.mustFailLike(t, test.want)
 			if secret.MatchString(o.Diagnostics[0].Detail) {
-				t.Errorf("the detail has a part of the URL:\n%s", o.Diagnostics[0].Detail)
+				t.Errorf("the detail contains part of the URL:\n%s", o.Diagnostics[0].Detail)
 			}
 		})
 	}
 }
 
-// faultOf makes ECR return an error code for one operation.
-func faultOf(operation, code string) func(*testing.T, *env) {
-	return func(_ *testing.T, w *env) {
-		w.Inject(ecrtest.Fault{Service: "ecr", Operation: operation, Code: code, Message: "no"})
+// injectOperationError makes ECR return an error code for one operation.
+func injectOperationError(operation, code string) func(*testing.T, *env) {
+	return func(_ *testing.T, e *env) {
+		e.Inject(ecrtest.Fault{Service: "ecr", Operation: operation, Code: code, Message: "no"})
 	}
 }
 
 func TestAccImageLabelsExample(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "labeled", multiArch(t))
-	c := newCLI(t, w)
-	c.useScenario(t, "image-labels")
+	e := newEnv(t)
+	e.pushAny(t, "labeled", newMultiArchIndex(t))
+	c := newCLI(t, e)
+	c.useExample(t, "image-labels")
 	c.init(t)
 	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labeled", "-var", "platform=linux/arm64")
 	outputs := c.outputs(t)

@@ -17,11 +17,11 @@ func indexConfig(arguments ...string) string {
 	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_index", 1)
 }
 
-func TestAccImageIndexListsEveryManifest(t *testing.T) {
+func TestAccImageIndex(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	index := multiArch(t)
-	w.pushAny(t, "many", index)
+	e := newEnv(t)
+	index := newMultiArchIndex(t)
+	e.pushAny(t, "many", index)
 	manifest := must[*v1.IndexManifest](t)(index.IndexManifest())
 	imageDigest := must[v1.Hash](t)(index.Digest()).String()
 	entries := make([]knownvalue.Check, len(manifest.Manifests))
@@ -38,7 +38,7 @@ func TestAccImageIndexListsEveryManifest(t *testing.T) {
 		}
 		entries[i] = knownvalue.ObjectExact(checks)
 	}
-	w.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
+	e.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
 		"annotations":   exactMap(manifest.Annotations),
 		"artifact_type": knownvalue.Null(),
 		"image_digest":  knownvalue.StringExact(imageDigest),
@@ -50,15 +50,15 @@ func TestAccImageIndexListsEveryManifest(t *testing.T) {
 		"region":        knownvalue.StringExact(region),
 		"registry_id":   knownvalue.StringExact(account),
 	})
-	w.expectEachRead(t, oneManifest)
+	e.expectCallsPerRead(t, oneManifest)
 }
 
-// Every platform of a tag can be read without naming one.
-func TestAccImageIndexForEachPlatformInOnePlan(t *testing.T) {
+// A configuration can read every platform of a tag without listing them.
+func TestAccImageIndexForEachPlatform(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "many", multiArch(t))
-	c := newCLI(t, w)
+	e := newEnv(t)
+	e.pushAny(t, "many", newMultiArchIndex(t))
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+indexConfig(byTag("many"))+`
 data "ecrlayer_image_config" "each" {
   for_each        = toset(data.ecrlayer_image_index.test.platforms)
@@ -75,13 +75,13 @@ output "architectures" {
 	architectures, _ := c.outputs(t)["architectures"].(map[string]any)
 	for _, platform := range indexPlatforms {
 		if got := architectures[platform]; got != strings.Split(platform, "/")[1] {
-			t.Errorf("the architecture of %s is %v", platform, got)
+			t.Errorf("the architecture of platform %s is %v", platform, got)
 		}
 	}
 }
 
-func TestImageIndexOfAnImage(t *testing.T) {
+func TestImageIndexOfImage(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	evaluate(t, w.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
+	e := newEnv(t)
+	evaluate(t, e.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
 }

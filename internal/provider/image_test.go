@@ -40,7 +40,7 @@ func byTag(tag string) string { return fmt.Sprintf("image_tag = %q", tag) }
 
 func byDigest(digest string) string { return fmt.Sprintf("image_digest = %q", digest) }
 
-// forPlatform returns an argument, which is null for the empty platform.
+// forPlatform returns the argument platform, null if platform is empty.
 func forPlatform(platform string) string {
 	if platform == "" {
 		return "platform = null"
@@ -48,62 +48,62 @@ func forPlatform(platform string) string {
 	return fmt.Sprintf("platform = %q", platform)
 }
 
-func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
+func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		pushed     func(*testing.T) remote.Taggable
-		platform   string // as requested
-		sees       string // the same for go-containerregistry
+		platform   string // the argument
+		pullAs     string // the platform for go-containerregistry
 		artifact   string
 		platforms  []string
 		calls      []string
-		acceptance bool // on the CLI
+		acceptance bool // whether to run the CLI
 	}{
-		"an OCI image": {
-			pushed: func(t *testing.T) remote.Taggable { return asOCI(built(t, 3, "linux/amd64")) },
+		"OCI image": {
+			pushed: func(t *testing.T) remote.Taggable { return toOCI(newImage(t, 3, "linux/amd64")) },
 			calls:  []string{oneManifest},
 		},
-		"an image without layers": {
+		"image without layers": {
 			pushed: func(*testing.T) remote.Taggable { return empty.Image },
 			calls:  []string{oneManifest},
 		},
-		"an index with attestations and a SOCI index": {
-			pushed:     func(t *testing.T) remote.Taggable { return multiArch(t) },
+		"index with attestations and a SOCI index": {
+			pushed:     func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) },
 			platform:   "linux/arm64",
-			sees:       "linux/arm64/v8",
+			pullAs:     "linux/arm64/v8",
 			platforms:  indexPlatforms,
 			calls:      []string{oneManifest, oneManifest},
 			acceptance: true,
 		},
-		"an index with one platform": {
+		"index with one platform": {
 			pushed: func(t *testing.T) remote.Taggable {
-				image := asOCI(built(t, 1, "linux/arm/v7"))
-				return mutate.AppendManifests(indexOf(t, v1types.OCIImageIndex, image), attestationOf(t, image))
+				image := toOCI(newImage(t, 1, "linux/arm/v7"))
+				return mutate.AppendManifests(newIndex(t, v1types.OCIImageIndex, image), newAttestation(t, image))
 			},
-			sees:      "linux/arm/v7",
+			pullAs:    "linux/arm/v7",
 			platforms: []string{"linux/arm/v7"},
 			calls:     []string{oneManifest, oneManifest},
 		},
-		"a Helm chart": {
+		"Helm chart": {
 			pushed: func(t *testing.T) remote.Taggable {
-				return artifact(t, map[string]string{"app-1.0.0.tgz": "chart", "app-1.0.0.tgz.prov": "provenance"})
+				return newArtifact(t, map[string]string{"app-1.0.0.tgz": "chart", "app-1.0.0.tgz.prov": "provenance"})
 			},
 			artifact: helmConfig,
 			calls:    []string{oneManifest},
 		},
-		"the same layer twice": {
-			pushed: func(t *testing.T) remote.Taggable { return twice(t) },
+		"duplicate layer": {
+			pushed: func(t *testing.T) remote.Taggable { return newDuplicateLayerImage(t) },
 			calls:  []string{oneManifest},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.pushAny(t, "pushed", test.pushed(t))
-			seen := w.view(t, "pushed", test.sees)
-			layers, distinct := make([]knownvalue.Check, len(seen.layers)), []string{}
-			for i, layer := range seen.layers {
+			e := newEnv(t)
+			e.pushAny(t, "pushed", test.pushed(t))
+			want := e.pull(t, "pushed", test.pullAs)
+			layers, distinct := make([]knownvalue.Check, len(want.layers)), []string{}
+			for i, layer := range want.layers {
 				hash := must[v1.Hash](t)(layer.Digest())
 				if !slices.Contains(distinct, hash.String()) {
 					distinct = append(distinct, hash.String())
@@ -112,68 +112,68 @@ func TestAccImageIsWhatGoContainerregistrySees(t *testing.T) {
 					Digest:      hash,
 					MediaType:   must[v1types.MediaType](t)(layer.MediaType()),
 					Size:        must[int64](t)(layer.Size()),
-					Annotations: seen.manifest.Layers[i].Annotations,
+					Annotations: want.manifest.Layers[i].Annotations,
 				})
 			}
-			w.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
-				"annotations":     exactMap(seen.manifest.Annotations),
+			e.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+				"annotations":     exactMap(want.manifest.Annotations),
 				"artifact_type":   exactOrNull(test.artifact),
-				"config":          exactDescriptor(seen.manifest.Config),
-				"image_digest":    knownvalue.StringExact(seen.imageDigest),
+				"config":          exactDescriptor(want.manifest.Config),
+				"image_digest":    knownvalue.StringExact(want.imageDigest),
 				"image_tag":       knownvalue.StringExact("pushed"),
-				"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + seen.imageDigest),
+				"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + want.imageDigest),
 				"layer_digests":   exactList(distinct),
 				"layers":          knownvalue.ListExact(layers),
-				"manifest_digest": knownvalue.StringExact(seen.manifestDigest),
-				"manifest_json":   hasDigest(seen.manifestDigest),
-				"media_type":      knownvalue.StringExact(seen.mediaType),
+				"manifest_digest": knownvalue.StringExact(want.manifestDigest),
+				"manifest_json":   hasDigest(want.manifestDigest),
+				"media_type":      knownvalue.StringExact(want.mediaType),
 				"platform":        exactOrNull(test.platform),
 				"platforms":       exactList(test.platforms),
 				"region":          knownvalue.StringExact(region),
 				"registry_id":     knownvalue.StringExact(account),
 			})
-			w.expectEachRead(t, test.calls...)
+			e.expectCallsPerRead(t, test.calls...)
 		})
 	}
 }
 
-// expectImage reads a data source, on the CLI for an acceptance test, and checks
+// expectImage reads a data source, with the CLI if acceptance is set, and checks its
 // attributes.
-func (w *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
+func (e *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
 	t.Helper()
 	if !acceptance {
-		evaluate(t, w.provider()+config).expect(t, attributes)
+		evaluate(t, e.provider()+config).expect(t, attributes)
 		return
 	}
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: w.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
+		Steps:                    []resource.TestStep{{Config: e.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
 	})
 }
 
-func TestImageByDigestAndByBoth(t *testing.T) {
+func TestImageByDigest(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	seen := w.view(t, tag, "")
-	for _, arguments := range [][]string{{byDigest(seen.imageDigest)}, {byTag(tag), byDigest(seen.imageDigest)}} {
-		evaluate(t, w.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
-			"image_digest": knownvalue.StringExact(seen.imageDigest),
-			"layers":       knownvalue.ListSizeExact(len(w.layers)),
+	e := newEnv(t)
+	want := e.pull(t, tag, "")
+	for _, arguments := range [][]string{{byDigest(want.imageDigest)}, {byTag(tag), byDigest(want.imageDigest)}} {
+		evaluate(t, e.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
+			"image_digest": knownvalue.StringExact(want.imageDigest),
+			"layers":       knownvalue.ListSizeExact(len(e.layers)),
 		})
 	}
 }
 
-// Which keys there are must be known when for_each is planned.
-func TestAccImageLayersForEachDownloadURLInOnePlan(t *testing.T) {
+// for_each requires keys that are known during the plan.
+func TestAccImageLayersForEachDownloadURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "twice", twice(t))
-	layers := w.view(t, "twice", "").manifest.Layers
+	e := newEnv(t)
+	e.pushAny(t, "duplicate", newDuplicateLayerImage(t))
+	layers := e.pull(t, "duplicate", "").manifest.Layers
 	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
-		t.Fatalf("the layers are %v, want one of them twice", layers)
+		t.Fatalf("the layers are %v, want a duplicate", layers)
 	}
-	c := newCLI(t, w)
-	c.write(t, "main.tf", requireProvider+imageConfig(byTag("twice"))+`
+	c := newCLI(t, e)
+	c.write(t, "main.tf", requireProvider+imageConfig(byTag("duplicate"))+`
 data "ecrlayer_download_url" "layer" {
   for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
   repository_name = data.ecrlayer_image.test.repository_name
@@ -186,37 +186,36 @@ output "download_urls" {
 `)
 	c.init(t)
 	c.must(t, "plan")
-	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
+	e.expectCallsPerRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
 	c.must(t, "apply", "-auto-approve")
 	expectURLs(t, c.outputs(t)["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
 }
 
-// expectURLs fails unless an output is a map from each of these layers to a URL
-// which leads to it.
+// expectURLs fails unless an output is a map from each layer to a URL that serves it.
 func expectURLs(t *testing.T, output any, layers ...string) {
 	t.Helper()
 	urls, ok := output.(map[string]any)
 	if !ok || len(urls) != len(layers) {
-		t.Fatalf("there are %d URLs of %d layers", len(urls), len(layers))
+		t.Fatalf("got %d URLs for %d layers", len(urls), len(layers))
 	}
 	for _, layer := range layers {
-		if err := leadsTo(layer).CheckValue(urls[layer]); err != nil {
+		if err := servesDigest(layer).CheckValue(urls[layer]); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestImageVerifiesThePlatformOfAnImageInNoIndex(t *testing.T) {
+func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "single", asOCI(built(t, 1, "linux/arm64/v8")))
-	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
+	e := newEnv(t)
+	e.pushAny(t, "single", toOCI(newImage(t, 1, "linux/arm64/v8")))
+	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
 		mustFail(t, "platform", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8")
-	evaluate(t, w.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
-	w.expectEachRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
+	e.expectCallsPerRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
 }
 
-func TestImageFailuresOfECR(t *testing.T) {
+func TestImageFailureCodes(t *testing.T) {
 	t.Parallel()
 	// Summary, argument and parts of the detail, in this order.
 	tests := map[ecrtypes.ImageFailureCode][]string{
@@ -235,19 +234,19 @@ func TestImageFailuresOfECR(t *testing.T) {
 	}
 	for _, code := range ecrtypes.ImageFailureCode("").Values() {
 		if tests[code] == nil {
-			t.Errorf("there is no test of %s", code)
+			t.Errorf("%s is not tested", code)
 		}
 	}
 	for code, want := range tests {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.FailImage(account, region, repository, tag, string(code), "for some reason")
+			e := newEnv(t)
+			e.FailImage(account, region, repository, tag, string(code), "test reason")
 			attribute := want[1]
 			parts := append([]string{want[0], "Requested an image from ECR", "repository: team/app", "region: us-east-1", "resource: 1.0",
-				"returned " + string(code) + ": for some reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt"}, want[2:]...)
-			evaluate(t, w.provider()+imageConfig(byTag(tag))).mustFail(t, attribute, parts...)
-			w.expectCalls(t, oneManifest)
+				"returned " + string(code) + ": test reason", "HTTP 200, request ID [0-9a-f-]{36}, 1 attempt"}, want[2:]...)
+			evaluate(t, e.provider()+imageConfig(byTag(tag))).mustFail(t, attribute, parts...)
+			e.expectCalls(t, oneManifest)
 		})
 	}
 }
@@ -259,98 +258,98 @@ func TestImageErrors(t *testing.T) {
 		arguments []string
 		want      []string // summary, argument, and parts of the detail in this order
 	}{
-		"tag that there is not": {
+		"tag not found": {
 			arguments: []string{byTag("gone")},
 			want:      []string{"Image not found", "image_tag", "resource: gone", "ImageNotFound: Requested image not found", "request ID"},
 		},
-		"digest that there is not": {
+		"digest not found": {
 			arguments: []string{byDigest(absentDigest)},
 			want:      []string{"Image not found", "image_digest", absentDigest, "ImageNotFound"},
 		},
-		"tag and digest that disagree": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "other", built(t, 1, "linux/amd64")) },
+		"tag and digest disagree": {
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "other", newImage(t, 1, "linux/amd64")) },
 			arguments: []string{byTag("other"), "IMAGE"},
 			want:      []string{"Tag and digest disagree", "image_digest", "resource: other@sha256:", "ImageTagDoesNotMatchDigest", "remove one"},
 		},
-		"repository that there is not": {
+		"repository not found": {
 			arguments: []string{byTag(tag), `region = "eu-west-1"`},
 			want:      []string{"Repository not found", "repository_name", "BatchGetImage", "eu-west-1", "RepositoryNotFoundException", "registry_id"},
 		},
 		"access denied": {
-			prepare:   func(_ *testing.T, w *env) { w.Deny(w.user.ARN, "ecr:BatchGetImage") },
+			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:BatchGetImage") },
 			arguments: []string{byTag(tag)},
 			want:      []string{"Access denied", "repository_name", "AccessDeniedException", "ecr:BatchGetImage", "arn:aws:ecr:us-east-1:<account>:repository/team/app"},
 		},
-		"image that the upstream registry does not give": {
-			prepare:   fault("UnableToGetUpstreamImageException"),
+		"image not available upstream": {
+			prepare:   injectError("UnableToGetUpstreamImageException"),
 			arguments: []string{byTag(tag)},
 			want:      []string{"Image not available upstream", "repository_name", "UnableToGetUpstreamImageException", "pull-through cache"},
 		},
-		"no platform of several": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+		"platform required": {
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many")},
 			want:      []string{"Platform required", "platform", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
-		"platform that there is not": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+		"platform not found": {
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many"), forPlatform("linux/s390x")},
 			want:      []string{"Platform not found", "platform", "resource: many for platform linux/s390x", "not for platform linux/s390x", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform of an attestation": {
-			prepare:   func(t *testing.T, w *env) { w.pushAny(t, "many", multiArch(t)) },
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
 			want:      []string{"Platform not found", "platform", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
-		"index that names no platforms": {
-			prepare: func(t *testing.T, w *env) {
-				w.pushAny(t, "untold", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
-					mutate.IndexAddendum{Add: built(t, 1, "linux/amd64")}, mutate.IndexAddendum{Add: built(t, 1, "linux/arm64")}))
+		"index without platforms": {
+			prepare: func(t *testing.T, e *env) {
+				e.pushAny(t, "no-platforms", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
+					mutate.IndexAddendum{Add: newImage(t, 1, "linux/amd64")}, mutate.IndexAddendum{Add: newImage(t, 1, "linux/arm64")}))
 			},
-			arguments: []string{byTag("untold"), forPlatform("linux/amd64")},
+			arguments: []string{byTag("no-platforms"), forPlatform("linux/amd64")},
 			want:      []string{"No platform to select", "platform", "names 2 manifests without a platform", "image_digest", "sha256:"},
 		},
-		"index whose manifest is gone": {
-			prepare: func(t *testing.T, w *env) {
-				w.putIndex(t, "holed", map[string]any{
+		"manifest of the index not found": {
+			prepare: func(t *testing.T, e *env) {
+				e.putIndex(t, "incomplete", map[string]any{
 					"mediaType": v1types.OCIManifestSchema1, "digest": absentDigest, "size": 7,
 					"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
 				})
 			},
-			arguments: []string{byTag("holed"), forPlatform("linux/arm64")},
-			want: []string{"Manifest of the index not found", "image_tag", "resource: holed for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
+			arguments: []string{byTag("incomplete"), forPlatform("linux/arm64")},
+			want: []string{"Manifest of the index not found", "image_tag", "resource: incomplete for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
 				"ImageNotFound", "request ID", "Push the image again"},
 		},
-		"index in an index": {
-			prepare: func(t *testing.T, w *env) {
-				inner := indexOf(t, v1types.OCIImageIndex, built(t, 1, "linux/amd64"))
-				w.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
+		"nested index": {
+			prepare: func(t *testing.T, e *env) {
+				inner := newIndex(t, v1types.OCIImageIndex, newImage(t, 1, "linux/amd64"))
+				e.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
 			},
 			arguments: []string{byTag("nested")},
 			want:      []string{"No platform to select", "platform", "resource: nested", "names another index", "image_digest", "sha256:"},
 		},
-		"Docker's schema 1": {
-			prepare: func(_ *testing.T, w *env) {
-				w.PutManifest(account, region, repository, "old", string(v1types.DockerManifestSchema1Signed), []byte(`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`))
+		"Docker schema 1": {
+			prepare: func(_ *testing.T, e *env) {
+				e.PutManifest(account, region, repository, "old", string(v1types.DockerManifestSchema1Signed), []byte(`{"schemaVersion":1,"fsLayers":[],"signatures":[]}`))
 			},
 			arguments: []string{byTag("old")},
 			want:      []string{"Unsupported manifest", "image_tag", "resource: old", "schema 1", "request ID"},
 		},
-		"manifest that is not the one of its digest": {
-			prepare: func(_ *testing.T, w *env) {
-				w.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
+		"manifest with another digest": {
+			prepare: func(_ *testing.T, e *env) {
+				e.OverrideManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), []byte(`{"schemaVersion":2}`))
 			},
 			arguments: []string{byTag(tag)},
 			want:      []string{"Invalid response", "image_tag", "has the digest " + digest.FromString(`{"schemaVersion":2}`).String(), "proxy"},
 		},
-		"manifest that is none": {
-			prepare: func(_ *testing.T, w *env) {
-				w.PutManifest(account, region, repository, "text", string(v1types.OCIManifestSchema1), []byte("text"))
+		"manifest is not JSON": {
+			prepare: func(_ *testing.T, e *env) {
+				e.PutManifest(account, region, repository, "text", string(v1types.OCIManifestSchema1), []byte("text"))
 			},
 			arguments: []string{byTag("text")},
 			want:      []string{"Broken image", "image_tag", "cannot be read"},
 		},
 		"no response in time": {
-			prepare:   func(_ *testing.T, w *env) { w.Inject(ecrtest.Fault{Hang: true}) },
+			prepare:   func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Hang: true}) },
 			arguments: []string{byTag(tag), "timeouts {\n    read = \"200ms\"\n  }"},
 			want:      []string{"Timeout", "timeouts.read", "BatchGetImage", "Raise timeouts.read"},
 		},
@@ -358,88 +357,88 @@ func TestImageErrors(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(t, w)
+				test.prepare(t, e)
 			}
 			arguments := slices.Clone(test.arguments)
 			if i := slices.Index(arguments, "IMAGE"); i >= 0 {
-				arguments[i] = byDigest(w.view(t, tag, "").imageDigest)
+				arguments[i] = byDigest(e.pull(t, tag, "").imageDigest)
 			}
-			evaluate(t, w.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
+			evaluate(t, e.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
 		})
 	}
 }
 
-// putIndex stores an index of anything.
-func (w *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
+// putIndex stores an index with these descriptors.
+func (e *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 	t.Helper()
 	raw := must[[]byte](t)(json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": v1types.OCIImageIndex, "manifests": manifests}))
-	w.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
+	e.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
 }
 
-func TestImageRejectsInvalidArguments(t *testing.T) {
-	w := newEnv(t)
+func TestImageInvalidArguments(t *testing.T) {
+	e := newEnv(t)
 	const timeout = "timeouts {\n    read = \"0s\"\n  }"
 	for name, test := range map[string]struct {
 		arguments  []string
 		repository string
 		attribute  string
-		want       []string // in this order
+		want       []string // parts of the message, in this order
 	}{
-		"neither tag nor digest":    {nil, "", "image_tag", []string{"Invalid Attribute Combination", "At least one", "image_digest,image_tag"}},
-		"tag with a colon":          {[]string{byTag("app:1")}, "", "image_tag", []string{"Invalid image tag", "1 to 128", "app:1"}},
-		"empty tag":                 {[]string{byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
-		"long tag":                  {[]string{byTag(strings.Repeat("x", 129))}, "", "image_tag", []string{"Invalid image tag", "128"}},
-		"digest as a tag":           {[]string{byTag(w.layers[0])}, "", "image_tag", []string{"Invalid image tag"}},
-		"digest and an empty tag":   {[]string{byDigest(w.layers[0]), byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
-		"short digest":              {[]string{byDigest("sha256:abc")}, "", "image_digest", []string{"Invalid image digest", "64 hexadecimal digits"}},
-		"tag and an invalid digest": {[]string{byTag(tag), byDigest("1.0")}, "", "image_digest", []string{"Invalid image digest", "colon"}},
-		"platform without a slash":  {[]string{byTag(tag), forPlatform("amd64")}, "", "platform", []string{"Invalid platform", "linux/amd64"}},
-		"platform of four parts":    {[]string{byTag(tag), forPlatform("a/b/c/d")}, "", "platform", []string{"Invalid platform", "os/arch"}},
-		"repository with its host":  {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
-		"short registry ID":         {[]string{byTag(tag), `registry_id = "12345"`}, "", "registry_id", []string{"Invalid registry ID", "12 digits"}},
-		"region not in the SDK":     {[]string{byTag(tag), `region = "us-esat-1"`}, "", "region", []string{"Unknown region", "us-esat-1"}},
-		"timeout":                   {[]string{byTag(tag), timeout}, "", "timeouts.read", []string{"Invalid timeout", "longer than zero"}},
+		"neither tag nor digest":   {nil, "", "image_tag", []string{"Invalid Attribute Combination", "At least one", "image_digest,image_tag"}},
+		"tag with a colon":         {[]string{byTag("app:1")}, "", "image_tag", []string{"Invalid image tag", "1 to 128", "app:1"}},
+		"empty tag":                {[]string{byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
+		"long tag":                 {[]string{byTag(strings.Repeat("x", 129))}, "", "image_tag", []string{"Invalid image tag", "128"}},
+		"digest as a tag":          {[]string{byTag(e.layers[0])}, "", "image_tag", []string{"Invalid image tag"}},
+		"digest and empty tag":     {[]string{byDigest(e.layers[0]), byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
+		"short digest":             {[]string{byDigest("sha256:abc")}, "", "image_digest", []string{"Invalid image digest", "64 hexadecimal digits"}},
+		"tag and invalid digest":   {[]string{byTag(tag), byDigest("1.0")}, "", "image_digest", []string{"Invalid image digest", "colon"}},
+		"platform without a slash": {[]string{byTag(tag), forPlatform("amd64")}, "", "platform", []string{"Invalid platform", "linux/amd64"}},
+		"platform of four parts":   {[]string{byTag(tag), forPlatform("a/b/c/d")}, "", "platform", []string{"Invalid platform", "os/arch"}},
+		"repository with a host":   {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
+		"short registry ID":        {[]string{byTag(tag), `registry_id = "12345"`}, "", "registry_id", []string{"Invalid registry ID", "12 digits"}},
+		"region not in the SDK":    {[]string{byTag(tag), `region = "us-esat-1"`}, "", "region", []string{"Unknown region", "us-esat-1"}},
+		"timeout":                  {[]string{byTag(tag), timeout}, "", "timeouts.read", []string{"Invalid timeout", "longer than zero"}},
 	} {
 		for _, config := range []func(...string) string{imageConfig, configOfImage, indexConfig} {
 			t.Run(name, func(t *testing.T) {
 				block := config(test.arguments...)
 				if strings.Contains(block, "platform") && strings.Contains(block, "image_index") {
-					t.Skip("it has no such argument")
+					t.Skip("ecrlayer_image_index has no argument platform")
 				}
 				block = strings.Replace(block, `"`+repository+`"`, `"`+cmp.Or(test.repository, repository)+`"`, 1)
-				evaluate(t, w.provider()+block).mustFail(t, test.attribute, test.want...)
+				evaluate(t, e.provider()+block).mustFail(t, test.attribute, test.want...)
 			})
 		}
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
 func TestAccArtifactFilesExample(t *testing.T) {
 	t.Parallel()
-	if why := tooNew("provider::"); why != "" {
-		t.Skip(why)
+	if reason := unsupported("provider::"); reason != "" {
+		t.Skip(reason)
 	}
 	const chart, provenance = "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/vnd.cncf.helm.chart.provenance.v1.prov"
 	type file struct{ title, mediaType, content string }
 	tests := map[string]struct {
 		files []file
-		names []string // of the files that have URLs
-		fails []string // what the error says
+		names []string // of the files with URLs
+		fails []string // parts of the error message
 	}{
-		"titles":           {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
-		"Helm chart":       {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
-		"same file twice":  {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
-		"no file":          {names: []string{}},
-		"one title twice":  {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", `"a" \(sha256:`}},
-		"nothing to go by": {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", "helm.chart.content"}},
+		"titles":               {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
+		"Helm chart":           {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
+		"duplicate file":       {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
+		"no file":              {names: []string{}},
+		"ambiguous title":      {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", `"a" \(sha256:`}},
+		"ambiguous media type": {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Resource precondition failed", "cannot be told apart", "helm.chart.content"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			pushed := artifact(t, nil)
+			e := newEnv(t)
+			pushed := newArtifact(t, nil)
 			for _, f := range test.files {
 				addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
 				if f.title != "" {
@@ -447,11 +446,11 @@ func TestAccArtifactFilesExample(t *testing.T) {
 				}
 				pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
 			}
-			w.pushAny(t, "files", pushed)
-			c := newCLI(t, w)
-			c.useScenario(t, "artifact-files")
+			e.pushAny(t, "files", pushed)
+			c := newCLI(t, e)
+			c.useExample(t, "artifact-files")
 			c.init(t)
-			apply := []string{"-auto-approve", "-var", w.variables()["var.repository_url"], "-var", "image_tag=files"}
+			apply := []string{"-auto-approve", "-var", e.variables()["var.repository_url"], "-var", "image_tag=files"}
 			if test.fails != nil {
 				c.mustFail(t, test.fails, "apply", apply...)
 				return
@@ -461,11 +460,11 @@ func TestAccArtifactFilesExample(t *testing.T) {
 			urls, _ := outputs["download_urls"].(map[string]any)
 			digests, _ := outputs["digests"].(map[string]any)
 			if len(urls) != len(test.names) || len(digests) != len(test.names) {
-				t.Fatalf("there are %d URLs and %d digests, want %d", len(urls), len(digests), len(test.names))
+				t.Fatalf("got %d URLs and %d digests, want %d", len(urls), len(digests), len(test.names))
 			}
 			for i, name := range test.names {
 				want := digest.FromString(test.files[i].content).String()
-				if err := leadsTo(want).CheckValue(urls[name]); err != nil || digests[name] != want {
+				if err := servesDigest(want).CheckValue(urls[name]); err != nil || digests[name] != want {
 					t.Errorf("%s: %v, %v", name, digests[name], err)
 				}
 			}

@@ -25,24 +25,21 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Images as build tools push them.
-
-// must returns what the functions of go-containerregistry return without their
-// error.
+// must returns a function that unwraps a result and fails the test on an error.
 func must[T any](t *testing.T) func(T, error) T {
 	t.Helper()
-	return func(what T, err error) T {
+	return func(value T, err error) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return what
+		return value
 	}
 }
 
-// built returns a Docker image of random layers for a platform, with all that a
-// config can have.
-func built(t *testing.T, layers int64, platform string) v1.Image {
+// newImage returns a Docker image of random layers for a platform, with every field
+// of a config.
+func newImage(t *testing.T, layers int64, platform string) v1.Image {
 	t.Helper()
 	image := must[v1.Image](t)(random.Image(64, layers))
 	config := must[*v1.ConfigFile](t)(image.ConfigFile()).DeepCopy()
@@ -64,13 +61,13 @@ func built(t *testing.T, layers int64, platform string) v1.Image {
 	return must[v1.Image](t)(mutate.ConfigFile(image, config))
 }
 
-// asOCI returns a Docker image as an OCI image.
-func asOCI(image v1.Image) v1.Image {
+// toOCI converts a Docker image to an OCI image.
+func toOCI(image v1.Image) v1.Image {
 	return mutate.ConfigMediaType(mutate.MediaType(image, v1types.OCIManifestSchema1), v1types.OCIConfigJSON)
 }
 
-// indexOf returns an index of images, by platform, in that order.
-func indexOf(t *testing.T, mediaType v1types.MediaType, images ...v1.Image) v1.ImageIndex {
+// newIndex returns an index of images, in this order, with their platforms.
+func newIndex(t *testing.T, mediaType v1types.MediaType, images ...v1.Image) v1.ImageIndex {
 	t.Helper()
 	index := mutate.IndexMediaType(empty.Index, mediaType)
 	for _, image := range images {
@@ -82,16 +79,16 @@ func indexOf(t *testing.T, mediaType v1types.MediaType, images ...v1.Image) v1.I
 
 var indexPlatforms = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
 
-// multiArch returns an index as BuildKit and the SOCI snapshotter leave it: images
-// for indexPlatforms, an attestation of each, and a SOCI index.
-func multiArch(t *testing.T) v1.ImageIndex {
+// newMultiArchIndex returns an index as BuildKit and the SOCI snapshotter write it:
+// an image and its attestation for each of indexPlatforms, and a SOCI index.
+func newMultiArchIndex(t *testing.T) v1.ImageIndex {
 	t.Helper()
 	index := mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex)
 	for _, platform := range indexPlatforms {
-		image := asOCI(built(t, 2, platform))
+		image := toOCI(newImage(t, 2, platform))
 		index = mutate.AppendManifests(index,
 			mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: must[*v1.Platform](t)(v1.ParsePlatform(platform))}},
-			attestationOf(t, image))
+			newAttestation(t, image))
 	}
 	const sociType = "application/vnd.amazon.soci.index.v2+json"
 	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, v1types.OCIManifestSchema1), sociType)
@@ -100,9 +97,9 @@ func multiArch(t *testing.T) v1.ImageIndex {
 	}})
 }
 
-func attestationOf(t *testing.T, image v1.Image) mutate.IndexAddendum {
+func newAttestation(t *testing.T, image v1.Image) mutate.IndexAddendum {
 	t.Helper()
-	attestation := must[v1.Image](t)(mutate.Append(asOCI(empty.Image), mutate.Addendum{
+	attestation := must[v1.Image](t)(mutate.Append(toOCI(empty.Image), mutate.Addendum{
 		Layer:       static.NewLayer([]byte(`{"_type":"https://in-toto.io/Statement/v0.1"}`), "application/vnd.in-toto+json"),
 		Annotations: map[string]string{"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"},
 	}))
@@ -117,8 +114,8 @@ func attestationOf(t *testing.T, image v1.Image) mutate.IndexAddendum {
 
 const helmConfig = "application/vnd.cncf.helm.config.v1+json"
 
-// artifact returns an artifact like a Helm chart: files with titles.
-func artifact(t *testing.T, files map[string]string) v1.Image {
+// newArtifact returns an artifact such as a Helm chart: files by title.
+func newArtifact(t *testing.T, files map[string]string) v1.Image {
 	t.Helper()
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, v1types.OCIManifestSchema1), helmConfig)
 	for _, title := range slices.Sorted(maps.Keys(files)) {
@@ -129,45 +126,45 @@ func artifact(t *testing.T, files map[string]string) v1.Image {
 	}
 	annotated, ok := mutate.Annotations(image, map[string]string{"org.opencontainers.image.version": "1.0.0"}).(v1.Image)
 	if !ok {
-		t.Fatal("the artifact with annotations is no image")
+		t.Fatal("the annotated artifact is not an image")
 	}
 	return annotated
 }
 
-// twice returns an image with one of its layers twice.
-func twice(t *testing.T) v1.Image {
+// newDuplicateLayerImage returns an image with a duplicate layer.
+func newDuplicateLayerImage(t *testing.T) v1.Image {
 	t.Helper()
 	layer := must[v1.Layer](t)(random.Layer(64, v1types.DockerLayer))
-	return must[v1.Image](t)(mutate.AppendLayers(built(t, 1, "linux/amd64"), layer, layer))
+	return must[v1.Image](t)(mutate.AppendLayers(newImage(t, 1, "linux/amd64"), layer, layer))
 }
 
-// named returns how to push to repository, and to pull from it, by tag.
-func (w *env) named(t *testing.T, account, region, tag string) name.Reference {
+// reference returns a reference to a tag in repository.
+func (e *env) reference(t *testing.T, account, region, tag string) name.Reference {
 	t.Helper()
-	host := strings.TrimPrefix(w.server.URL, "http://")
-	return must[name.Reference](t)(name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag))
+	host := strings.TrimPrefix(e.server.URL, "http://")
+	return must[name.Reference](t)(name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag))
 }
 
-// pushAny puts an image or an index into repository.
-func (w *env) pushAny(t *testing.T, tag string, what remote.Taggable) {
+// pushAny pushes an image or an index to repository.
+func (e *env) pushAny(t *testing.T, tag string, content remote.Taggable) {
 	t.Helper()
-	ref := w.named(t, account, region, tag)
+	ref := e.reference(t, account, region, tag)
 	var err error
-	switch what := what.(type) {
+	switch content := content.(type) {
 	case v1.Image:
-		err = remote.Write(ref, what, remote.WithContext(t.Context()))
+		err = remote.Write(ref, content, remote.WithContext(t.Context()))
 	case v1.ImageIndex:
-		err = remote.WriteIndex(ref, what, remote.WithContext(t.Context()))
+		err = remote.WriteIndex(ref, content, remote.WithContext(t.Context()))
 	default:
-		t.Fatalf("cannot push a %T", what)
+		t.Fatalf("cannot push a %T", content)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// view is what go-containerregistry sees of an image in repository.
-type view struct {
+// pulledImage is an image in repository, as go-containerregistry pulls it.
+type pulledImage struct {
 	imageDigest    string
 	manifestDigest string
 	mediaType      string
@@ -176,25 +173,25 @@ type view struct {
 	layers         []v1.Layer
 }
 
-func (w *env) view(t *testing.T, tag, platform string) view {
+func (e *env) pull(t *testing.T, tag, platform string) pulledImage {
 	t.Helper()
 	options := []remote.Option{remote.WithContext(t.Context())}
 	if platform != "" {
 		options = append(options, remote.WithPlatform(*must[*v1.Platform](t)(v1.ParsePlatform(platform))))
 	}
-	descriptor := must[*remote.Descriptor](t)(remote.Get(w.named(t, account, region, tag), options...))
+	descriptor := must[*remote.Descriptor](t)(remote.Get(e.reference(t, account, region, tag), options...))
 	image := must[v1.Image](t)(descriptor.Image())
-	seen := view{
+	pulled := pulledImage{
 		imageDigest:    descriptor.Digest.String(),
 		manifestDigest: must[v1.Hash](t)(image.Digest()).String(),
 		mediaType:      string(must[v1types.MediaType](t)(image.MediaType())),
 		manifest:       must[*v1.Manifest](t)(image.Manifest()),
 		layers:         must[[]v1.Layer](t)(image.Layers()),
 	}
-	if seen.manifest.Config.MediaType.IsConfig() {
-		seen.config = must[*v1.ConfigFile](t)(image.ConfigFile())
+	if pulled.manifest.Config.MediaType.IsConfig() {
+		pulled.config = must[*v1.ConfigFile](t)(image.ConfigFile())
 	}
-	return seen
+	return pulled
 }
 
 func exactList(values []string) knownvalue.Check {
@@ -239,18 +236,17 @@ func exactLayer(d v1.Descriptor) knownvalue.Check {
 	return knownvalue.ObjectExact(checks)
 }
 
-// hasDigest checks that a string has a digest.
+// hasDigest checks the digest of a string.
 func hasDigest(want string) knownvalue.Check {
 	return knownvalue.StringFunc(func(s string) error {
 		if got := digest.FromString(s).String(); got != want {
-			return fmt.Errorf("it has the digest %s, want %s", got, want)
+			return fmt.Errorf("the digest is %s, want %s", got, want)
 		}
 		return nil
 	})
 }
 
-// expectAll checks that an object has exactly these attributes, and the
-// arguments that are given.
+// expectAll returns a state check for every attribute.
 func expectAll(address string, attributes map[string]knownvalue.Check) []statecheck.StateCheck {
 	checks := make([]statecheck.StateCheck, 0, len(attributes))
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
@@ -259,27 +255,26 @@ func expectAll(address string, attributes map[string]knownvalue.Check) []statech
 	return checks
 }
 
-// expectEachRead fails unless the calls made are these, in this order, once for
-// each read.
-func (w *env) expectEachRead(t *testing.T, want ...string) {
+// expectCallsPerRead fails unless every read made these calls, in this order.
+func (e *env) expectCallsPerRead(t *testing.T, want ...string) {
 	t.Helper()
 	var made []string
-	for _, call := range w.Calls() {
-		// Nobody known here: a client of another test, whose endpoint had this port before.
+	for _, call := range e.Calls() {
+		// Ignore a client of another test whose endpoint had the same port before.
 		if call.AccountID == "" && call.Service != "s3" {
 			continue
 		}
 		made = append(made, call.Service+":"+call.Operation)
 	}
-	asWanted := len(made) > 0
+	ok := len(made) > 0
 	for read := range slices.Chunk(made, len(want)) {
-		asWanted = asWanted && slices.Equal(read, want)
+		ok = ok && slices.Equal(read, want)
 	}
-	if asWanted {
+	if ok {
 		return
 	}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		t.Logf("%s %s:%s %v: %d %s", call.Time.Format(time.StampMicro), call.Service, call.Operation, call.References, call.Status, call.ErrorCode)
 	}
-	t.Errorf("the calls are %v, want each read to make %v", made, want)
+	t.Errorf("the calls are %v, want %v per read", made, want)
 }

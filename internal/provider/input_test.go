@@ -18,22 +18,22 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// The patterns of the API model ecr-2015-09-21, as AWS's own SDKs have it.
+// Patterns of the API model ecr-2015-09-21 in the AWS SDKs.
 var (
 	modelRepositoryName = regexp.MustCompile(`^(?:[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*)$`)
 	modelRegistryID     = regexp.MustCompile(`^(?:[0-9]{12})$`)
 	modelLayerDigest    = regexp.MustCompile(`^(?:[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+)$`)
 )
 
-// configured returns a server that has signed in as user, and its schemas.
-func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
+// configuredServer returns a server that is configured for user, and its schemas.
+func (e *env) configuredServer(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.GetProviderSchemaResponse) {
 	tb.Helper()
 	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(tb.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config, err := decode(w.endpoints()+keys(w.user), schemas.Provider)
+	config, err := decode(e.endpoints()+keys(e.user), schemas.Provider)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -44,15 +44,15 @@ func (w *env) configured(tb testing.TB) (tfprotov6.ProviderServer, *tfprotov6.Ge
 	return server, schemas
 }
 
-// What is in a configuration is either rejected before any call is made, or it is
-// good for ECR, and ECR exactly that is requested.
-func FuzzNothingInvalidIsRequested(f *testing.F) {
+// Every configuration is either rejected without a request, or causes exactly one
+// valid request to ECR.
+func FuzzRequestsAreValid(f *testing.F) {
 	endpoint := ecrtest.New()
 	httpServer := httptest.NewServer(endpoint)
 	f.Cleanup(httpServer.Close)
-	w := &env{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
+	e := &env{Endpoint: endpoint, server: httpServer, user: endpoint.AddUser(account)}
 	layer := endpoint.PutBlob(account, region, repository, []byte("layer")).String()
-	server, schemas := w.configured(f)
+	server, schemas := e.configuredServer(f)
 
 	f.Add(repository, layer, "", "")
 	f.Add(repository, layer, account, region)
@@ -65,12 +65,12 @@ func FuzzNothingInvalidIsRequested(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, digest, registryID, regionName string) {
 		for _, s := range []string{name, digest, registryID, regionName} {
 			if !utf8.ValidString(s) {
-				return // Terraform has no such strings.
+				return // Terraform strings are valid UTF-8.
 			}
 		}
 		for typeName, argument := range map[string]string{"ecrlayer_download_url": "layer_digest", "ecrlayer_download_urls": "layer_digests"} {
 			endpoint.Reset()
-			config := configOf(t, schemas.DataSourceSchemas[typeName], map[string]string{"repository_name": name, argument: digest, "registry_id": registryID, "region": regionName})
+			config := objectConfig(t, schemas.DataSourceSchemas[typeName], map[string]string{"repository_name": name, argument: digest, "registry_id": registryID, "region": regionName})
 			validated, err := server.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{TypeName: typeName, Config: config})
 			if err != nil {
 				t.Fatal(err)
@@ -84,7 +84,7 @@ func FuzzNothingInvalidIsRequested(f *testing.F) {
 			}
 			calls := endpoint.Calls()
 			if len(calls) == 0 && slices.ContainsFunc(read.Diagnostics, func(d *tfprotov6.Diagnostic) bool { return d.Summary == "Unknown region" }) {
-				continue // Whether a region is checked to be one is the provider block's to say.
+				continue // The provider validates regions by default.
 			}
 			if len(calls) != 1 {
 				t.Fatalf("%s of %q, %q, %q, %q made %d requests: %v", typeName, name, digest, registryID, regionName, len(calls), read.Diagnostics)
@@ -95,22 +95,22 @@ func FuzzNothingInvalidIsRequested(f *testing.F) {
 			}
 			if len(name) < 2 || len(name) > 256 || !modelRepositoryName.MatchString(name) || !modelLayerDigest.MatchString(digest) || (registryID != "" && !modelRegistryID.MatchString(registryID)) ||
 				call.ErrorCode == "InvalidParameterException" || call.ErrorCode == "SerializationException" {
-				t.Errorf("%s requested %q, %q, %q, which the API model does not allow (%s)", typeName, name, digest, registryID, call.ErrorCode)
+				t.Errorf("%s requested %q, %q, %q, which violates the API model (%s)", typeName, name, digest, registryID, call.ErrorCode)
 			}
 		}
 	})
 }
 
-// configOf returns the configuration of an object with some arguments. An empty
-// optional one is null.
-func configOf(t *testing.T, schema *tfprotov6.Schema, arguments map[string]string) *tfprotov6.DynamicValue {
+// objectConfig returns the configuration of an object. Optional arguments that are
+// empty become null.
+func objectConfig(t *testing.T, schema *tfprotov6.Schema, arguments map[string]string) *tfprotov6.DynamicValue {
 	t.Helper()
 	object := schema.ValueType().(tftypes.Object)
 	values := map[string]tftypes.Value{}
 	for name, ty := range object.AttributeTypes {
-		value, given := arguments[name]
+		value, ok := arguments[name]
 		switch {
-		case !given || (value == "" && (name == "registry_id" || name == "region")):
+		case !ok || (value == "" && (name == "registry_id" || name == "region")):
 			values[name] = tftypes.NewValue(ty, nil)
 		case ty.Is(tftypes.String):
 			values[name] = tftypes.NewValue(ty, value)

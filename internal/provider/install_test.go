@@ -13,15 +13,14 @@ import (
 	"testing"
 )
 
-// TestAccInstall installs the provider as users do, with the CLI configuration that
-// tools/install.sh prints, and from the archive of a release that "make
-// release-snapshot" has built.
+// TestAccInstall installs the provider with the CLI configuration that
+// tools/install.sh prints, and from the archive that "make release-snapshot" builds.
 func TestAccInstall(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T, *cli) string{
 		"tools/install.sh": func(t *testing.T, c *cli) string {
 			if runtime.GOOS == "windows" {
-				t.Skip("Windows runs no shell scripts")
+				t.Skip("requires a POSIX shell")
 			}
 			binary := filepath.Join(c.root, "built")
 			build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../..")
@@ -32,11 +31,11 @@ func TestAccInstall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The requirement goes into the configuration, the rest into the CLI's.
+			// required_providers belongs in the configuration, the rest in the CLI configuration.
 			_, requirement, _ := strings.Cut(string(output), "\nterraform {")
 			requirement, config, found := strings.Cut("terraform {"+requirement, "\nprovider_installation {")
 			if !found {
-				t.Fatalf("no provider_installation block:\n%s", output)
+				t.Fatalf("provider_installation block not found:\n%s", output)
 			}
 			c.write(t, "required.tf", requirement)
 			return "provider_installation {" + config
@@ -44,10 +43,10 @@ func TestAccInstall(t *testing.T) {
 		"release": func(t *testing.T, c *cli) string {
 			archives, err := filepath.Glob(filepath.Join(os.Getenv("ECRLAYER_RELEASE_DIR"), "*_"+runtime.GOOS+"_"+runtime.GOARCH+".zip"))
 			if err != nil || os.Getenv("ECRLAYER_RELEASE_DIR") == "" {
-				t.Skip("ECRLAYER_RELEASE_DIR names no directory with a release")
+				t.Skip("ECRLAYER_RELEASE_DIR is not set")
 			}
 			if len(archives) != 1 {
-				t.Fatalf("archives for this platform: %q", archives)
+				t.Fatalf("found archives %q for this platform, want one", archives)
 			}
 			for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
 				dir := filepath.Join(c.root, "release", host, "ecrlayer", "ecrlayer")
@@ -62,15 +61,15 @@ func TestAccInstall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			c := newCLI(t, w)
+			e := newEnv(t)
+			c := newCLI(t, e)
 			config := filepath.Join(c.root, "home", "install.tfrc")
 			writeFile(t, config, test(t, c))
 			c.environ = append(c.environ, "TF_CLI_CONFIG_FILE="+config)
-			c.write(t, "main.tf", fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", repository, w.layers[0]))
+			c.write(t, "main.tf", fmt.Sprintf("data \"ecrlayer_download_url\" \"test\" {\n  repository_name = %q\n  layer_digest    = %q\n}\n", repository, e.layers[0]))
 			c.init(t)
 			c.must(t, "plan")
-			if n := len(w.CallsTo("ecr", "GetDownloadUrlForLayer")); n != 1 {
+			if n := len(e.CallsTo("ecr", "GetDownloadUrlForLayer")); n != 1 {
 				t.Errorf("the installed provider made %d requests, want 1", n)
 			}
 		})

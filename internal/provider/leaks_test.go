@@ -23,31 +23,31 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// secrets are what must be found in nothing that the CLI or the provider writes.
+// secrets are values that neither the CLI nor the provider may write.
 type secrets struct {
 	mu     sync.Mutex
-	values map[string]string // what they are, by value
-	counts map[string]int
+	values map[string]string // names by value
+	counts map[string]int    // of values by name
 }
 
-func (s *secrets) add(what, value string) {
+func (s *secrets) add(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if value != "" {
-		s.values[value] = what
-		s.counts[what]++
+		s.values[value] = name
+		s.counts[name]++
 	}
 }
 
-// returned are the secrets in the responses of ECR and STS: those in URLs, and the
-// credentials of roles' sessions.
+// returned matches the secrets in responses of ECR and STS: parameters of pre-signed
+// URLs, and temporary credentials.
 var returned = regexp.MustCompile(`(X-Amz-Signature|X-Amz-Credential|X-Amz-Security-Token|[?&]Signature)=([^&"\\]+)|<(SecretAccessKey|SessionToken)>([^<]+)<`)
 
-// watch collects the secrets that the endpoint returns from now on.
-func (w *env) watch() *secrets {
+// collectSecrets collects the secrets that the endpoint returns from now on.
+func (e *env) collectSecrets() *secrets {
 	s := &secrets{values: map[string]string{}, counts: map[string]int{}}
 	for _, operation := range []string{"GetDownloadUrlForLayer", "AssumeRole", "AssumeRoleWithWebIdentity"} {
-		w.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
+		e.Inject(ecrtest.Fault{Operation: operation, Rewrite: func(body []byte) []byte {
 			for _, found := range returned.FindAllSubmatch(body, -1) {
 				value := string(found[2]) + string(found[4])
 				s.add(string(found[1])+string(found[3]), value)
@@ -61,24 +61,23 @@ func (w *env) watch() *secrets {
 	return s
 }
 
-// expectNowhere checks that no secret is in a text.
-func (s *secrets) expectNowhere(t *testing.T, where, text string) {
+// expectAbsent fails if a text contains a secret.
+func (s *secrets) expectAbsent(t *testing.T, source, text string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for value, what := range s.values {
+	for value, name := range s.values {
 		if i := strings.Index(text, value); i >= 0 {
-			t.Errorf("%s holds the %s: …%s…", where, what, text[max(0, i-200):min(len(text), i+len(value)+50)])
+			t.Errorf("%s contains the %s: …%s…", source, name, text[max(0, i-200):min(len(text), i+len(value)+50)])
 		}
 	}
 }
 
-// expectNotWritten checks that no secret is in a file that a CLI and what it ran
-// have left, those in archives included, nor in its output. Files with one of
-// the names may have them.
-func (s *secrets) expectNotWritten(t *testing.T, c *cli, output string, except ...string) {
+// expectNoLeaks fails if the output or a file of the CLI contains a secret, including
+// files in archives. It ignores files with these names.
+func (s *secrets) expectNoLeaks(t *testing.T, c *cli, output string, except ...string) {
 	t.Helper()
-	s.expectNowhere(t, "the output", output)
+	s.expectAbsent(t, "the output", output)
 	err := filepath.WalkDir(c.root, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || slices.Contains(except, entry.Name()) {
 			return err
@@ -87,7 +86,7 @@ func (s *secrets) expectNotWritten(t *testing.T, c *cli, output string, except .
 		if err != nil {
 			return err
 		}
-		s.expectNowhere(t, entry.Name(), string(content))
+		s.expectAbsent(t, entry.Name(), string(content))
 		if !bytes.HasPrefix(content, []byte("PK")) {
 			return nil
 		}
@@ -105,7 +104,7 @@ func (s *secrets) expectNotWritten(t *testing.T, c *cli, output string, except .
 			if err != nil {
 				return err
 			}
-			s.expectNowhere(t, entry.Name()+"/"+file.Name, string(content))
+			s.expectAbsent(t, entry.Name()+"/"+file.Name, string(content))
 		}
 		return nil
 	})
@@ -113,12 +112,12 @@ func (s *secrets) expectNotWritten(t *testing.T, c *cli, output string, except .
 		t.Error(err)
 	}
 	if matches, _ := filepath.Glob(filepath.Join(c.dir, "crash*")); len(matches) > 0 {
-		t.Errorf("something crashed: %v", matches)
+		t.Errorf("found crash logs: %v", matches)
 	}
 }
 
-// The configurations of these tests take all credentials from variables that are
-// ephemeral, since the CLI writes the values of others into plans.
+// The configurations use ephemeral variables for credentials, because the CLI writes
+// the values of other variables to plans.
 const (
 	leakRole   = "arn:aws:iam::" + account + ":role/reader"
 	leakConfig = requireProvider + `
@@ -166,26 +165,26 @@ provider "ecrlayer" {
 `
 )
 
-func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
+func TestAccSecretsAreNotWritten(t *testing.T) {
 	t.Parallel()
-	needsEphemeralValues(t)
+	skipWithoutEphemeralValues(t)
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyZXBvOm9yZy9hcHAifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 	const absent = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	tests := map[string]struct {
 		objects func(*env) string
 		prepare func(*env)
-		fails   []string   // errors, nil if the run succeeds
-		logged  [][]string // what each of some lines of the log has
-		except  []string   // files that may hold a URL
+		errors  []string   // summaries, nil if the run succeeds
+		logged  [][]string // patterns per expected log line
+		except  []string   // files that may contain a URL
 	}{
 		"ephemeral resources and configs": {
-			objects: func(w *env) string {
-				return configOfImage(byTag(tag)) + named("ephemeral", "plain", "", w.layers[0]) + named("ephemeral", "role", "role", w.layers[0]) +
-					named("ephemeral", "web", "web", w.layers[0]) + named("ephemeral", "throttled", "", w.layers[2]) +
-					strings.Replace(provisioned(os.DevNull), ".test.download_url", ".plain.download_url", 1)
+			objects: func(e *env) string {
+				return configOfImage(byTag(tag)) + namedBlock("ephemeral", "plain", "", e.layers[0]) + namedBlock("ephemeral", "role", "role", e.layers[0]) +
+					namedBlock("ephemeral", "web", "web", e.layers[0]) + namedBlock("ephemeral", "throttled", "", e.layers[2]) +
+					strings.Replace(provisionerConfig(os.DevNull), ".test.download_url", ".plain.download_url", 1)
 			},
-			prepare: func(w *env) {
-				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: 2, Match: w.requests(w.layers[2])})
+			prepare: func(e *env) {
+				e.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Times: 2, Match: e.matchLayer(e.layers[2])})
 			},
 			logged: [][]string{
 				{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
@@ -196,29 +195,29 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 			},
 		},
 		"data sources": {
-			objects: func(w *env) string {
-				return named("data", "plain", "", w.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.plain.download_url\n}\n"
+			objects: func(e *env) string {
+				return namedBlock("data", "plain", "", e.layers[0]) + "output \"url\" {\n  sensitive = true\n  value = data.ecrlayer_download_url.plain.download_url\n}\n"
 			},
 			logged: [][]string{{"Call succeeded", "attempts=1", "operation=GetDownloadUrlForLayer", "status=200"}},
-			// The state has what a data source reads, and so has a plan.
+			// State and plan contain the results of data sources.
 			except: []string{"terraform.tfstate", "terraform.tfstate.backup", "plan.bin"},
 		},
 		"failures": {
-			objects: func(w *env) string {
-				return configOfImage(byTag(tag)) + named("ephemeral", "absent", "", absent) + named("data", "signature", "wrong", w.layers[0]) +
-					named("data", "malformed", "", w.layers[1]) + named("ephemeral", "throttled", "", w.layers[2]) +
-					named("data", "role", "role", w.layers[0]) + named("data", "web", "web", w.layers[0])
+			objects: func(e *env) string {
+				return configOfImage(byTag(tag)) + namedBlock("ephemeral", "absent", "", absent) + namedBlock("data", "signature", "wrong", e.layers[0]) +
+					namedBlock("data", "malformed", "", e.layers[1]) + namedBlock("ephemeral", "throttled", "", e.layers[2]) +
+					namedBlock("data", "role", "role", e.layers[0]) + namedBlock("data", "web", "web", e.layers[0])
 			},
-			prepare: func(w *env) {
-				w.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
-				w.Deny(w.user.ARN, "sts:AssumeRole")
-				w.Inject(ecrtest.Fault{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
-				w.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
-				w.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Match: w.requests(w.layers[2])})
-				w.Inject(ecrtest.Fault{Match: w.requests(w.layers[1]), Body: []byte(
-					`{"layerDigest":"` + w.layers[1] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
+			prepare: func(e *env) {
+				e.AddRole(ecrtest.Role{ARN: leakRole, WebIdentityTokens: []string{"another token"}})
+				e.Deny(e.user.ARN, "sts:AssumeRole")
+				e.Inject(ecrtest.Fault{Operation: "AssumeRoleWithWebIdentity", Code: "InvalidIdentityToken", Message: "not a token: " + jwt})
+				e.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"})
+				e.Inject(ecrtest.Fault{Code: "ThrottlingException", Message: "Rate exceeded", Match: e.matchLayer(e.layers[2])})
+				e.Inject(ecrtest.Fault{Match: e.matchLayer(e.layers[1]), Body: []byte(
+					`{"layerDigest":"` + e.layers[1] + `","downloadUrl":"http://[/?X-Amz-Security-Token=leaked-token&X-Amz-Credential=leaked-credential&X-Amz-Signature=leaked-signature"}`)})
 			},
-			fails: []string{"Layer not found", "Invalid signature", "Invalid response", "Throttled", "Download denied", "Cannot assume role", "web identity token"},
+			errors: []string{"Layer not found", "Invalid signature", "Invalid response", "Throttled", "Download denied", "Cannot assume role", "web identity token"},
 			logged: [][]string{
 				{"Call failed", "attempts=1", "error=", "operation=GetDownloadUrlForLayer", "LayersNotFoundException", "request_id=[0-9a-f-]{36}", "status=400"},
 				{"Call failed", "InvalidSignatureException", "status=400"},
@@ -233,70 +232,70 @@ func TestAccNoSecretIsWrittenAtAnyLogLevel(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-			w.user.Expires = time.Now().Add(time.Hour)
-			w.AddCredentials(w.user)
-			w.AddRole(ecrtest.Role{ARN: leakRole, TrustedAccounts: []string{account}, WebIdentityTokens: []string{jwt}})
+			e := newEnv(t)
+			e.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+			e.user.Expires = time.Now().Add(time.Hour)
+			e.AddCredentials(e.user)
+			e.AddRole(ecrtest.Role{ARN: leakRole, TrustedAccounts: []string{account}, WebIdentityTokens: []string{jwt}})
 			if test.prepare != nil {
-				test.prepare(w)
+				test.prepare(e)
 			}
-			seen := w.watch()
+			secrets := e.collectSecrets()
 			for _, leaked := range []string{"leaked-token", "leaked-credential", "leaked-signature"} {
-				seen.add("part of a URL", leaked)
+				secrets.add("part of a URL", leaked)
 			}
-			seen.add("secret key", w.user.SecretAccessKey)
-			seen.add("session token", w.user.SessionToken)
-			seen.add("web identity token", jwt)
+			secrets.add("secret key", e.user.SecretAccessKey)
+			secrets.add("session token", e.user.SessionToken)
+			secrets.add("web identity token", jwt)
 
-			c := newCLI(t, w)
+			c := newCLI(t, e)
 			log := filepath.Join(c.root, "trace.log")
-			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
+			keys := fmt.Sprintf(`{"id":%q,"secret":%q,"token":%q}`, e.user.AccessKeyID, e.user.SecretAccessKey, e.user.SessionToken)
 			c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+log, "TF_VAR_keys="+keys, "TF_VAR_web_identity_token="+jwt,
 				"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=")
-			c.write(t, "main.tf", leakConfig+test.objects(w))
+			c.write(t, "main.tf", leakConfig+test.objects(e))
 			c.init(t)
 
 			var output string
-			if test.fails != nil {
+			if test.errors != nil {
 				output = c.mustFail(t, nil, "plan", "-out=plan.bin")
-				for _, summary := range test.fails {
+				for _, summary := range test.errors {
 					if !inOrder("Error: [^\n]*" + summary).MatchString(output) {
-						t.Errorf("the error %q is not shown:\n%s", summary, output)
+						t.Errorf("error %q is not reported:\n%s", summary, output)
 					}
 				}
 			} else {
 				output = c.must(t, "plan", "-out=plan.bin") + c.must(t, "apply", "plan.bin") + c.must(t, "show") + c.must(t, "apply", "-auto-approve")
-				if seen.counts["X-Amz-Signature"] < 2 {
-					t.Errorf("only %d URLs were returned", seen.counts["X-Amz-Signature"])
+				if secrets.counts["X-Amz-Signature"] < 2 {
+					t.Errorf("%d URLs were returned, want at least 2", secrets.counts["X-Amz-Signature"])
 				}
 			}
 			trace := readFile(t, log)
 			if !strings.Contains(trace, "[TRACE]") {
-				t.Error("the log has no trace")
+				t.Error("the log does not contain level TRACE")
 			}
-			about := regexp.MustCompile(`(?m)^.*(?:Call (?:succeeded|failed)|HTTP Response).*$`).FindAllString(trace, -1)
+			lines := regexp.MustCompile(`(?m)^.*(?:Call (?:succeeded|failed)|HTTP Response).*$`).FindAllString(trace, -1)
 			for _, parts := range test.logged {
-				if !slices.ContainsFunc(about, func(line string) bool { return matchesAll(line, parts) }) {
-					t.Errorf("no line of the log has %q; there are:\n%s", parts, strings.Join(about, "\n"))
+				if !slices.ContainsFunc(lines, func(line string) bool { return matchesAll(line, parts) }) {
+					t.Errorf("no log line matches %q; lines:\n%s", parts, strings.Join(lines, "\n"))
 				}
 			}
-			seen.expectNotWritten(t, c, output, test.except...)
+			secrets.expectNoLeaks(t, c, output, test.except...)
 		})
 	}
 }
 
-// named returns a block that reads a layer's URL, of the provider with an alias.
-func named(kind, name, alias, layer string) string {
+// namedBlock returns a block that reads a layer's URL with the provider of an alias.
+func namedBlock(kind, name, alias, layer string) string {
 	var arguments []string
 	if alias != "" {
 		arguments = append(arguments, "provider = ecrlayer."+alias)
 	}
-	return strings.Replace(ofKind(kind, downloadURLConfig(layer, arguments...)), `"test"`, fmt.Sprintf("%q", name), 1)
+	return strings.Replace(withKind(kind, downloadURLConfig(layer, arguments...)), `"test"`, fmt.Sprintf("%q", name), 1)
 }
 
-// requests matches the requests for a layer's URL.
-func (w *env) requests(layer string) func(ecrtest.Call) bool {
+// matchLayer returns a matcher of requests for the URL of a layer.
+func (e *env) matchLayer(layer string) func(ecrtest.Call) bool {
 	return func(call ecrtest.Call) bool { return slices.Contains(call.References, layer) && call.Service == "ecr" }
 }
 

@@ -22,14 +22,14 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-const everyMode = aws.LogSigning | aws.LogRetries | aws.LogRequest | aws.LogRequestWithBody | aws.LogResponse | aws.LogResponseWithBody |
+const allLogModes = aws.LogSigning | aws.LogRetries | aws.LogRequest | aws.LogRequestWithBody | aws.LogResponse | aws.LogResponseWithBody |
 	aws.LogDeprecatedUsage | aws.LogRequestEventMessage | aws.LogResponseEventMessage
 
-func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
+func TestSDKLogModesRedactSecrets(t *testing.T) {
 	t.Parallel()
 	modes := map[string]struct {
 		mode aws.ClientLogMode
-		has  string // that shows that the mode is on
+		want string // output of the mode
 	}{
 		"none":               {0, ""},
 		"signing":            {aws.LogSigning, "CANONICAL STRING"},
@@ -38,39 +38,39 @@ func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
 		"request with body":  {aws.LogRequestWithBody, "repositoryName"},
 		"response":           {aws.LogResponse, "X-Amzn-Requestid"},
 		"response with body": {aws.LogResponseWithBody, "downloadUrl"},
-		"all":                {everyMode, "downloadUrl"},
+		"all":                {allLogModes, "downloadUrl"},
 	}
 	for name, test := range modes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newFixture(t)
-			w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-			w.AddCredentials(w.user)
-			w.cfg.Credentials = credentials.NewStaticCredentialsProvider(w.user.AccessKeyID, w.user.SecretAccessKey, w.user.SessionToken)
-			w.cfg.Logger, w.cfg.ClientLogMode = sdkLogger(t), test.mode
+			f := newFixture(t)
+			f.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+			f.AddCredentials(f.user)
+			f.cfg.Credentials = credentials.NewStaticCredentialsProvider(f.user.AccessKeyID, f.user.SecretAccessKey, f.user.SessionToken)
+			f.cfg.Logger, f.cfg.ClientLogMode = sdkLogger(t), test.mode
 
 			var log bytes.Buffer
 			ctx := tflogtest.RootLogger(t.Context(), &log)
-			client := ecrlayer.NewClient(w.cfg, logCall)
+			client := ecrlayer.NewClient(f.cfg, logCall)
 			repo := ecrlayer.Repository{Name: faultRepository}
-			w.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
-			got, err := client.DownloadURL(ctx, repo, digest.Digest(w.layer))
+			f.Inject(ecrtest.Fault{Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded", Times: 2})
+			got, err := client.DownloadURL(ctx, repo, digest.Digest(f.layer))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := client.DownloadURL(ctx, repo, digest.FromString("another")); err == nil {
-				t.Fatal("a layer that is not there was found")
+				t.Fatal("reading an absent layer succeeded")
 			}
-			// What AWS says of a wrong signature repeats the headers that are signed.
-			w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Status: http.StatusForbidden,
-				Message: "The Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:" + w.user.SessionToken + "\n'"})
-			if _, err := client.DownloadURL(ctx, repo, digest.Digest(w.layer)); err == nil {
-				t.Fatal("a wrong signature was accepted")
+			// AWS includes the signed headers in the message for an invalid signature.
+			f.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Status: http.StatusForbidden,
+				Message: "The Canonical String for this request should have been\n'POST\n/\n\nx-amz-security-token:" + f.user.SessionToken + "\n'"})
+			if _, err := client.DownloadURL(ctx, repo, digest.Digest(f.layer)); err == nil {
+				t.Fatal("an invalid signature was accepted")
 			}
 
-			expectNoSecret(t, log.String(), w.user, got.URL)
-			if !strings.Contains(log.String(), test.has) {
-				t.Errorf("the log has no %q: the log mode is not on\n%s", test.has, log.String())
+			expectRedacted(t, log.String(), f.user, got.URL)
+			if !strings.Contains(log.String(), test.want) {
+				t.Errorf("the log does not contain %q of this log mode:\n%s", test.want, log.String())
 			}
 			entries, err := tflogtest.MultilineJSONDecode(&log)
 			if err != nil {
@@ -78,15 +78,15 @@ func TestNoLogModeOfTheSDKLetsASecretThrough(t *testing.T) {
 			}
 			entries = slices.DeleteFunc(entries, func(e map[string]any) bool { return e["operation"] == nil })
 			if len(entries) != 3 {
-				t.Fatalf("%d lines for 3 calls: %v", len(entries), entries)
+				t.Fatalf("got %d log lines for 3 calls: %v", len(entries), entries)
 			}
-			expectCall(t, entries[0], "debug", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "repository_name": faultRepository, "resource": w.layer, "attempts": 3.0, "status": 200.0})
+			expectCall(t, entries[0], "debug", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "repository_name": faultRepository, "resource": f.layer, "attempts": 3.0, "status": 200.0})
 			expectCall(t, entries[1], "warn", map[string]any{"operation": "GetDownloadUrlForLayer", "region": faultRegion, "attempts": 1.0, "status": 400.0})
 		})
 	}
 }
 
-// sdkLogger returns the logger that a provider block comes to.
+// sdkLogger returns the logger that awsconfig configures.
 func sdkLogger(t *testing.T) smithylogging.Logger {
 	t.Helper()
 	block := awsconfig.Model{Region: types.StringValue(faultRegion), AccessKey: types.StringValue("AKIA"), SecretKey: types.StringValue("s")}
@@ -97,9 +97,9 @@ func sdkLogger(t *testing.T) smithylogging.Logger {
 	return config.AWS.Logger
 }
 
-// expectNoSecret checks that a text holds none of what a pre-signed URL or
-// credentials keep secret.
-func expectNoSecret(t *testing.T, text string, user ecrtest.Credentials, url string) {
+// expectRedacted fails if a text contains a secret of the credentials or the
+// pre-signed URL.
+func expectRedacted(t *testing.T, text string, user ecrtest.Credentials, url string) {
 	t.Helper()
 	secrets := map[string]string{"secret key": user.SecretAccessKey, "session token": user.SessionToken}
 	for _, parameter := range []string{"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token"} {
@@ -108,9 +108,9 @@ func expectNoSecret(t *testing.T, text string, user ecrtest.Credentials, url str
 	}
 	for name, secret := range secrets {
 		if secret == "" {
-			t.Errorf("there is no %s", name)
+			t.Errorf("%s is not set", name)
 		} else if strings.Contains(text, secret) {
-			t.Errorf("the %s is in:\n%s", name, text)
+			t.Errorf("the %s is not redacted:\n%s", name, text)
 		}
 	}
 }
@@ -127,10 +127,10 @@ func expectCall(t *testing.T, entry map[string]any, level string, want map[strin
 	}
 	for _, name := range []string{"request_id", "endpoint"} {
 		if value, _ := entry[name].(string); value == "" {
-			t.Errorf("there is no %s", name)
+			t.Errorf("%s is not set", name)
 		}
 	}
 	if _, ok := entry["duration_ms"].(float64); !ok {
-		t.Error("there is no duration")
+		t.Error("duration_ms is not set")
 	}
 }

@@ -14,22 +14,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
-// Tests that are the same for every object.
-
-// objects returns a block for every data source and ephemeral resource, all of
-// which read w's image or its index, with more arguments, and the requests of a read.
-func (w *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
+// objects returns a block for every data source and ephemeral resource, with
+// additional arguments, and the requests of a read. They read the image, or its index.
+func (e *env) objects(arguments ...string) (blocks map[string]string, requests map[string][]string) {
 	const url = "ecr:GetDownloadUrlForLayer"
 	many := []string{url, url, url}
 	index := strings.Replace(imageConfig(append(arguments, byTag("index"))...), "ecrlayer_image", "ecrlayer_image_index", 1)
 	return map[string]string{
-			"data.ecrlayer_download_url":       downloadURLConfig(w.layers[0], arguments...),
-			"data.ecrlayer_download_urls":      downloadURLsConfig(w.layers, arguments...),
+			"data.ecrlayer_download_url":       downloadURLConfig(e.layers[0], arguments...),
+			"data.ecrlayer_download_urls":      downloadURLsConfig(e.layers, arguments...),
 			"data.ecrlayer_image":              imageConfig(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_config":       configOfImage(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_index":        index,
-			"ephemeral.ecrlayer_download_url":  ephemeralConfig(w.layers[0], arguments...),
-			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(w.layers, arguments...),
+			"ephemeral.ecrlayer_download_url":  ephemeralConfig(e.layers[0], arguments...),
+			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(e.layers, arguments...),
 		}, map[string][]string{
 			"data.ecrlayer_download_url":       {url},
 			"data.ecrlayer_download_urls":      many,
@@ -41,26 +39,26 @@ func (w *env) objects(arguments ...string) (blocks map[string]string, requests m
 		}
 }
 
-// configuration returns those of the blocks that the CLI knows, and whether it
-// knows all.
-func configuration(blocks map[string]string) (string, bool) {
+// supportedConfig returns the blocks that the CLI supports, and whether these include
+// ephemeral resources.
+func supportedConfig(blocks map[string]string) (string, bool) {
 	var all strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(blocks)) {
-		if tooNew(blocks[name]) == "" {
+		if unsupported(blocks[name]) == "" {
 			all.WriteString(blocks[name])
 		}
 	}
-	return all.String(), tooNew(blocks["ephemeral.ecrlayer_download_url"]) == ""
+	return all.String(), unsupported(blocks["ephemeral.ecrlayer_download_url"]) == ""
 }
 
-func TestAccRequestsOfPlanAndApply(t *testing.T) {
+func TestAccPlanAndApplyRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
-	c := newCLI(t, w)
-	blocks, requests := w.objects()
-	config, ephemeral := configuration(blocks)
-	if ephemeral { // OpenTofu opens in an apply only what something uses.
+	e := newEnv(t)
+	e.pushAny(t, "index", newMultiArchIndex(t))
+	c := newCLI(t, e)
+	blocks, requests := e.objects()
+	config, ephemeral := supportedConfig(blocks)
+	if ephemeral { // OpenTofu does not open unused ephemeral resources during apply.
 		config += `
 resource "terraform_data" "consumer" {
   provisioner "local-exec" {
@@ -76,16 +74,16 @@ resource "terraform_data" "consumer" {
 	c.write(t, "main.tf", requireProvider+config+"\noutput \"digests\" {\n  value = data.ecrlayer_image.test.layer_digests\n}\n")
 	c.init(t)
 	c.must(t, "validate")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	for _, step := range []struct {
 		command []string
 		data    bool
 	}{
 		{[]string{"plan", "-out=plan.bin"}, true},
 		{[]string{"apply", "plan.bin"}, false},
-		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if anything is to change.
+		{[]string{"plan", "-detailed-exitcode"}, true}, // It fails if there are changes.
 	} {
-		w.Reset()
+		e.Reset()
 		c.must(t, step.command[0], step.command[1:]...)
 		var want []string
 		for name, made := range requests {
@@ -93,7 +91,7 @@ resource "terraform_data" "consumer" {
 				want = append(want, made...)
 			}
 		}
-		got := w.operations()
+		got := e.operations()
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
@@ -102,13 +100,13 @@ resource "terraform_data" "consumer" {
 	}
 }
 
-func TestAccUnknownArgumentsDeferTheReadToApply(t *testing.T) {
+func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
-	c := newCLI(t, w)
-	blocks, _ := w.objects()
-	config, _ := configuration(blocks)
+	e := newEnv(t)
+	e.pushAny(t, "index", newMultiArchIndex(t))
+	c := newCLI(t, e)
+	blocks, _ := e.objects()
+	config, _ := supportedConfig(blocks)
 	config = strings.ReplaceAll(config, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
 	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf(`
 resource "terraform_data" "repository" {
@@ -124,36 +122,36 @@ output "download_url" {
 `, repository))
 	c.init(t)
 	plan := c.must(t, "plan", "-out=plan.bin")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	for name := range blocks {
 		if deferred := name + ".test will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
-			t.Errorf("the plan does not say that %s:\n%s", deferred, plan)
+			t.Errorf("the plan does not contain %q:\n%s", deferred, plan)
 		}
 	}
 	c.must(t, "apply", "plan.bin")
 	outputs := c.outputs(t)
-	if err := leadsTo(w.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != w.config {
-		t.Errorf("%v, and the config is %v", err, outputs["config_digest"])
+	if err := servesDigest(e.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != e.config {
+		t.Errorf("download: %v; the config digest is %v", err, outputs["config_digest"])
 	}
 }
 
-func TestAccErrorsAreShownAtTheirArguments(t *testing.T) {
+func TestAccErrorsReferToArguments(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider)
 	c.init(t)
 	for _, test := range []struct {
 		command  string
 		argument string // of every object
-		line     string
+		line     string // in the error
 		summary  string
 	}{
 		{"validate", `registry_id = "12345"`, `registry_id = "12345"`, "Invalid registry ID"},
 		{"plan", `region = "eu-west-1"`, `repository_name = "team/app"`, "Repository not found"},
 	} {
-		blocks, _ := w.objects(test.argument)
-		config, ephemeral := configuration(blocks)
+		blocks, _ := e.objects(test.argument)
+		config, ephemeral := supportedConfig(blocks)
 		c.write(t, "main.tf", requireProvider+config)
 		output := c.mustFail(t, []string{test.summary}, test.command)
 		errs := strings.Split(output, "Error: ")[1:]
@@ -161,57 +159,57 @@ func TestAccErrorsAreShownAtTheirArguments(t *testing.T) {
 			if strings.HasPrefix(name, "ephemeral.") && !ephemeral {
 				continue
 			}
-			shown := inOrder(test.summary, "with "+name+".test,", "on main.tf line", test.line)
-			if n := len(slices.DeleteFunc(slices.Clone(errs), func(e string) bool { return !shown.MatchString(e) })); n != 1 {
-				t.Errorf("%d errors match %s:\n%s", n, shown, output)
+			want := inOrder(test.summary, "with "+name+".test,", "on main.tf line", test.line)
+			if n := len(slices.DeleteFunc(slices.Clone(errs), func(s string) bool { return !want.MatchString(s) })); n != 1 {
+				t.Errorf("%d errors match %s, want 1:\n%s", n, want, output)
 			}
 		}
 	}
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		if call.Region != "eu-west-1" {
-			t.Errorf("invalid arguments led to a request: %+v", call)
+			t.Errorf("invalid arguments caused a request: %+v", call)
 		}
 	}
 }
 
-func TestObjectsInAnotherAccountAndRegion(t *testing.T) {
+func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	const otherAccount, otherRegion = "210987654321", "cn-north-1"
-	w := newEnv(t)
-	w.push(t, otherAccount, otherRegion, repository, tag, w.image)
-	w.AllowAccount(otherAccount, otherRegion, repository, account)
-	index := must[[]byte](t)(multiArch(t).RawManifest())
-	w.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(multiArch(t).MediaType())), index)
-	blocks, requests := w.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
+	e := newEnv(t)
+	e.push(t, otherAccount, otherRegion, repository, tag, e.image)
+	e.AllowAccount(otherAccount, otherRegion, repository, account)
+	index := must[[]byte](t)(newMultiArchIndex(t).RawManifest())
+	e.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(newMultiArchIndex(t).MediaType())), index)
+	blocks, requests := e.objects(`registry_id = "210987654321"`, `region = "cn-north-1"`)
 	for name, block := range blocks {
-		w.Reset()
-		o := evaluate(t, w.provider()+block)
+		e.Reset()
+		o := evaluate(t, e.provider()+block)
 		o.expect(t, map[string]knownvalue.Check{"region": knownvalue.StringExact(otherRegion), "registry_id": knownvalue.StringExact(otherAccount)})
 		if uri, ok := o.Values["image_uri"].(string); ok && !strings.HasPrefix(uri, "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/team/app@sha256:") {
-			t.Errorf("%s: the URI is %s", name, uri)
+			t.Errorf("%s: image_uri is %s", name, uri)
 		}
-		w.expectCalls(t, requests[name]...)
-		for _, call := range w.CallsTo("ecr", "") {
+		e.expectCalls(t, requests[name]...)
+		for _, call := range e.CallsTo("ecr", "") {
 			if call.Region != otherRegion || call.RegistryID != otherAccount {
-				t.Errorf("%s requested registry %s in %s", name, call.RegistryID, call.Region)
+				t.Errorf("%s made a request to registry %s in %s", name, call.RegistryID, call.Region)
 			}
 		}
 	}
 }
 
-func TestTimeoutOfEveryObjectIsLongerThanZero(t *testing.T) {
+func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.pushAny(t, "index", multiArch(t))
+	e := newEnv(t)
+	e.pushAny(t, "index", newMultiArchIndex(t))
 	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
-		blocks, _ := w.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
+		blocks, _ := e.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
 		for name, block := range blocks {
 			kind, _, _ := strings.Cut(name, ".")
-			o := evaluate(t, w.provider()+ofKind(kind, block))
+			o := evaluate(t, e.provider()+withKind(kind, block))
 			if !valid {
 				o.mustFail(t, "timeouts."+kinds[kind], "Invalid timeout", "longer than zero", "5m", value)
 			} else if len(o.Diagnostics) > 0 && o.Diagnostics[0].Phase != "read" {
-				t.Errorf("%s: %s is not valid: %v", name, value, o.Diagnostics)
+				t.Errorf("%s: %s was rejected: %v", name, value, o.Diagnostics)
 			}
 		}
 	}

@@ -18,13 +18,13 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// providerFunctions skips a test of terraform-plugin-testing on a Terraform that
-// knows no functions of providers. OpenTofu has them since 1.7, which counts as an
-// older Terraform there: it runs such a test from 1.8 on.
+// providerFunctions skips a test of terraform-plugin-testing on a Terraform without
+// provider-defined functions. It also skips OpenTofu 1.7, which has them but counts as
+// Terraform 1.7.
 var providerFunctions = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_8_0)}
 
-// parseImageURI calls the function over the plugin protocol, and returns its result
-// and its error.
+// parseImageURI calls the function over the plugin protocol and returns its result and
+// its error message.
 func parseImageURI(t *testing.T, uri string) (map[string]tftypes.Value, string) {
 	t.Helper()
 	server := provider.NewServer("test")()
@@ -35,7 +35,7 @@ func parseImageURI(t *testing.T, uri string) (map[string]tftypes.Value, string) 
 		t.Fatal(err)
 	case response.Error != nil:
 		if at := response.Error.FunctionArgument; at == nil || *at != 0 {
-			t.Errorf("the error is on the argument %v", at)
+			t.Errorf("the error refers to argument %v, want 0", at)
 		}
 		return nil, response.Error.Text
 	}
@@ -47,7 +47,7 @@ func parseImageURI(t *testing.T, uri string) (map[string]tftypes.Value, string) 
 	return result, ""
 }
 
-// What the function accepts is tested in ecrlayer.
+// Tests of the parser are in package ecrlayer.
 func TestParseImageURI(t *testing.T) {
 	t.Parallel()
 	const host = "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"
@@ -78,7 +78,7 @@ func TestParseImageURI(t *testing.T) {
 	}
 }
 
-func TestAccParseImageURIErrorIsShown(t *testing.T) {
+func TestAccParseImageURIError(t *testing.T) {
 	t.Parallel()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -90,15 +90,15 @@ func TestAccParseImageURIErrorIsShown(t *testing.T) {
 	})
 }
 
-// As of an aws_ecr_repository: known after apply, without tag and digest.
-func TestAccParseImageURIOfAnUnknownRepositoryURL(t *testing.T) {
+// The repository_url of an aws_ecr_repository is known after apply.
+func TestAccParseImageURIUnknownRepositoryURL(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
+	e := newEnv(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		TerraformVersionChecks:   providerFunctions,
 		Steps: []resource.TestStep{{
-			Config: w.provider() + fmt.Sprintf(`
+			Config: e.provider() + fmt.Sprintf(`
 resource "terraform_data" "repository" {
   input = { repository_url = "%s.dkr.ecr.%s.amazonaws.com/%s" }
 }
@@ -117,9 +117,9 @@ output "uri" {
 `, account, region, repository, tag),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownOutputValue("uri")}},
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownOutputValue("uri", knownvalue.StringExact(fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s@%s", account, region, repository, w.view(t, tag, "").imageDigest))),
+				statecheck.ExpectKnownOutputValue("uri", knownvalue.StringExact(fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s@%s", account, region, repository, e.pull(t, tag, "").imageDigest))),
 			},
 		}},
 	})
-	w.expectEachRead(t, oneManifest)
+	e.expectCallsPerRead(t, oneManifest)
 }

@@ -32,30 +32,27 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// Most tests call the provider over the plugin protocol, as Terraform does: in
-// this process, or in one of its own where the environment matters. That costs
-// milliseconds, and a CLI a second.
-
-// session is what such a process does.
+// session describes calls over the plugin protocol, which take milliseconds where a CLI
+// takes a second. They run in a separate process if the environment matters.
 type session struct {
-	// Provider is the body of the provider block, in HCL, where unknown() stands for
-	// a value that is not known yet.
+	// Provider is the body of the provider block, in HCL. The variable unknown is an
+	// unknown value.
 	Provider string
-	// Reads are the bodies of blocks of the data source ecrlayer_download_url,
-	// read one after the other.
+	// Reads are the bodies of ecrlayer_download_url data sources, in the order of the
+	// reads.
 	Reads []string
-	// Objects are read after them.
+	// Objects are read after Reads.
 	Objects []block
-	// Deferral says that the client can defer.
+	// Deferral allows deferred actions.
 	Deferral bool
-	// ValidateOnly ends the session when the configuration has been validated.
+	// ValidateOnly ends the session after validation.
 	ValidateOnly bool
 
-	// env is the environment of the process, beyond HOME, PATH and
-	// AWS_EC2_METADATA_DISABLED.
+	// env adds variables to the environment of the process, which has defaults for HOME,
+	// PATH and AWS_EC2_METADATA_DISABLED.
 	env map[string]string
-	// files are put into its home directory, by their path in it. In env,
-	// Provider and the files themselves, HOME/ stands for that directory.
+	// files are the files in its home directory, by relative path. HOME/ is replaced with
+	// that directory in env, Provider and files.
 	files map[string]string
 }
 
@@ -66,9 +63,9 @@ type block struct{ Kind, Type, Body string }
 type outcome struct {
 	Diagnostics []diagnostic
 	Deferred    bool
-	// Read is how many of the objects were read without an error.
+	// Read is the number of objects that were read without an error.
 	Read int
-	// Values are the attributes of the last of them, as in JSON.
+	// Values are the attributes of the last one, as decoded from JSON.
 	Values map[string]any
 }
 
@@ -77,18 +74,18 @@ type diagnostic struct {
 	Severity  string // ERROR or WARNING
 	Summary   string
 	Detail    string
-	Attribute string // as one writes it: assume_role[0].role_arn
+	Attribute string // such as assume_role[0].role_arn
 }
 
 func (d diagnostic) String() string {
-	return fmt.Sprintf("%s of %s at %q: %s\n%s", d.Severity, d.Phase, d.Attribute, d.Summary, d.Detail)
+	return fmt.Sprintf("%s during %s at %q: %s\n%s", d.Severity, d.Phase, d.Attribute, d.Summary, d.Detail)
 }
 
-// sessionVariable makes this test binary the process of a session.
+// sessionVariable makes the test binary run a session instead of the tests.
 const sessionVariable = "ECRLAYER_TEST_SESSION"
 
-// serveSession carries out the session in standard input, if this is the process
-// for one.
+// serveSession runs the session in standard input if sessionVariable is set, and
+// reports whether it is.
 func serveSession() bool {
 	if os.Getenv(sessionVariable) == "" {
 		return false
@@ -102,12 +99,12 @@ func serveSession() bool {
 		}
 	}
 	if err != nil {
-		panic(err) // It ends the process, with the error where run looks for it.
+		panic(err) // run reports standard error.
 	}
 	return true
 }
 
-// run carries out a session in a process of its own.
+// run runs a session in a separate process.
 func (s session) run(t *testing.T) *outcome {
 	t.Helper()
 	home := t.TempDir()
@@ -117,7 +114,7 @@ func (s session) run(t *testing.T) *outcome {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(inHome.Replace(content)), 0o700); err != nil { // Some are programs.
+		if err := os.WriteFile(file, []byte(inHome.Replace(content)), 0o700); err != nil { // Some are executables.
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +153,7 @@ func (s session) run(t *testing.T) *outcome {
 	return o
 }
 
-// serve validates, configures and reads as Terraform does, until an error.
+// serve validates, configures and reads as Terraform does, up to the first error.
 func (s session) serve(ctx context.Context) (outcome, error) {
 	var o outcome
 	server := provider.NewServer("test")()
@@ -233,7 +230,7 @@ func (b block) validate(ctx context.Context, server tfprotov6.ProviderServer, sc
 	return config, response.Diagnostics, err
 }
 
-// read returns what was read, nil if that is deferred.
+// read returns the result, or nil if the read is deferred.
 func (b block) read(ctx context.Context, server tfprotov6.ProviderServer, config *tfprotov6.DynamicValue, deferral bool) (*tfprotov6.DynamicValue, []*tfprotov6.Diagnostic, error) {
 	if b.Kind == "ephemeral" {
 		response, err := server.OpenEphemeralResource(ctx, &tfprotov6.OpenEphemeralResourceRequest{
@@ -253,8 +250,8 @@ func (b block) read(ctx context.Context, server tfprotov6.ProviderServer, config
 	return response.State, response.Diagnostics, nil
 }
 
-// evaluate reads the objects of a configuration in this process, until an error.
-// It knows no references.
+// evaluate reads the objects of a configuration in this process, up to the first
+// error. It does not support references.
 func evaluate(t *testing.T, config string) *outcome {
 	t.Helper()
 	file, diags := hclsyntax.ParseConfig([]byte(config), "main.tf", hcl.InitialPos)
@@ -277,8 +274,8 @@ func evaluate(t *testing.T, config string) *outcome {
 	return &o
 }
 
-// attributes returns the attributes of an object as terraform-plugin-testing's
-// checks want them.
+// attributes returns the attributes of an object for the checks of
+// terraform-plugin-testing.
 func attributes(value *tfprotov6.DynamicValue, schema *tfprotov6.Schema) (map[string]any, error) {
 	spec, err := blockSpec(schema.Block)
 	if err != nil {
@@ -300,18 +297,18 @@ func attributes(value *tfprotov6.DynamicValue, schema *tfprotov6.Schema) (map[st
 	return values, err
 }
 
-// add adds diagnostics and says whether there is an error among them.
+// add adds diagnostics and reports whether one of them is an error.
 func (o *outcome) add(phase string, diagnostics []*tfprotov6.Diagnostic) bool {
 	failed := false
 	for _, d := range diagnostics {
 		failed = failed || d.Severity == tfprotov6.DiagnosticSeverityError
-		o.Diagnostics = append(o.Diagnostics, diagnostic{phase, d.Severity.String(), d.Summary, d.Detail, written(d.Attribute)})
+		o.Diagnostics = append(o.Diagnostics, diagnostic{phase, d.Severity.String(), d.Summary, d.Detail, formatPath(d.Attribute)})
 	}
 	return failed
 }
 
-// written returns a path as one writes it in a configuration.
-func written(p *tftypes.AttributePath) string {
+// formatPath returns a path in the syntax of HCL.
+func formatPath(p *tftypes.AttributePath) string {
 	var b strings.Builder
 	for _, step := range p.Steps() {
 		switch step := step.(type) {
@@ -328,7 +325,7 @@ func written(p *tftypes.AttributePath) string {
 	return strings.TrimPrefix(b.String(), ".")
 }
 
-// decode reads the body of a block as Terraform does, by its schema.
+// decode decodes the body of a block according to its schema.
 func decode(body string, schema *tfprotov6.Schema) (*tfprotov6.DynamicValue, error) {
 	file, diags := hclparse.NewParser().ParseHCL([]byte(body), "main.tf")
 	if diags.HasErrors() {
@@ -372,25 +369,24 @@ func blockSpec(block *tfprotov6.SchemaBlock) (hcldec.ObjectSpec, error) {
 		case tfprotov6.SchemaNestedBlockNestingModeSingle:
 			spec[b.TypeName] = &hcldec.BlockSpec{TypeName: b.TypeName, Nested: nested}
 		default:
-			return nil, errors.New("a block of a kind that this provider has none of")
+			return nil, errors.New("unsupported nesting mode of a block")
 		}
 	}
 	return spec, nil
 }
 
-// read returns the body of a data source that reads one layer of the image,
-// with more arguments.
-func (w *env) read(arguments ...string) string {
-	return fmt.Sprintf("repository_name = %q\nlayer_digest = %q\n%s", repository, w.layers[0], strings.Join(arguments, "\n"))
+// read returns the body of a data source that reads one layer of the image, with
+// additional arguments.
+func (e *env) read(arguments ...string) string {
+	return fmt.Sprintf("repository_name = %q\nlayer_digest = %q\n%s", repository, e.layers[0], strings.Join(arguments, "\n"))
 }
 
-// endpoints returns the arguments that send every call to the endpoint, with a
-// region.
-func (w *env) endpoints() string {
-	return fmt.Sprintf("region = %q\nendpoints {\necr = %[2]q\nsts = %[2]q\n}\n", region, w.server.URL)
+// endpoints returns the provider arguments for the region and the endpoint.
+func (e *env) endpoints() string {
+	return fmt.Sprintf("region = %q\nendpoints {\necr = %[2]q\nsts = %[2]q\n}\n", region, e.server.URL)
 }
 
-// keys returns the arguments with the keys of a user.
+// keys returns the provider arguments for the credentials.
 func keys(c ecrtest.Credentials) string {
 	arguments := fmt.Sprintf("access_key = %q\nsecret_key = %q\n", c.AccessKeyID, c.SecretAccessKey)
 	if c.SessionToken != "" {
@@ -399,7 +395,7 @@ func keys(c ecrtest.Credentials) string {
 	return arguments
 }
 
-// envKeys returns the environment variables with the keys of a user.
+// envKeys returns the environment variables for the credentials.
 func envKeys(c ecrtest.Credentials) map[string]string {
 	env := map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey}
 	if c.SessionToken != "" {
@@ -408,7 +404,7 @@ func envKeys(c ecrtest.Credentials) map[string]string {
 	return env
 }
 
-// fileKeys returns the lines of a profile with the keys of a user.
+// fileKeys returns the lines of a profile for the credentials.
 func fileKeys(c ecrtest.Credentials) string {
 	lines := fmt.Sprintf("aws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, c.SecretAccessKey)
 	if c.SessionToken != "" {
@@ -417,24 +413,24 @@ func fileKeys(c ecrtest.Credentials) string {
 	return lines
 }
 
-// merged returns a map with the entries of all.
-func merged(all ...map[string]string) map[string]string {
+// mergeMaps returns a map with all entries. The last value of a key wins.
+func mergeMaps(all ...map[string]string) map[string]string {
 	m := map[string]string{}
-	for _, one := range all {
-		maps.Copy(m, one)
+	for _, entries := range all {
+		maps.Copy(m, entries)
 	}
 	return m
 }
 
-// mustRead fails the test unless everything was read and there is nothing to say.
+// mustRead fails the test unless all reads succeeded without diagnostics.
 func (o *outcome) mustRead(t *testing.T, reads int) {
 	t.Helper()
 	if len(o.Diagnostics) > 0 || o.Read != reads || o.Deferred {
-		t.Fatalf("%d read, want %d; deferred: %t, diagnostics: %v", o.Read, reads, o.Deferred, o.Diagnostics)
+		t.Fatalf("%d objects read, want %d; deferred: %t, diagnostics: %v", o.Read, reads, o.Deferred, o.Diagnostics)
 	}
 }
 
-// expect fails the test for every attribute that is not as it should be.
+// expect fails the test for every attribute that does not pass its check.
 func (o *outcome) expect(t *testing.T, attributes map[string]knownvalue.Check) {
 	t.Helper()
 	o.mustRead(t, 1)
@@ -445,17 +441,17 @@ func (o *outcome) expect(t *testing.T, attributes map[string]knownvalue.Check) {
 	}
 }
 
-// mustFail fails the test unless there is exactly one error, on that attribute,
-// whose summary and detail have all parts in that order.
+// mustFail fails the test unless there is exactly one error, on this attribute, whose
+// summary and detail contain all parts in this order.
 func (o *outcome) mustFail(t *testing.T, attribute string, parts ...string) {
 	t.Helper()
 	errs := slices.DeleteFunc(slices.Clone(o.Diagnostics), func(d diagnostic) bool { return d.Severity != "ERROR" })
 	if len(errs) != 1 {
-		t.Fatalf("%d errors, want one at %q: %v", len(errs), attribute, o.Diagnostics)
+		t.Fatalf("got %d errors, want 1 at %q: %v", len(errs), attribute, o.Diagnostics)
 	}
 	text := errs[0].Summary + "\n" + errs[0].Detail
 	if errs[0].Attribute != attribute || !inOrder(slices.Clone(parts)...).MatchString(text) {
-		t.Fatalf("want one at %q with %q, got\n%v", attribute, parts, errs[0])
+		t.Fatalf("want an error at %q with %q, got\n%v", attribute, parts, errs[0])
 	}
 }
 
@@ -466,25 +462,24 @@ func (o *outcome) mustFailLike(t *testing.T, want []string) {
 	o.mustFail(t, want[1], slices.Concat(want[:1], want[2:])...)
 }
 
-// expectCalls fails the test unless these requests were made, in this order and no
-// others.
-func (w *env) expectCalls(t *testing.T, operations ...string) {
+// expectCalls fails the test unless exactly these requests were made, in this order.
+func (e *env) expectCalls(t *testing.T, operations ...string) {
 	t.Helper()
-	if got := w.operations(); !slices.Equal(got, operations) {
+	if got := e.operations(); !slices.Equal(got, operations) {
 		t.Errorf("the requests are %v, want %v", got, operations)
 	}
 }
 
 // lastCall returns the last request, which must have succeeded.
-func (w *env) lastCall(t *testing.T) ecrtest.Call {
+func (e *env) lastCall(t *testing.T) ecrtest.Call {
 	t.Helper()
-	calls := w.Calls()
+	calls := e.Calls()
 	if len(calls) == 0 {
 		t.Fatal("no request was made")
 	}
 	last := calls[len(calls)-1]
 	if last.Status != 200 {
-		t.Fatalf("the response to the last request is %d %s", last.Status, last.ErrorCode)
+		t.Fatalf("the last request returned %d %s", last.Status, last.ErrorCode)
 	}
 	return last
 }

@@ -21,45 +21,45 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// signedBy fails the test unless the last call was to ECR, went well, and was
-// signed with the credentials.
-func (w *env) signedBy(t *testing.T, want ecrtest.Credentials) {
+// expectSignedBy fails the test unless the last request was to ECR, succeeded, and was
+// signed with these credentials.
+func (e *env) expectSignedBy(t *testing.T, want ecrtest.Credentials) {
 	t.Helper()
-	last := w.lastCall(t)
+	last := e.lastCall(t)
 	if last.Service != "ecr" || last.AccessKeyID != want.AccessKeyID {
 		t.Fatalf("%s:%s was signed by %s, want ecr by %s", last.Service, last.Operation, last.AccessKeyID, want.AccessKeyID)
 	}
 }
 
-// lab is what a session can name in its block, environment and files: the keys of
-// users as <want>, <other> and <temporary>, and URLs, as <ecr>. In an environment,
-// the keys are the name of a variable.
-type lab struct {
+// testbed is an env for sessions with placeholders in the provider block, environment
+// and files: <want>, <other> and <temporary> for credentials, and <ecr> and others for
+// URLs. In the environment, credentials are the name of a variable.
+type testbed struct {
 	*env
 	want, other, temporary ecrtest.Credentials
 	urls                   []string
 }
 
-func newLab(t *testing.T, w *env) *lab {
+func newTestbed(t *testing.T, e *env) *testbed {
 	t.Helper()
-	l := &lab{env: w, want: w.AddUser(account), other: w.AddUser(account), temporary: w.temporary("wanted", time.Hour)}
-	temporary := func() ecrtest.Credentials { return l.temporary }
+	b := &testbed{env: e, want: e.AddUser(account), other: e.AddUser(account), temporary: e.temporaryCredentials("wanted", time.Hour)}
+	temporary := func() ecrtest.Credentials { return b.temporary }
 	metadata, _ := instanceMetadata(t, region, temporary)
-	otherMetadata, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return l.other })
-	sso, _ := identityCenter(t, l.temporary)
-	document := must[[]byte](t)(json.Marshal(credentialsDocument(l.temporary)))
-	l.urls = []string{
-		"<ecr>", w.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
+	otherMetadata, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return b.other })
+	sso, _ := identityCenter(t, b.temporary)
+	document := must[[]byte](t)(json.Marshal(credentialsDocument(b.temporary)))
+	b.urls = []string{
+		"<ecr>", e.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
 		"<container>", containerCredentials(t, "Basic ecs", temporary) + "/v1/credentials", "<document>", string(document),
-		"<role>", w.trust("Puller"),
+		"<role>", e.addRole("Puller"),
 	}
-	return l
+	return b
 }
 
-// expand returns a session with what it names.
-func (l *lab) expand(s session) session {
-	users := map[string]ecrtest.Credentials{"<want>": l.want, "<other>": l.other, "<temporary>": l.temporary}
-	hcl, ini := slices.Clone(l.urls), slices.Clone(l.urls)
+// expand returns a session with all placeholders replaced.
+func (b *testbed) expand(s session) session {
+	users := map[string]ecrtest.Credentials{"<want>": b.want, "<other>": b.other, "<temporary>": b.temporary}
+	hcl, ini := slices.Clone(b.urls), slices.Clone(b.urls)
 	for name, user := range users {
 		hcl, ini = append(hcl, name, keys(user)), append(ini, name, fileKeys(user))
 	}
@@ -69,7 +69,7 @@ func (l *lab) expand(s session) session {
 		if user, ok := users[name]; ok {
 			maps.Copy(variables, envKeys(user))
 		} else {
-			variables[name] = strings.NewReplacer(l.urls...).Replace(value)
+			variables[name] = strings.NewReplacer(b.urls...).Replace(value)
 		}
 	}
 	for name, content := range s.files {
@@ -81,15 +81,15 @@ func (l *lab) expand(s session) session {
 
 type vars = map[string]string
 
-func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
+func TestCredentialSources(t *testing.T) {
 	t.Parallel()
 	const (
 		config, credentials = ".aws/config", ".aws/credentials"
-		theDefault          = "[default]\n<want>"
+		wantDefault         = "[default]\n<want>"
 		otherDefault        = "[default]\n<other>"
 		ci                  = otherDefault + "[ci]\n<want>"
 	)
-	sso := merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))
+	sso := mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))
 	tests := map[string]session{
 		"access_key and secret_key":    {Provider: "<want>"},
 		"token":                        {Provider: "<temporary>"},
@@ -100,17 +100,17 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		"keys in the config file":      {Provider: `profile = "ci"`, files: vars{config: "[profile ci]\n<want>"}},
 		"AWS_PROFILE":                  {env: vars{"AWS_PROFILE": "ci"}, files: vars{credentials: ci}},
 		"AWS_DEFAULT_PROFILE":          {env: vars{"AWS_DEFAULT_PROFILE": "ci"}, files: vars{credentials: ci}},
-		"default profile":              {files: vars{credentials: "[ci]\n<other>" + theDefault}},
+		"default profile":              {files: vars{credentials: "[ci]\n<other>" + wantDefault}},
 		"shared_credentials_files": {
-			Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`, files: vars{credentials: otherDefault, "Team Secrets/ecr.ini": theDefault}},
-		"shared_credentials_files by a variable": {
-			Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`, env: vars{"SECRETS": "HOME/secrets"}, files: vars{"secrets/ecr.ini": theDefault}},
-		"the last of shared_credentials_files": {
-			Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`, files: vars{"a": otherDefault, "b": theDefault}},
+			Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`, files: vars{credentials: otherDefault, "Team Secrets/ecr.ini": wantDefault}},
+		"shared_credentials_files with a variable": {
+			Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`, env: vars{"SECRETS": "HOME/secrets"}, files: vars{"secrets/ecr.ini": wantDefault}},
+		"last of shared_credentials_files": {
+			Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`, files: vars{"a": otherDefault, "b": wantDefault}},
 		"shared_config_files": {
 			Provider: "profile = \"ci\"\nshared_config_files = [\"HOME/ci.ini\"]", files: vars{config: "[profile ci]\n<other>", "ci.ini": "[profile ci]\n<want>"}},
-		"AWS_SHARED_CREDENTIALS_FILE": {env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/a"}, files: vars{credentials: otherDefault, "a": theDefault}},
-		"AWS_CONFIG_FILE":             {env: vars{"AWS_CONFIG_FILE": "HOME/a"}, files: vars{config: otherDefault, "a": theDefault}},
+		"AWS_SHARED_CREDENTIALS_FILE": {env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/a"}, files: vars{credentials: otherDefault, "a": wantDefault}},
+		"AWS_CONFIG_FILE":             {env: vars{"AWS_CONFIG_FILE": "HOME/a"}, files: vars{config: otherDefault, "a": wantDefault}},
 		"credential_process": {Provider: `profile = "broker"`, files: vars{
 			config:       "[profile broker]\ncredential_process = \"HOME/bin/broker\" --for ecr\n",
 			"bin/broker": "#!/bin/sh\n[ \"$*\" = '--for ecr' ] && cat <<'END'\n<document>\nEND\n",
@@ -124,31 +124,31 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 			env: vars{"AWS_EC2_METADATA_DISABLED": ""}, files: vars{config: "[default]\nec2_metadata_service_endpoint = <imds>\n"}},
 		"skip_metadata_api_check over AWS_EC2_METADATA_DISABLED": {
 			Provider: "skip_metadata_api_check = false\nec2_metadata_service_endpoint = \"<imds>\"", env: vars{"AWS_EC2_METADATA_DISABLED": "true"}},
-		"the instance's role by credential_source": {
+		"instance role by credential_source": {
 			Provider: "profile = \"instance\"\nec2_metadata_service_endpoint = \"<other imds>\"", env: vars{"AWS_EC2_METADATA_DISABLED": ""},
 			files: vars{config: "[profile instance]\nrole_arn = <role>\ncredential_source = Ec2InstanceMetadata\n"}},
-		"a role by source_profile": {Provider: `profile = "puller"`, files: vars{
+		"role by source_profile": {Provider: `profile = "puller"`, files: vars{
 			config: "[profile puller]\nrole_arn = <role>\nsource_profile = base\nrole_session_name = from-profile\n", credentials: "[base]\n<other>"}},
 		"IAM Identity Center, endpoints.sso": {
 			Provider: fmt.Sprintf("profile = \"team\"\nregion = %q\nendpoints {\necr = \"<ecr>\"\nsso = \"<sso>\"\n}", region), files: sso},
 		"IAM Identity Center, AWS_ENDPOINT_URL_SSO": {env: vars{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": "<sso>"}, files: sso},
 		"IAM Identity Center, endpoint_url of sso": {
-			Provider: `profile = "team"`, files: merged(sso, vars{config: sso[config] + "services = local\n[services local]\nsso =\n  endpoint_url = <sso>\n"})},
-		"IAM Identity Center, an sso-session whose token is refreshed": {
+			Provider: `profile = "team"`, files: mergeMaps(sso, vars{config: sso[config] + "services = local\n[services local]\nsso =\n  endpoint_url = <sso>\n"})},
+		"IAM Identity Center, refreshed sso-session token": {
 			Provider: `profile = "team"`, env: vars{"AWS_ENDPOINT_URL_SSO": "<sso>", "AWS_ENDPOINT_URL_SSO_OIDC": "<sso>"},
-			files: merged(ssoSession("team"), ssoCache("corp", "stale", time.Now().Add(-time.Hour), refreshable("refresh-token")))},
+			files: mergeMaps(ssoSession("team"), ssoCache("corp", "stale", time.Now().Add(-time.Hour), refreshableToken("refresh-token")))},
 
-		// Precedence, from the first to the last.
+		// Precedence, from highest to lowest.
 		"arguments first": {Provider: `<want>profile = "ci"`, env: vars{"<other>": "", "AWS_PROFILE": "ci"}, files: vars{credentials: otherDefault + "[ci]\n<other>"}},
 		"profile over AWS_ACCESS_KEY_ID, as in the AWS provider": {
 			Provider: `profile = "ci"`, env: vars{"<other>": "", "AWS_PROFILE": "default"}, files: vars{credentials: ci}},
 		"AWS_ACCESS_KEY_ID over AWS_PROFILE":   {env: vars{"<want>": "", "AWS_PROFILE": "ci"}, files: vars{credentials: "[ci]\n<other>"}},
 		"AWS_PROFILE over AWS_DEFAULT_PROFILE": {env: vars{"AWS_PROFILE": "ci", "AWS_DEFAULT_PROFILE": "other"}, files: vars{credentials: ci + "[other]\n<other>"}},
-		"credentials file over config file":    {files: vars{config: otherDefault, credentials: theDefault}},
+		"credentials file over config file":    {files: vars{config: otherDefault, credentials: wantDefault}},
 		"shared_credentials_files over AWS_SHARED_CREDENTIALS_FILE": {
-			Provider: `shared_credentials_files = ["HOME/a"]`, env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/b"}, files: vars{"a": theDefault, "b": otherDefault}},
+			Provider: `shared_credentials_files = ["HOME/a"]`, env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/b"}, files: vars{"a": wantDefault, "b": otherDefault}},
 		"shared files over the container": {
-			env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<nowhere>"}, files: vars{credentials: theDefault}},
+			env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<nowhere>"}, files: vars{credentials: wantDefault}},
 		"container over the instance": {env: vars{
 			"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "<other imds>",
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI": "<container>", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}},
@@ -182,54 +182,54 @@ func TestCredentialsAreFoundWhereTheAWSProviderFindsThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if runtime.GOOS == "windows" && name == "credential_process" {
-				t.Skip("the process is a shell script")
+				t.Skip("credential_process is a shell script")
 			}
-			l := newLab(t, newEnv(t))
+			b := newTestbed(t, newEnv(t))
 			if !strings.Contains(s.Provider, "endpoints {") {
-				s.Provider = l.endpoints() + s.Provider
+				s.Provider = b.endpoints() + s.Provider
 			}
-			s.Reads = []string{l.read()}
-			l.expand(s).run(t).mustRead(t, 1)
+			s.Reads = []string{b.read()}
+			b.expand(s).run(t).mustRead(t, 1)
 
-			last := l.lastCall(t)
-			if roles := l.CallsTo("sts", "AssumeRole"); len(roles) > 0 {
-				if last.AccessKeyID == roles[0].AccessKeyID || roles[0].AccessKeyID != l.other.AccessKeyID && roles[0].AccessKeyID != l.temporary.AccessKeyID {
-					t.Fatalf("the role was assumed by %s, and ECR called by %s", roles[0].AccessKeyID, last.AccessKeyID)
+			last := b.lastCall(t)
+			if roles := b.CallsTo("sts", "AssumeRole"); len(roles) > 0 {
+				if last.AccessKeyID == roles[0].AccessKeyID || roles[0].AccessKeyID != b.other.AccessKeyID && roles[0].AccessKeyID != b.temporary.AccessKeyID {
+					t.Fatalf("the role was assumed by %s, and the request to ECR signed by %s", roles[0].AccessKeyID, last.AccessKeyID)
 				}
 				return
 			}
-			if last.AccessKeyID != l.want.AccessKeyID && last.AccessKeyID != l.temporary.AccessKeyID {
-				t.Fatalf("ECR was called by %s, want %s or %s", last.AccessKeyID, l.want.AccessKeyID, l.temporary.AccessKeyID)
+			if last.AccessKeyID != b.want.AccessKeyID && last.AccessKeyID != b.temporary.AccessKeyID {
+				t.Fatalf("the request to ECR was signed by %s, want %s or %s", last.AccessKeyID, b.want.AccessKeyID, b.temporary.AccessKeyID)
 			}
-			l.expectCalls(t, "ecr:GetDownloadUrlForLayer")
+			b.expectCalls(t, "ecr:GetDownloadUrlForLayer")
 		})
 	}
 }
 
-// refreshable returns the fields of a cached token that can be refreshed.
-func refreshable(token string) map[string]string {
+// refreshableToken returns the fields of a cached token that can be refreshed.
+func refreshableToken(token string) map[string]string {
 	return vars{
 		"clientId": "client", "clientSecret": "secret", "refreshToken": token,
 		"registrationExpiresAt": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 	}
 }
 
-// trust makes a role that the env's account may assume, and returns its ARN.
-func (w *env) trust(name string) string {
+// addRole adds a role that the account may assume, and returns its ARN.
+func (e *env) addRole(name string) string {
 	arn := "arn:aws:iam::" + account + ":role/" + name
-	w.AddRole(ecrtest.Role{ARN: arn, TrustedAccounts: []string{account}, MaxSession: 12 * time.Hour})
+	e.AddRole(ecrtest.Role{ARN: arn, TrustedAccounts: []string{account}, MaxSession: 12 * time.Hour})
 	return arn
 }
 
-// ssoProfile returns a config file with a profile of IAM Identity Center, in the
-// form without a session.
+// ssoProfile returns a config file with an IAM Identity Center profile without an
+// sso-session.
 func ssoProfile(name string) map[string]string {
 	return vars{".aws/config": fmt.Sprintf(
 		"[profile %s]\nsso_start_url = %s\nsso_region = %s\nsso_account_id = %s\nsso_role_name = Puller\n", name, ssoStartURL, region, account)}
 }
 
-// ssoSession returns a config file with a profile of the session "corp" of IAM
-// Identity Center.
+// ssoSession returns a config file with an IAM Identity Center profile that uses the
+// sso-session "corp".
 func ssoSession(name string) map[string]string {
 	return vars{".aws/config": fmt.Sprintf(
 		"[profile %s]\nsso_session = corp\nsso_account_id = %s\nsso_role_name = Puller\n[sso-session corp]\nsso_start_url = %s\nsso_region = %s\n", name, account, ssoStartURL, region)}
@@ -240,7 +240,7 @@ var (
 	roleB = "arn:aws:iam::210987654321:role/path/b"
 )
 
-func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
+func TestRegionSources(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		provider string
@@ -272,54 +272,53 @@ func TestRegionIsFoundWhereTheAWSProviderFindsIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.push(t, account, test.want, repository, tag, w.image)
+			e := newEnv(t)
+			e.push(t, account, test.want, repository, tag, e.image)
 			session{
-				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", w.server.URL) + test.provider,
-				Reads:    []string{w.read(test.read)},
-				env:      merged(envKeys(w.user), test.env),
-				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(w.user)},
+				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", e.server.URL) + test.provider,
+				Reads:    []string{e.read(test.read)},
+				env:      mergeMaps(envKeys(e.user), test.env),
+				files:    vars{".aws/config": test.config + "[profile keys]\n", ".aws/credentials": "[ci]\n" + fileKeys(e.user)},
 			}.run(t).mustRead(t, 1)
-			if got := w.lastCall(t).Region; got != test.want {
-				t.Errorf("called in %s, want %s", got, test.want)
+			if got := e.lastCall(t).Region; got != test.want {
+				t.Errorf("the request was signed for region %s, want %s", got, test.want)
 			}
 		})
 	}
 }
 
-func TestRegionOfAnotherImplementationOfECR(t *testing.T) {
+func TestRegionOfThirdPartyECR(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	session{Provider: strings.Replace(w.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(w.user), Reads: []string{w.read()}}.
+	e := newEnv(t)
+	session{Provider: strings.Replace(e.endpoints(), region, "garage", 1) + "skip_region_validation = true\n" + keys(e.user), Reads: []string{e.read()}}.
 		run(t).mustFail(t, "repository_name", "Repository not found", "region: garage")
-	if got := w.Calls()[0].Region; got != "garage" {
-		t.Errorf("called in %s", got)
+	if got := e.Calls()[0].Region; got != "garage" {
+		t.Errorf("the request was signed for region %s", got)
 	}
 }
 
-func TestRegionOfTheInstanceIsUsedWithItsCredentials(t *testing.T) {
+func TestInstanceRegion(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.push(t, account, "ap-south-2", repository, tag, w.image)
-	user := w.temporary("instance", time.Hour)
+	e := newEnv(t)
+	e.push(t, account, "ap-south-2", repository, tag, e.image)
+	user := e.temporaryCredentials("instance", time.Hour)
 	url, requested := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
-		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", w.server.URL),
-		Reads:    []string{w.read()},
+		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", e.server.URL),
+		Reads:    []string{e.read()},
 		env:      vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
 	}.run(t).mustRead(t, 1)
-	w.signedBy(t, user)
-	if got := w.lastCall(t).Region; got != "ap-south-2" {
-		t.Errorf("called in %s", got)
+	e.expectSignedBy(t, user)
+	if got := e.lastCall(t).Region; got != "ap-south-2" {
+		t.Errorf("the request was signed for region %s", got)
 	}
-	if !slices.Contains(requested.all(), "PUT /latest/api/token") {
-		t.Errorf("the instance metadata service was not called by its version 2: %v", requested.all())
+	if !slices.Contains(requested.list(), "PUT /latest/api/token") {
+		t.Errorf("IMDSv2 was not used: %v", requested.list())
 	}
 }
 
-// Hosts of link-local addresses are reached through a proxy, since nothing else
-// here responds at them.
-func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
+// A proxy serves the link-local addresses, which nothing listens on here.
+func TestLinkLocalEndpoints(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
@@ -336,47 +335,47 @@ func TestLinkLocalServicesAreCalledAtTheirAddresses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.push(t, account, "ap-south-2", repository, tag, w.image)
-			user := w.temporary("local", time.Hour)
+			e := newEnv(t)
+			e.push(t, account, "ap-south-2", repository, tag, e.image)
+			user := e.temporaryCredentials("local", time.Hour)
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 			target := instance
 			if name == "Amazon ECS" {
-				target = containerCredentials(t, "", inTurn(user))
+				target = containerCredentials(t, "", sequence(user))
 			}
-			behind, err := url.Parse(target)
+			targetURL, err := url.Parse(target)
 			if err != nil {
 				t.Fatal(err)
 			}
-			requested := &requests{}
-			forward := httputil.NewSingleHostReverseProxy(behind)
-			proxy := serve(t, func(rw http.ResponseWriter, r *http.Request) {
-				requested.note(r.Host)
-				forward.ServeHTTP(rw, r)
+			requested := &requestLog{}
+			forward := httputil.NewSingleHostReverseProxy(targetURL)
+			proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requested.record(r.Host)
+				forward.ServeHTTP(w, r)
 			})
 			s := test.session
-			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", w.server.URL) + s.Provider
-			s.Reads = []string{w.read()}
-			s.env = merged(s.env, vars{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
+			s.Provider = fmt.Sprintf("region = \"ap-south-2\"\nendpoints {\necr = %q\n}\n", e.server.URL) + s.Provider
+			s.Reads = []string{e.read()}
+			s.env = mergeMaps(s.env, vars{"AWS_EC2_METADATA_DISABLED": "", "HTTP_PROXY": proxy})
 			s.run(t).mustRead(t, 1)
-			w.signedBy(t, user)
-			for _, host := range requested.all() {
+			e.expectSignedBy(t, user)
+			for _, host := range requested.list() {
 				if host != test.host {
-					t.Errorf("called %s, want %s", host, test.host)
+					t.Errorf("request to %s, want %s", host, test.host)
 				}
 			}
-			if len(requested.all()) == 0 {
-				t.Error("there was no request")
+			if len(requested.list()) == 0 {
+				t.Error("no request was made")
 			}
 		})
 	}
 }
 
-func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
+func TestInstanceMetadataIsNotRequested(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		session
-		found bool // whether there are credentials elsewhere
+		found bool // whether another source has credentials
 	}{
 		"keys in the provider block": {session{Provider: "<want>"}, true},
 		"keys in the environment":    {session{env: vars{"<want>": ""}}, true},
@@ -387,27 +386,27 @@ func TestInstanceMetadataIsNotRequestedNeedlessly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, newEnv(t))
-			url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return l.other })
+			b := newTestbed(t, newEnv(t))
+			url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return b.other })
 			s := test.session
-			s.Provider, s.Reads = l.endpoints()+s.Provider, []string{l.read()}
-			s.env = merged(vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}, s.env)
-			if o := l.expand(s).run(t); test.found {
+			s.Provider, s.Reads = b.endpoints()+s.Provider, []string{b.read()}
+			s.env = mergeMaps(vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}, s.env)
+			if o := b.expand(s).run(t); test.found {
 				o.mustRead(t, 1)
 			} else {
 				o.mustFail(t, "", "No usable credentials", "access_key, secret_key and token", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "instance metadata")
-				l.expectCalls(t)
+				b.expectCalls(t)
 			}
-			if got := requested.all(); len(got) > 0 {
-				t.Errorf("there were requests to the instance metadata service: %v", got)
+			if got := requested.list(); len(got) > 0 {
+				t.Errorf("unexpected requests to the instance metadata service: %v", got)
 			}
 		})
 	}
 }
 
-func TestArgumentsOfAssumeRole(t *testing.T) {
+func TestAssumeRoleArguments(t *testing.T) {
 	t.Parallel()
-	const full = `
+	const arguments = `
 		assume_role {
 			role_arn            = "arn:aws:iam::123456789012:role/a"
 			duration            = "2h30m"
@@ -419,11 +418,11 @@ func TestArgumentsOfAssumeRole(t *testing.T) {
 			tags                = { Project = "ecr layers", Team = "platform" }
 			transitive_tag_keys = ["Project"]
 		}`
-	w := newEnv(t)
-	w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "partner:42", MaxSession: 12 * time.Hour})
-	session{Provider: w.endpoints() + keys(w.user) + full, Reads: []string{w.read()}}.run(t).mustRead(t, 1)
+	e := newEnv(t)
+	e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "partner:42", MaxSession: 12 * time.Hour})
+	session{Provider: e.endpoints() + keys(e.user) + arguments, Reads: []string{e.read()}}.run(t).mustRead(t, 1)
 
-	calls := w.CallsTo("sts", "AssumeRole")
+	calls := e.CallsTo("sts", "AssumeRole")
 	if len(calls) == 0 {
 		t.Fatal("no role was assumed")
 	}
@@ -449,37 +448,37 @@ func TestArgumentsOfAssumeRole(t *testing.T) {
 		if got := call.Members("TransitiveTagKeys", ""); !slices.Equal(got, []string{"Project"}) {
 			t.Errorf("transitive tag keys are %v", got)
 		}
-		if call.AccessKeyID != w.user.AccessKeyID || call.Region != region {
-			t.Errorf("assumed by %s in %s", call.AccessKeyID, call.Region)
+		if call.AccessKeyID != e.user.AccessKeyID || call.Region != region {
+			t.Errorf("the role was assumed by %s in region %s", call.AccessKeyID, call.Region)
 		}
 	}
-	last := w.lastCall(t)
+	last := e.lastCall(t)
 	if last.Operation != "GetDownloadUrlForLayer" || !strings.HasPrefix(last.AccessKeyID, "ASIA") || last.AccountID != account {
-		t.Errorf("%s was called by %s of %s", last.Operation, last.AccessKeyID, last.AccountID)
+		t.Errorf("%s was signed by %s of account %s", last.Operation, last.AccessKeyID, last.AccountID)
 	}
 }
 
-func TestRoleWithOnlyItsARN(t *testing.T) {
+func TestAssumeRoleDefaults(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	arn := w.trust("a")
-	session{Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", arn), Reads: []string{w.read()}}.run(t).mustRead(t, 1)
-	for _, call := range w.CallsTo("sts", "AssumeRole") {
+	e := newEnv(t)
+	arn := e.addRole("a")
+	session{Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", arn), Reads: []string{e.read()}}.run(t).mustRead(t, 1)
+	for _, call := range e.CallsTo("sts", "AssumeRole") {
 		for _, parameter := range []string{"ExternalId", "Policy", "SourceIdentity", "PolicyArns.member.1.arn", "Tags.member.1.Key", "TransitiveTagKeys.member.1"} {
 			if call.Form.Has(parameter) {
-				t.Errorf("%s is sent: %q", parameter, call.Form.Get(parameter))
+				t.Errorf("unexpected parameter %s: %q", parameter, call.Form.Get(parameter))
 			}
 		}
 		if name, seconds := call.Form.Get("RoleSessionName"), call.Form.Get("DurationSeconds"); name == "" || seconds != "900" {
-			t.Errorf("the session %q lasts %s seconds", name, seconds)
+			t.Errorf("session name %q, duration %s seconds; want a name and 900 seconds", name, seconds)
 		}
 	}
-	if last := w.lastCall(t); !strings.HasPrefix(last.AccessKeyID, "ASIA") {
-		t.Errorf("called by %s", last.AccessKeyID)
+	if last := e.lastCall(t); !strings.HasPrefix(last.AccessKeyID, "ASIA") {
+		t.Errorf("the request to ECR was signed by %s", last.AccessKeyID)
 	}
 }
 
-func TestRolesAreChained(t *testing.T) {
+func TestAssumeRoleChain(t *testing.T) {
 	t.Parallel()
 	const chain = `
 		assume_role {
@@ -498,27 +497,27 @@ func TestRolesAreChained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, newEnv(t))
-			l.push(t, "210987654321", region, repository, tag, l.image)
-			l.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
-			l.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
-			s.Provider = l.endpoints() + s.Provider + chain
-			s.Reads = []string{l.read()}
-			l.expand(s).run(t).mustRead(t, 1)
+			b := newTestbed(t, newEnv(t))
+			b.push(t, "210987654321", region, repository, tag, b.image)
+			b.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+			b.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
+			s.Provider = b.endpoints() + s.Provider + chain
+			s.Reads = []string{b.read()}
+			b.expand(s).run(t).mustRead(t, 1)
 
-			for _, call := range l.CallsTo("sts", "AssumeRole") {
-				if first := call.Form.Get("RoleSessionName") == "first"; (call.AccessKeyID == l.want.AccessKeyID) != first {
+			for _, call := range b.CallsTo("sts", "AssumeRole") {
+				if first := call.Form.Get("RoleSessionName") == "first"; (call.AccessKeyID == b.want.AccessKeyID) != first {
 					t.Errorf("%s was assumed by %s", call.Form.Get("RoleArn"), call.AccessKeyID)
 				}
 			}
-			if last := l.lastCall(t); last.AccountID != "210987654321" {
-				t.Errorf("ECR was called as account %s", last.AccountID)
+			if last := b.lastCall(t); last.AccountID != "210987654321" {
+				t.Errorf("the request to ECR was signed by account %s", last.AccountID)
 			}
 		})
 	}
 }
 
-func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
+func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	t.Parallel()
 	const more = `
 			duration     = "20m"
@@ -532,39 +531,39 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 	tests := map[string]session{
 		"web_identity_token":      {Provider: block(token + more)},
 		"web_identity_token_file": {Provider: block(`web_identity_token_file = "~/oidc/token"` + more), files: vars{"oidc/token": "the-token"}},
-		"AWS_WEB_IDENTITY_TOKEN_FILE for the block": {
+		"AWS_WEB_IDENTITY_TOKEN_FILE with a block": {
 			Provider: block(more), env: vars{inFile: "HOME/token", "AWS_ROLE_ARN": roleB}, files: vars{"token": "the-token"}},
-		"TF_AWS_WEB_IDENTITY_TOKEN for the block": {Provider: block(more), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token"}},
-		"the block over the environment": {
+		"TF_AWS_WEB_IDENTITY_TOKEN with a block": {Provider: block(more), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token"}},
+		"block over environment": {
 			Provider: block(token + more), env: vars{inFile: "HOME/token", "TF_AWS_WEB_IDENTITY_TOKEN": "other-token", "AWS_ROLE_ARN": roleB}, files: vars{"token": "other-token"}},
 		"IRSA: AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE": {
 			env: vars{inFile: "HOME/token", "AWS_ROLE_ARN": roleA, "AWS_ROLE_SESSION_NAME": "runner"}, files: vars{"token": "the-token"}},
 		"profile": {Provider: `profile = "oidc"`, files: vars{
 			"token": "the-token", ".aws/config": "[profile oidc]\nrole_arn = " + roleA + "\nweb_identity_token_file = HOME/token\nrole_session_name = runner\n"}},
-		"only the token":        {Provider: block(token + "\nsession_name = \"runner\"")},
-		"another role after it": {Provider: block(token+more) + "assume_role {\nrole_arn = \"" + roleB + "\"\n}"},
+		"token only": {Provider: block(token + "\nsession_name = \"runner\"")},
+		"role chain": {Provider: block(token+more) + "assume_role {\nrole_arn = \"" + roleB + "\"\n}"},
 	}
 	for name, s := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
-			w.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
-			w.push(t, "210987654321", region, repository, tag, w.image)
-			s.Provider = w.endpoints() + s.Provider
-			s.Reads = []string{w.read()}
+			e := newEnv(t)
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
+			e.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
+			e.push(t, "210987654321", region, repository, tag, e.image)
+			s.Provider = e.endpoints() + s.Provider
+			s.Reads = []string{e.read()}
 			s.run(t).mustRead(t, 1)
 
-			calls := w.CallsTo("sts", "AssumeRoleWithWebIdentity")
+			calls := e.CallsTo("sts", "AssumeRoleWithWebIdentity")
 			if len(calls) == 0 {
 				t.Fatal("no role was assumed with a web identity")
 			}
 			for _, call := range calls {
 				if call.AccessKeyID != "" || call.Form.Get("RoleArn") != roleA || call.Form.Get("WebIdentityToken") != "the-token" || call.Form.Get("RoleSessionName") != "runner" {
-					t.Errorf("called by %q for %v", call.AccessKeyID, call.Form)
+					t.Errorf("request signed by %q with %v", call.AccessKeyID, call.Form)
 				}
 				if !strings.Contains(s.Provider, "duration") && call.Form.Has("DurationSeconds") {
-					t.Errorf("the session is to last %s seconds", call.Form.Get("DurationSeconds"))
+					t.Errorf("unexpected DurationSeconds %s", call.Form.Get("DurationSeconds"))
 				}
 				if strings.Contains(s.Provider, "duration") && (call.Form.Get("DurationSeconds") != "1200" ||
 					call.Form.Get("Policy") != `{"Version":"2012-10-17"}` ||
@@ -576,66 +575,66 @@ func TestRoleIsAssumedWithAWebIdentity(t *testing.T) {
 			if strings.Contains(s.Provider, "assume_role {") {
 				want = "210987654321"
 			}
-			if got := w.lastCall(t).AccountID; got != want {
-				t.Errorf("ECR was called as account %s, want %s", got, want)
+			if got := e.lastCall(t).AccountID; got != want {
+				t.Errorf("the request to ECR was signed by account %s, want %s", got, want)
 			}
 		})
 	}
 }
 
-// The expiry that the client is told has passed, so that it renews credentials before
-// each request. The endpoint accepts them for an hour.
-func TestExpiredCredentialsAreRenewed(t *testing.T) {
+// The sources return credentials whose expiration has passed, so that the client
+// refreshes them before every request. The endpoint accepts them for an hour.
+func TestExpiredCredentialsAreRefreshed(t *testing.T) {
 	t.Parallel()
 	assume := func(arn string) string { return fmt.Sprintf("assume_role {\nrole_arn = %q\n}\n", arn) }
-	tests := map[string]func(*testing.T, *lab) session{
-		"a role": func(_ *testing.T, l *lab) session { return session{Provider: "<want>" + assume(l.trust("a"))} },
-		"a chain of two": func(_ *testing.T, l *lab) session {
-			return session{Provider: "<want>" + assume(l.trust("a")) + assume(l.trust("b"))}
+	tests := map[string]func(*testing.T, *testbed) session{
+		"role": func(_ *testing.T, b *testbed) session { return session{Provider: "<want>" + assume(b.addRole("a"))} },
+		"chain of two roles": func(_ *testing.T, b *testbed) session {
+			return session{Provider: "<want>" + assume(b.addRole("a")) + assume(b.addRole("b"))}
 		},
-		"a web identity": func(_ *testing.T, l *lab) session {
-			l.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
+		"web identity": func(_ *testing.T, b *testbed) session {
+			b.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
 			return session{
 				Provider: fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token_file = \"HOME/token\"\n}", roleA),
 				files:    vars{"token": "the-token"},
 			}
 		},
-		"a role of the profile": func(_ *testing.T, _ *lab) session {
+		"role of the profile": func(_ *testing.T, _ *testbed) session {
 			return session{Provider: `profile = "puller"`, env: vars{"AWS_ENDPOINT_URL_STS": "<ecr>"}, files: vars{
 				".aws/config": "[profile puller]\nrole_arn = <role>\nsource_profile = base\n", ".aws/credentials": "[base]\n<want>"}}
 		},
-		"a container": func(t *testing.T, l *lab) session {
-			return session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", l.expired()) + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
+		"container": func(t *testing.T, b *testbed) session {
+			return session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": containerCredentials(t, "Basic ecs", b.expiredCredentials()) + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic ecs"}}
 		},
-		"an instance": func(t *testing.T, l *lab) session {
-			url, _ := instanceMetadata(t, region, l.expired())
+		"instance": func(t *testing.T, b *testbed) session {
+			url, _ := instanceMetadata(t, region, b.expiredCredentials())
 			return session{env: vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}}
 		},
-		"IAM Identity Center": func(t *testing.T, l *lab) session {
-			next := l.expired()
+		"IAM Identity Center": func(t *testing.T, b *testbed) session {
+			next := b.expiredCredentials()
 			url, _ := identityCenter(t, next(), next(), next(), next())
 			return session{
 				env:   vars{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
-				files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
+				files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
 			}
 		},
-		"credential_process": func(t *testing.T, l *lab) session {
+		"credential_process": func(t *testing.T, b *testbed) session {
 			if runtime.GOOS == "windows" {
-				t.Skip("the process is a shell script")
+				t.Skip("credential_process is a shell script")
 			}
-			return l.credentialProcess(t, 4)
+			return b.credentialProcess(t, 4)
 		},
 	}
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, newEnv(t))
-			l.Inject(ecrtest.Fault{Service: "sts", Rewrite: expiring})
-			s := prepare(t, l)
-			s.Provider = l.endpoints() + s.Provider
-			s.Reads = []string{l.read(), l.read()}
-			l.expand(s).run(t).mustRead(t, 2)
-			if calls := l.CallsTo("ecr", ""); calls[0].AccessKeyID == calls[1].AccessKeyID {
+			b := newTestbed(t, newEnv(t))
+			b.Inject(ecrtest.Fault{Service: "sts", Rewrite: expireSTSCredentials})
+			s := prepare(t, b)
+			s.Provider = b.endpoints() + s.Provider
+			s.Reads = []string{b.read(), b.read()}
+			b.expand(s).run(t).mustRead(t, 2)
+			if calls := b.CallsTo("ecr", ""); calls[0].AccessKeyID == calls[1].AccessKeyID {
 				t.Errorf("both requests are signed by %s", calls[0].AccessKeyID)
 			}
 		})
@@ -644,25 +643,25 @@ func TestExpiredCredentialsAreRenewed(t *testing.T) {
 
 var expiration = regexp.MustCompile("<Expiration>.*</Expiration>")
 
-// expiring returns a response of STS with credentials that have expired.
-func expiring(body []byte) []byte {
+// expireSTSCredentials sets the expiration in a response of STS to a past time.
+func expireSTSCredentials(body []byte) []byte {
 	return expiration.ReplaceAll(body, []byte("<Expiration>"+time.Now().Add(-time.Second).UTC().Format(time.RFC3339)+"</Expiration>"))
 }
 
-// expired returns what returns other credentials each time.
-func (l *lab) expired() func() ecrtest.Credentials {
+// expiredCredentials returns a function that returns new, expired credentials.
+func (b *testbed) expiredCredentials() func() ecrtest.Credentials {
 	var sessions atomic.Int32
 	return func() ecrtest.Credentials {
-		c := l.env.temporary(fmt.Sprint("session", sessions.Add(1)), time.Hour)
+		c := b.temporaryCredentials(fmt.Sprint("session", sessions.Add(1)), time.Hour)
 		c.Expires = time.Now().Add(-time.Second)
 		return c
 	}
 }
 
 // credentialProcess returns a session with a credential_process that succeeds n times.
-func (l *lab) credentialProcess(t *testing.T, n int) session {
+func (b *testbed) credentialProcess(t *testing.T, n int) session {
 	t.Helper()
-	next := l.expired()
+	next := b.expiredCredentials()
 	files := vars{
 		".aws/config": "[profile broker]\ncredential_process = HOME/broker\n[profile other]\n",
 		"broker":      "#!/bin/sh\nset -e\nn=$(cat HOME/n 2>/dev/null || echo 0)\necho $((n + 1)) >HOME/n\ncat HOME/session$n\n",

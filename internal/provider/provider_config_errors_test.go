@@ -13,33 +13,33 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-func TestAccountIsRequestedOnlyWhereTheBlockNeedsIt(t *testing.T) {
+func TestGetCallerIdentityRequests(t *testing.T) {
 	t.Parallel()
 	const ecr, sts = "ecr:GetDownloadUrlForLayer", "sts:GetCallerIdentity"
 	tests := map[string]struct {
 		provider string
 		want     []string
 	}{
-		"by default":                          {"", []string{ecr}},
-		"skip_credentials_validation":         {"skip_credentials_validation = true", []string{ecr}},
-		"skip_credentials_validation is null": {"skip_credentials_validation = null", []string{ecr}},
-		"no skip_credentials_validation":      {"skip_credentials_validation = false", []string{sts, ecr}},
-		"allowed_account_ids":                 {`allowed_account_ids = ["000000000001", "123456789012"]`, []string{sts, ecr}},
-		"forbidden_account_ids":               {`forbidden_account_ids = ["000000000001"]`, []string{sts, ecr}},
-		"no allowed_account_ids":              {"allowed_account_ids = []", []string{ecr}},
-		"all at once":                         {"skip_credentials_validation = false\nallowed_account_ids = [\"123456789012\"]", []string{sts, ecr}},
+		"default":                              {"", []string{ecr}},
+		"skip_credentials_validation":          {"skip_credentials_validation = true", []string{ecr}},
+		"skip_credentials_validation is null":  {"skip_credentials_validation = null", []string{ecr}},
+		"skip_credentials_validation is false": {"skip_credentials_validation = false", []string{sts, ecr}},
+		"allowed_account_ids":                  {`allowed_account_ids = ["000000000001", "123456789012"]`, []string{sts, ecr}},
+		"forbidden_account_ids":                {`forbidden_account_ids = ["000000000001"]`, []string{sts, ecr}},
+		"allowed_account_ids is empty":         {"allowed_account_ids = []", []string{ecr}},
+		"both":                                 {"skip_credentials_validation = false\nallowed_account_ids = [\"123456789012\"]", []string{sts, ecr}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read(), w.read()}}.run(t).mustRead(t, 2)
-			w.expectCalls(t, append(test.want, ecr)...)
+			e := newEnv(t)
+			session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read(), e.read()}}.run(t).mustRead(t, 2)
+			e.expectCalls(t, append(test.want, ecr)...)
 		})
 	}
 }
 
-func TestAccountsAreRestricted(t *testing.T) {
+func TestAllowedAndForbiddenAccounts(t *testing.T) {
 	t.Parallel()
 	foreign := ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}}
 	assumeForeign := fmt.Sprintf("\nassume_role {\nrole_arn = %q\n}", roleB)
@@ -51,57 +51,57 @@ func TestAccountsAreRestricted(t *testing.T) {
 			[]string{"Account not allowed", account, "210987654321"}},
 		"account forbidden": {`forbidden_account_ids = ["210987654321", "123456789012"]`, "forbidden_account_ids",
 			[]string{"Account forbidden", account}},
-		"the account is that of the role": {`allowed_account_ids = ["123456789012"]` + assumeForeign, "allowed_account_ids",
+		"account of the role": {`allowed_account_ids = ["123456789012"]` + assumeForeign, "allowed_account_ids",
 			[]string{"Account not allowed", "210987654321", account}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			w.AddRole(foreign)
-			session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}.run(t).mustFail(t, test.attribute, test.want...)
-			if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(w.CallsTo("ecr", "")) > 0 {
-				t.Errorf("the requests are %v", w.operations())
+			e := newEnv(t)
+			e.AddRole(foreign)
+			session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read()}}.run(t).mustFail(t, test.attribute, test.want...)
+			if n := len(e.CallsTo("sts", "GetCallerIdentity")); n != 1 || len(e.CallsTo("ecr", "")) > 0 {
+				t.Errorf("the requests are %v", e.operations())
 			}
 		})
 	}
 }
 
-func TestAccountThatSTSDoesNotReturn(t *testing.T) {
+func TestGetCallerIdentityErrors(t *testing.T) {
 	t.Parallel()
 	for argument, value := range map[string]string{"allowed_account_ids": `["123456789012"]`, "forbidden_account_ids": `["210987654321"]`, "skip_credentials_validation": "false"} {
 		t.Run(argument, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			other := w.user
+			e := newEnv(t)
+			other := e.user
 			other.SecretAccessKey = "wrong"
-			session{Provider: w.endpoints() + keys(other) + argument + " = " + value, Reads: []string{w.read()}}.run(t).
+			session{Provider: e.endpoints() + keys(other) + argument + " = " + value, Reads: []string{e.read()}}.run(t).
 				mustFail(t, argument, "Invalid signature", argument, "SignatureDoesNotMatch", "HTTP 403", "secret key")
-			w.expectCalls(t, "sts:GetCallerIdentity")
+			e.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
-	t.Run("FIPS and a URL of the environment", func(t *testing.T) {
+	t.Run("FIPS and AWS_ENDPOINT_URL", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
+		e := newEnv(t)
 		session{
-			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(w.user),
-			Reads:    []string{w.read()},
-			env:      vars{"AWS_ENDPOINT_URL": w.server.URL},
+			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(e.user),
+			Reads:    []string{e.read()},
+			env:      vars{"AWS_ENDPOINT_URL": e.server.URL},
 		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
-		w.expectCalls(t)
+		e.expectCalls(t)
 	})
-	t.Run("STS is out of reach", func(t *testing.T) {
+	t.Run("STS is unreachable", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
+		e := newEnv(t)
 		session{
-			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, w.server.URL) + keys(w.user),
-			Reads:    []string{w.read()},
+			Provider: fmt.Sprintf("region = %q\nallowed_account_ids = [%q]\nendpoints {\necr = %q\nsts = \"http://127.0.0.1:1\"\n}\n", region, account, e.server.URL) + keys(e.user),
+			Reads:    []string{e.read()},
 		}.run(t).mustFail(t, "allowed_account_ids", "Connection refused", "endpoints", "VPC endpoint", "sts_region")
-		w.expectCalls(t)
+		e.expectCalls(t)
 	})
 }
 
-func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
+func TestInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
 	role := func(lines ...string) string {
 		return "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n" + strings.Join(lines, "\n") + "\n}"
@@ -119,46 +119,46 @@ func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 		"access_key, empty secret_key":  {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"\""}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"secret_key without access_key": {session{Provider: `secret_key = "secret"`}, "secret_key", []string{"Incomplete credentials", "access_key"}},
 		"token without access_key":      {session{Provider: `token = "token"`, env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "token", []string{"Incomplete credentials", "access_key"}},
-		"profile that is not there": {
+		"profile not found": {
 			session{Provider: `profile = "prod"`, files: vars{".aws/config": "[profile production]\nregion = us-east-1\n"}},
 			"profile", []string{"Profile not found", `"prod"`, `\.aws/config`, `\.aws/credentials`, "aws configure", "shared_config_files"}},
-		"profile that is not in shared_config_files": {
+		"profile not in shared_config_files": {
 			session{Provider: "profile = \"prod\"\nshared_config_files = [\"HOME/odd\"]", files: vars{".aws/config": "[profile prod]\n"}},
 			"profile", []string{"Profile not found", `"prod"`, "/odd"}},
-		"profile of AWS_PROFILE that is not there": {
+		"AWS_PROFILE not found": {
 			session{env: vars{"AWS_PROFILE": "prod"}}, "", []string{"Profile not found", `"prod"`, "AWS_PROFILE"}},
-		"profile with half a key": {
+		"profile without secret key": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/credentials": "[ci]\naws_access_key_id = AKIA\n"}},
 			"profile", []string{"Invalid profile", "partial credentials found for profile ci", "credentials"}},
-		"profile whose source is not there": {
+		"source_profile not found": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\n"}},
 			"profile", []string{"Invalid profile", "base", `\.aws/config`}},
-		"profile that wants MFA": {
+		"profile with MFA": {
 			session{Provider: `profile = "ci"`, files: vars{
 				".aws/config": "[profile ci]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = base\nmfa_serial = arn:aws:iam::123456789012:mfa/jane\n[profile base]\naws_access_key_id = AKIA\naws_secret_access_key = s\n",
 			}}, "profile", []string{"Role needs MFA", `profile "ci"`, "credential_process"}},
-		"profile without any credentials": {
+		"profile without credentials": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
 			"profile", []string{"No usable credentials", "IMDS", "access_key"}},
-		"no credentials at all": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
-		"file that cannot be read": {
+		"no credentials": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
+		"unreadable credentials file": {
 			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
-		"config file that cannot be read": {
+		"unreadable config file": {
 			session{Provider: `shared_config_files = ["HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_config_files[0]", []string{"Unreadable file", "/dir", "is a directory"}},
-		"AWS_SHARED_CREDENTIALS_FILE that cannot be read": {
+		"unreadable AWS_SHARED_CREDENTIALS_FILE": {
 			session{env: vars{"AWS_SHARED_CREDENTIALS_FILE": "HOME/dir"}, files: vars{"dir/file": ""}},
 			"", []string{"Unreadable file", "AWS_SHARED_CREDENTIALS_FILE", "/dir", "is a directory"}},
-		"null among shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
-		"null among shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
+		"null in shared_config_files":      {session{Provider: "shared_config_files = [null]"}, "shared_config_files", []string{"[Nn]ull"}},
+		"null in shared_credentials_files": {session{Provider: "shared_credentials_files = [null]"}, "shared_credentials_files", []string{"[Nn]ull"}},
 		"profile of aws login": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\nlogin_session = arn:aws:iam::123456789012:user/jane\n"}},
 			"profile", []string{"Login session expired", "aws login --profile ci"}},
-		"credential_process that fails": {
+		"credential_process fails": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
 			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
-		"container's endpoint elsewhere": {
+		"container endpoint not allowed": {
 			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
 		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
 		"ec2_metadata_service_endpoint": {
@@ -169,61 +169,61 @@ func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 			session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
 
 		// Roles.
-		"role_arn that is no ARN":        {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
-		"role_arn of a user":             {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
-		"role_arn of a session":          {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
-		"role_arn with a short account":  {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
-		"role missing in a chain":        {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
-		"role null in a chain":           {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
-		"duration too short":             {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "15 minutes", "10m"}},
-		"duration too long":              {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
-		"duration without a unit":        {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
-		"external_id too short":          {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "2 to 1224"}},
-		"external_id with a space":       {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
-		"policy that is no JSON":         {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
-		"policy that is no object":       {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
-		"policy ARN":                     {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
-		"too many policy ARNs":           {session{Provider: role(`policy_arns = [` + manyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
-		"session name with a space":      {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
-		"session name too long":          {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
-		"source identity":                {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
-		"key of a tag":                   {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
-		"key of a tag of AWS":            {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
-		"value of a tag":                 {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
-		"null as the value of a tag":     {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
-		"transitive key":                 {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
-		"two web identities":             {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
-		"web identity without a token":   {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
-		"web identity with two tokens":   {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
-		"web identity with two in env":   {session{Provider: webIdentity(), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
-		"web identity token too short":   {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
-		"web identity file not there":    {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
-		"web identity file that's empty": {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: vars{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
-		"web identity's role_arn":        {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn is not an ARN":          {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
+		"role_arn of a user":              {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
+		"role_arn of a session":           {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn with a short account":   {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role empty in a chain":           {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"role null in a chain":            {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
+		"duration too short":              {session{Provider: role(`duration = "10m"`)}, "assume_role[0].duration", []string{"Invalid duration", "15 minutes", "10m"}},
+		"duration too long":               {session{Provider: role(`duration = "12h1m"`)}, "assume_role[0].duration", []string{"Invalid duration", "12 hours"}},
+		"duration without a unit":         {session{Provider: role(`duration = "3600"`)}, "assume_role[0].duration", []string{"Invalid duration", `"1h"`}},
+		"external_id too short":           {session{Provider: role(`external_id = "x"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "2 to 1224"}},
+		"external_id with a space":        {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
+		"policy is not JSON":              {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
+		"policy is not an object":         {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
+		"policy ARN":                      {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
+		"too many policy ARNs":            {session{Provider: role(`policy_arns = [` + tooManyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
+		"session name with a space":       {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"session name too long":           {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
+		"source identity":                 {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
+		"tag key":                         {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
+		"reserved tag key":                {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
+		"tag value":                       {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
+		"null as tag value":               {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
+		"transitive tag key":              {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
+		"two web identities":              {session{Provider: webIdentity(`web_identity_token = "the-token"`) + "\n" + webIdentity(`web_identity_token = "the-token"`)}, "assume_role_with_web_identity", []string{"at most 1"}},
+		"web identity without a token":    {session{Provider: webIdentity()}, "assume_role_with_web_identity[0]", []string{"Missing web identity token", "web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity with two tokens":    {session{Provider: webIdentity(`web_identity_token = "the-token"`, `web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"web_identity_token_file"}},
+		"web identity with two variables": {session{Provider: webIdentity(), env: vars{"TF_AWS_WEB_IDENTITY_TOKEN": "the-token", "AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}}, "assume_role_with_web_identity[0]", []string{"Two web identity tokens", "TF_AWS_WEB_IDENTITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"web identity token too short":    {session{Provider: webIdentity(`web_identity_token = "abc"`)}, "assume_role_with_web_identity[0].web_identity_token", []string{"4"}},
+		"web identity file not found":     {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`)}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "/token", "no such file", "web_identity_token_file"}},
+		"web identity file is empty":      {session{Provider: webIdentity(`web_identity_token_file = "HOME/token"`), files: vars{"token": "\n"}}, "assume_role_with_web_identity[0].web_identity_token_file", []string{"Unreadable file", "the file is empty"}},
+		"web identity role_arn":           {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"a\"\nweb_identity_token = \"the-token\"\n}"}, "assume_role_with_web_identity[0].role_arn", []string{"Invalid role ARN"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE without a role": {
 			session{env: vars{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token"}, files: vars{"token": "t"}}, "", []string{"Missing role ARN", "[Rr]ole ARN is not set", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"}},
 
 		// Accounts and regions.
-		"allowed and forbidden":            {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
-		"allowed account that is none":     {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids", []string{"Invalid account ID", "12 digits", "12345"}},
-		"forbidden account that is none":   {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids", []string{"Invalid account ID", "12 digits"}},
-		"null among allowed_account_ids":   {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
-		"region that is no code":           {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
-		"region that is not there":         {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
-		"zone in place of a region":        {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
-		"region of AWS_REGION":             {session{env: vars{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
-		"region of the profile":            {session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
-		"no region":                        {session{env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
-		"no region, with a role":           {session{Provider: role(), env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
-		"no region, with a web identity":   {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
-		"region that is no part of a host": {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
-		"sts_region":                       {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
-		"sts_region that is no code":       {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
+		"allowed and forbidden":          {session{Provider: "allowed_account_ids = [\"123456789012\"]\nforbidden_account_ids = [\"210987654321\"]"}, "allowed_account_ids", []string{"forbidden_account_ids"}},
+		"invalid allowed account":        {session{Provider: `allowed_account_ids = ["12345"]`}, "allowed_account_ids", []string{"Invalid account ID", "12 digits", "12345"}},
+		"invalid forbidden account":      {session{Provider: `forbidden_account_ids = ["my-account"]`}, "forbidden_account_ids", []string{"Invalid account ID", "12 digits"}},
+		"null in allowed_account_ids":    {session{Provider: "allowed_account_ids = [null]"}, "allowed_account_ids", []string{"[Nn]ull"}},
+		"region name":                    {session{Provider: `region = "N. Virginia"`}, "region", []string{"Invalid region", "us-east-1", "N\\. Virginia"}},
+		"unknown region":                 {session{Provider: `region = "us-esat-1"`}, "region", []string{"Unknown region", "us-esat-1", "skip_region_validation"}},
+		"availability zone as region":    {session{Provider: `region = "us-east-1a"`}, "region", []string{"Invalid region", "us-east-1a"}},
+		"unknown AWS_REGION":             {session{env: vars{"AWS_REGION": "us-esat-1"}}, "region", []string{"Unknown region", "us-esat-1", "AWS_REGION"}},
+		"unknown region of the profile":  {session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-esat-1\n"}}, "region", []string{"Unknown region", "us-esat-1", `profile "ci"`}},
+		"no region":                      {session{env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION", "profile"}},
+		"no region, with a role":         {session{Provider: role(), env: vars{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "region", []string{"No region", "AWS_REGION"}},
+		"no region, with a web identity": {session{Provider: webIdentity(`web_identity_token = "the-token"`)}, "region", []string{"No region", "AWS_REGION"}},
+		"region is not a host label":     {session{Provider: "region = \"a_b\"\nskip_region_validation = true"}, "region", []string{"Invalid region", "host name", "a_b"}},
+		"sts_region":                     {session{Provider: `sts_region = "us-esat-1"`}, "sts_region", []string{"Unknown region", "us-esat-1"}},
+		"sts_region is not a region":     {session{Provider: `sts_region = "global"`}, "sts_region", []string{"Invalid region", "global"}},
 
 		// Network.
 		"endpoint without a scheme":   {session{Provider: "endpoints {\necr = \"vpce-1.api.ecr.us-east-1.vpce.amazonaws.com\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
-		"endpoint of STS":             {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
-		"endpoint of SSO":             {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
+		"STS endpoint":                {session{Provider: "endpoints {\nsts = \"ftp://x\"\n}"}, "endpoints[0].sts", []string{"Invalid endpoint"}},
+		"SSO endpoint":                {session{Provider: "endpoints {\nsso = \"https://\"\n}"}, "endpoints[0].sso", []string{"Invalid endpoint"}},
 		"two endpoints":               {session{Provider: "endpoints {\necr = \"http://a\"\n}\nendpoints {\necr = \"http://b\"\n}"}, "endpoints[1].ecr", []string{"Two endpoints", "ecr", "Remove one"}},
 		"AWS_ENDPOINT_URL_ECR":        {session{Provider: `region = "us-east-1"`, env: vars{"AWS_ENDPOINT_URL_ECR": "ecr.local", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_ECR", "ecr.local"}},
 		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
@@ -231,18 +231,18 @@ func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
 		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: vars{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: vars{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
 		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
-		"CA bundle that isn't there":  {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
+		"CA bundle not found":         {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
 		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: vars{"ca.pem": "no certificate"}},
 			"custom_ca_bundle", []string{"Invalid CA bundle", "BEGIN CERTIFICATE", "/ca.pem", "no certificate"}},
-		"AWS_CA_BUNDLE that isn't there": {session{env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
-		"ca_bundle that isn't there":     {session{files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
-		"http_proxy":                     {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
-		"https_proxy":                    {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
-		"https_proxy that is no URL":     {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
+		"AWS_CA_BUNDLE not found":  {session{env: vars{"AWS_CA_BUNDLE": "HOME/ca.pem"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "AWS_CA_BUNDLE"}},
+		"ca_bundle not found":      {session{files: vars{".aws/config": "[default]\nca_bundle = HOME/ca.pem\n"}}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file", "ca_bundle in the shared config file"}},
+		"http_proxy":               {session{Provider: `http_proxy = "http://"`}, "http_proxy", []string{"Invalid proxy", "http://proxy"}},
+		"https_proxy":              {session{Provider: `https_proxy = "ftp://proxy:21"`}, "https_proxy", []string{"Invalid proxy", "socks5"}},
+		"https_proxy is not a URL": {session{Provider: `https_proxy = "http://proxy:port"`}, "https_proxy", []string{"Invalid proxy", "http://proxy"}},
 
 		// Retries.
-		"no attempts":                 {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
-		"fewer than none":             {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
+		"zero max_retries":            {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
+		"negative max_retries":        {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
 		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
 		"AWS_MAX_ATTEMPTS":            {session{env: vars{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
@@ -250,27 +250,27 @@ func TestInvalidValueIsAnErrorOnItsArgument(t *testing.T) {
 		"max_attempts in the profile": {session{files: vars{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
 
 		// User agent.
-		"product with a space":           {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
-		"product with a comment cut off": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
-		"product without a name":         {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
-		"product with an end of line":    {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
-		"null among products":            {session{Provider: "user_agent = [null]"}, "user_agent[0]", []string{"null"}},
+		"product with a space":             {session{Provider: `user_agent = ["my product/1"]`}, "user_agent[0]", []string{"Invalid product", "comment", "my product/1"}},
+		"product with an unclosed comment": {session{Provider: `user_agent = ["product/1 (comment"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"product without a name":           {session{Provider: `user_agent = ["a/1", "/1"]`}, "user_agent[1]", []string{"Invalid product"}},
+		"product with a line break":        {session{Provider: `user_agent = ["a/1\r\nX: y"]`}, "user_agent[0]", []string{"Invalid product"}},
+		"null product":                     {session{Provider: "user_agent = [null]"}, "user_agent[0]", []string{"null"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			s := test.session
-			// Every request would reach the endpoint.
-			s.env = merged(vars{"AWS_ENDPOINT_URL": w.server.URL}, s.env)
-			s.Reads = []string{w.read()}
+			// Any request would reach the endpoint and be recorded.
+			s.env = mergeMaps(vars{"AWS_ENDPOINT_URL": e.server.URL}, s.env)
+			s.Reads = []string{e.read()}
 			s.run(t).mustFail(t, test.attribute, test.want...)
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
 
-func TestRoleThatCannotBeAssumedIsAnErrorOnItsBlock(t *testing.T) {
+func TestAssumeRoleErrors(t *testing.T) {
 	t.Parallel()
 	chain := fmt.Sprintf("assume_role {\nrole_arn = %q\n}\nassume_role {\nrole_arn = %q\n}", roleA, roleB)
 	tests := map[string]struct {
@@ -279,91 +279,91 @@ func TestRoleThatCannotBeAssumedIsAnErrorOnItsBlock(t *testing.T) {
 		attribute string
 		want      []string
 	}{
-		"no such role": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
+		"role not found": {nil, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0].role_arn",
 			[]string{"Cannot assume role: access denied", roleA, "api error AccessDenied", "trust policy", "external_id", "sts:TagSession"}},
-		"another external id": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
+		"wrong external ID": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}, ExternalID: "right"})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nexternal_id = \"wrong\"\n}", roleA), "assume_role[0].role_arn",
 			[]string{"access denied", "external_id"}},
-		"the second of a chain": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		"second role of a chain": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, chain, "assume_role[1].role_arn", []string{"access denied", roleB, "AccessDenied"}},
-		"a session longer than the role's": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
+		"duration exceeds the maximum of the role": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\nduration = \"2h\"\n}", roleA), "assume_role[0]",
 			[]string{"rejected by STS", "ValidationError", "MaxSessionDuration", "1 hour"}},
-		"a policy that STS does not accept": {func(w *env) {
-			w.trust("a")
-			w.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
+		"malformed policy": {func(e *env) {
+			e.addRole("a")
+			e.Inject(ecrtest.Fault{Service: "sts", Code: "MalformedPolicyDocument", Message: "Syntax errors in policy."})
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\npolicy = \"{}\"\n}", roleA), "assume_role[0].policy",
 			[]string{"malformed policy", "MalformedPolicyDocument", "aws_iam_policy_document"}},
-		"another secret key": {func(w *env) {
-			w.trust("a")
-			w.user.SecretAccessKey = "wrong"
+		"wrong secret key": {func(e *env) {
+			e.addRole("a")
+			e.user.SecretAccessKey = "wrong"
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: invalid signature", "SignatureDoesNotMatch", "secret key"}},
-		"keys that have expired": {func(w *env) {
-			w.trust("a")
-			w.user.Expires = time.Now().Add(-time.Minute)
-			w.AddCredentials(w.user)
+		"expired credentials": {func(e *env) {
+			e.addRole("a")
+			e.user.Expires = time.Now().Add(-time.Minute)
+			e.AddCredentials(e.user)
 		}, fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA), "assume_role[0]",
 			[]string{"Cannot assume role: credentials expired", "ExpiredToken", "Authenticate again"}},
-		"a token that is not accepted": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
+		"invalid web identity token": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"right"}})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token not accepted", roleA, "InvalidIdentityToken", "identity provider"}},
-		"a token that has expired": {func(w *env) {
-			w.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
-			w.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
+		"expired web identity token": {func(e *env) {
+			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"secret-jwt"}})
+			e.Inject(ecrtest.Fault{Service: "sts", Code: "ExpiredTokenException", Message: "Token expired"})
 		}, fmt.Sprintf("assume_role_with_web_identity {\nrole_arn = %q\nweb_identity_token = \"secret-jwt\"\n}", roleA), "assume_role_with_web_identity[0]",
 			[]string{"web identity token expired", "ExpiredTokenException", "new token"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			if test.prepare != nil {
-				test.prepare(w)
+				test.prepare(e)
 			}
-			o := session{Provider: w.endpoints() + keys(w.user) + test.provider, Reads: []string{w.read()}}
+			o := session{Provider: e.endpoints() + keys(e.user) + test.provider, Reads: []string{e.read()}}
 			if strings.Contains(test.provider, "web_identity") {
-				o.Provider = w.endpoints() + test.provider
+				o.Provider = e.endpoints() + test.provider
 			}
 			got := o.run(t)
 			got.mustFail(t, test.attribute, test.want...)
-			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, w.user.SecretAccessKey) && w.user.SecretAccessKey != "wrong" {
-				t.Errorf("a secret is in the diagnostics: %s", text)
+			if text := fmt.Sprint(got.Diagnostics); strings.Contains(text, "secret-jwt") || strings.Contains(text, e.user.SecretAccessKey) && e.user.SecretAccessKey != "wrong" {
+				t.Errorf("the diagnostics contain a secret: %s", text)
 			}
-			if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
-				t.Error("there was a request to ECR")
+			if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
+				t.Error("unexpected request to ECR")
 			}
 		})
 	}
 }
 
-func TestExpiredIdentityCenterSession(t *testing.T) {
+func TestIdentityCenterErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
 		want []string
 	}{
-		"the token has expired": {
-			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
+		"expired token": {
+			session{files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", `profile "team"`, "aws sso login --profile team"}},
-		"there is no token, AWS_PROFILE": {
+		"no token, AWS_PROFILE": {
 			session{files: ssoProfile("team")},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the session was ended": {
-			session{files: merged(ssoProfile("team"), ssoCache(ssoStartURL, "revoked", time.Now().Add(time.Hour), nil))},
+		"revoked token": {
+			session{files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, "revoked", time.Now().Add(time.Hour), nil))},
 			[]string{"IAM Identity Center session expired", "UnauthorizedException", "aws sso login --profile team"}},
-		"the token of an sso-session has expired": {
-			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
+		"expired sso-session token": {
+			session{files: mergeMaps(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), nil))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the token of an sso-session cannot be refreshed": {
-			session{files: merged(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), refreshable("stale")))},
+		"sso-session token cannot be refreshed": {
+			session{files: mergeMaps(ssoSession("team"), ssoCache("corp", ssoToken, time.Now().Add(-time.Minute), refreshableToken("stale")))},
 			[]string{"IAM Identity Center session expired", "aws sso login --profile team"}},
-		"the role is not assigned": {
-			session{files: merged(
+		"role not assigned": {
+			session{files: mergeMaps(
 				vars{".aws/config": strings.Replace(ssoProfile("team")[".aws/config"], "Puller", "Admin", 1)},
 				ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil))},
 			[]string{"No access in IAM Identity Center", "ForbiddenException", "sso_account_id", "sso_role_name", `profile "team"`}},
@@ -371,56 +371,56 @@ func TestExpiredIdentityCenterSession(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			url, _ := identityCenter(t, w.temporary("sso", time.Hour))
+			e := newEnv(t)
+			url, _ := identityCenter(t, e.temporaryCredentials("sso", time.Hour))
 			s, attribute := test.session, "profile"
-			s.Provider, s.env = w.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
+			s.Provider, s.env = e.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
 			if strings.Contains(name, "AWS_PROFILE") {
 				s.env["AWS_PROFILE"], attribute = "team", ""
 			} else {
 				s.Provider += `profile = "team"`
 			}
-			s.Reads = []string{w.read()}
+			s.Reads = []string{e.read()}
 			o := s.run(t)
 			o.mustFail(t, attribute, test.want...)
 			for _, secret := range []string{ssoToken, "revoked", "stale"} {
 				if strings.Contains(fmt.Sprint(o.Diagnostics), secret) {
-					t.Errorf("a token is in the diagnostics: %v", o.Diagnostics)
+					t.Errorf("the diagnostics contain a token: %v", o.Diagnostics)
 				}
 			}
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
 
-// Authenticating gets credentials once, and so does each read.
-func TestCredentialsThatCannotBeRenewed(t *testing.T) {
+// Authentication retrieves credentials once, and every read retrieves them again.
+func TestCredentialRefreshErrors(t *testing.T) {
 	t.Parallel()
-	t.Run("a role", func(t *testing.T) {
+	t.Run("role", func(t *testing.T) {
 		t.Parallel()
-		w := newEnv(t)
-		w.trust("a")
-		w.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expiring})
-		w.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust has been withdrawn."})
+		e := newEnv(t)
+		e.addRole("a")
+		e.Inject(ecrtest.Fault{Service: "sts", Times: 2, Rewrite: expireSTSCredentials})
+		e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: "The trust policy was changed."})
 		o := session{
-			Provider: w.endpoints() + keys(w.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
-			Reads:    []string{w.read(), w.read()},
+			Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", roleA),
+			Reads:    []string{e.read(), e.read()},
 		}.run(t)
-		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "trust has been withdrawn", "trust policy")
-		if n := len(w.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
-			t.Errorf("%d requests to ECR, and %d reads succeeded", n, o.Read)
+		o.mustFail(t, "", "Access denied", "Could not request", "No request was sent", "api error AccessDenied", "The trust policy was changed", "trust policy")
+		if n := len(e.CallsTo("ecr", "")); n != 1 || o.Read != 1 {
+			t.Errorf("%d requests to ECR and %d successful reads, want 1 of each", n, o.Read)
 		}
 	})
-	t.Run("a profile of the block", func(t *testing.T) {
+	t.Run("profile", func(t *testing.T) {
 		t.Parallel()
-		l := newLab(t, newEnv(t))
-		s := l.credentialProcess(t, 2)
-		s.Provider, s.Reads, s.env = l.endpoints()+s.Provider, []string{l.read(), l.read()}, vars{"AWS_PROFILE": "other"}
+		b := newTestbed(t, newEnv(t))
+		s := b.credentialProcess(t, 2)
+		s.Provider, s.Reads, s.env = b.endpoints()+s.Provider, []string{b.read(), b.read()}, vars{"AWS_PROFILE": "other"}
 		s.run(t).mustFail(t, "", "The credential_process failed", "No request was sent", `profile "broker"`)
 	})
 }
 
-func TestMissingProfileOfTheEnvironment(t *testing.T) {
+func TestMissingEnvironmentProfile(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		env, provider string
@@ -432,8 +432,8 @@ func TestMissingProfileOfTheEnvironment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, newEnv(t))
-			o := l.expand(session{Provider: l.endpoints() + test.provider, Reads: []string{l.read()}, env: vars{test.env: "nothere"}}).run(t)
+			b := newTestbed(t, newEnv(t))
+			o := b.expand(session{Provider: b.endpoints() + test.provider, Reads: []string{b.read()}, env: vars{test.env: "nothere"}}).run(t)
 			if test.fails {
 				o.mustFail(t, "", "Profile not found", "nothere")
 			} else {
@@ -443,19 +443,19 @@ func TestMissingProfileOfTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestInvalidRegionOfAnObject(t *testing.T) {
+func TestInvalidObjectRegion(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	session{Provider: w.endpoints() + keys(w.user) + "skip_region_validation = true\n", Reads: []string{w.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
-	w.expectCalls(t)
+	e := newEnv(t)
+	session{Provider: e.endpoints() + keys(e.user) + "skip_region_validation = true\n", Reads: []string{e.read(`region = "local"`)}}.run(t).mustFail(t, "region", "Invalid region", "us-east-1", "local")
+	e.expectCalls(t)
 }
 
-func TestValidationMakesNoRequest(t *testing.T) {
+func TestValidationMakesNoRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	e := newEnv(t)
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return e.user })
 	o := session{
-		Provider: w.endpoints() + `
+		Provider: e.endpoints() + `
 			profile                       = "none"
 			custom_ca_bundle              = "HOME/none"
 			shared_config_files           = ["HOME/none"]
@@ -466,17 +466,17 @@ func TestValidationMakesNoRequest(t *testing.T) {
 				role_arn = "arn:aws:iam::123456789012:role/a"
 			}
 		`,
-		Reads:        []string{w.read()},
+		Reads:        []string{e.read()},
 		env:          vars{"AWS_EC2_METADATA_DISABLED": ""},
 		ValidateOnly: true,
 	}.run(t)
-	if len(o.Diagnostics) > 0 || len(requested.all()) > 0 {
-		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.all())
+	if len(o.Diagnostics) > 0 || len(requested.list()) > 0 {
+		t.Errorf("diagnostics: %v, requests to the instance metadata service: %v", o.Diagnostics, requested.list())
 	}
-	w.expectCalls(t)
+	e.expectCalls(t)
 }
 
-func TestUnknownArgument(t *testing.T) {
+func TestUnknownProviderArguments(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ provider, attribute string }{
 		"region":                 {"region = unknown", "region"},
@@ -486,35 +486,35 @@ func TestUnknownArgument(t *testing.T) {
 		"max_retries":            {"max_retries = unknown", "max_retries"},
 		"insecure":               {"insecure = unknown", "insecure"},
 		"skip_region_validation": {"region = \"us-esat-1\"\nskip_region_validation = unknown", "skip_region_validation"},
-		"a list":                 {"user_agent = unknown", "user_agent"},
-		"an element of a list":   {"user_agent = [\"a/1\", unknown]", "user_agent[1]"},
-		"an element of a set":    {"allowed_account_ids = [unknown]", "allowed_account_ids"},
-		"a role":                 {"assume_role {\nrole_arn = unknown\n}", "assume_role[0].role_arn"},
-		"a role in a chain":      {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
-		"a tag":                  {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
-		"a web identity token":   {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
-		"an endpoint":            {"endpoints {\necr = unknown\n}", "endpoints[0].ecr"},
+		"list":                   {"user_agent = unknown", "user_agent"},
+		"list element":           {"user_agent = [\"a/1\", unknown]", "user_agent[1]"},
+		"set element":            {"allowed_account_ids = [unknown]", "allowed_account_ids"},
+		"role":                   {"assume_role {\nrole_arn = unknown\n}", "assume_role[0].role_arn"},
+		"role in a chain":        {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\n}\nassume_role {\nrole_arn = unknown\n}", "assume_role[1].role_arn"},
+		"tag":                    {"assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\ntags = { a = unknown }\n}", "assume_role[0].tags"},
+		"web identity token":     {"assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = unknown\n}", "assume_role_with_web_identity[0].web_identity_token"},
+		"endpoint":               {"endpoints {\necr = unknown\n}", "endpoints[0].ecr"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
-			s := session{Provider: test.provider, Reads: []string{w.read(), w.read()}, env: vars{"AWS_ENDPOINT_URL": w.server.URL}}
+			e := newEnv(t)
+			s := session{Provider: test.provider, Reads: []string{e.read(), e.read()}, env: vars{"AWS_ENDPOINT_URL": e.server.URL}}
 			o := s.run(t)
 			o.mustFail(t, test.attribute, "Unknown provider argument", strings.NewReplacer("[", `\[`, "]", `\]`).Replace(test.attribute), "variable", "-target")
 			if o.Diagnostics[0].Phase != "configure" {
-				t.Errorf("%s is not the phase", o.Diagnostics[0].Phase)
+				t.Errorf("the error occurred during %s, want configure", o.Diagnostics[0].Phase)
 			}
 			s.Deferral = true
 			if o := s.run(t); len(o.Diagnostics) > 0 || !o.Deferred || o.Read != 0 {
-				t.Errorf("not deferred: %+v", o)
+				t.Errorf("the reads were not deferred: %+v", o)
 			}
-			w.expectCalls(t)
+			e.expectCalls(t)
 		})
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestProviderWarnings(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		session
@@ -523,19 +523,19 @@ func TestWarnings(t *testing.T) {
 	}{
 		"web identity with keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
-		"HTTPS_PROXY that is none":          {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
-		"variable that AWS has given up":    {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
+		"invalid HTTPS_PROXY":               {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
+		"deprecated variable":               {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
 		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: vars{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newEnv(t)
+			e := newEnv(t)
 			s := test.session
-			s.Provider, s.Reads = w.endpoints()+keys(w.user)+s.Provider, []string{w.read()}
+			s.Provider, s.Reads = e.endpoints()+keys(e.user)+s.Provider, []string{e.read()}
 			o := s.run(t)
 			if len(o.Diagnostics) != 1 || o.Read != 1 {
-				t.Fatalf("%d read, %v", o.Read, o.Diagnostics)
+				t.Fatalf("got %d reads and diagnostics %v, want 1 read and 1 warning", o.Read, o.Diagnostics)
 			}
 			d := o.Diagnostics[0]
 			if d.Severity != "WARNING" || d.Attribute != test.attribute || !inOrder(slices.Clone(test.want)...).MatchString(d.Summary+"\n"+d.Detail) || strings.Contains(d.Detail, "password") {
@@ -545,8 +545,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// manyPolicies returns the ARNs of more policies than a session takes.
-func manyPolicies() string {
+// tooManyPolicies returns 11 policy ARNs, one more than STS allows.
+func tooManyPolicies() string {
 	var arns []string
 	for i := range 11 {
 		arns = append(arns, fmt.Sprintf("%q", fmt.Sprintf("arn:aws:iam::aws:policy/p%d", i)))

@@ -29,22 +29,22 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// requests are those that a stub got, by what the stub notes of each.
-type requests struct {
-	mu    sync.Mutex
-	noted []string
+// requestLog records the requests to a stub, in the format of the stub.
+type requestLog struct {
+	mu      sync.Mutex
+	entries []string
 }
 
-func (r *requests) note(s string) {
+func (r *requestLog) record(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.noted = append(r.noted, s)
+	r.entries = append(r.entries, s)
 }
 
-func (r *requests) all() []string {
+func (r *requestLog) list() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.noted)
+	return slices.Clone(r.entries)
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {
@@ -59,9 +59,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// temporary returns credentials of a session in the env's account that lasts
-// for d.
-func (w *env) temporary(name string, d time.Duration) ecrtest.Credentials {
+// temporaryCredentials returns credentials of a session in the account that expire
+// after d.
+func (e *env) temporaryCredentials(name string, d time.Duration) ecrtest.Credentials {
 	c := ecrtest.Credentials{
 		AccessKeyID:     "ASIA" + strings.ToUpper(name),
 		SecretAccessKey: "secret of " + name,
@@ -69,12 +69,12 @@ func (w *env) temporary(name string, d time.Duration) ecrtest.Credentials {
 		AccountID:       account,
 		Expires:         time.Now().Add(d),
 	}
-	w.AddCredentials(c)
+	e.AddCredentials(c)
 	return c
 }
 
-// credentialsDocument is how containers' endpoints, the instance metadata service
-// and credential processes tell credentials.
+// credentialsDocument returns credentials in the format of the container endpoints,
+// the instance metadata service and credential_process.
 func credentialsDocument(c ecrtest.Credentials) map[string]any {
 	return map[string]any{
 		"Version":         1,
@@ -89,8 +89,8 @@ func credentialsDocument(c ecrtest.Credentials) map[string]any {
 	}
 }
 
-// inTurn returns one after the other, and the last again and again.
-func inTurn(all ...ecrtest.Credentials) func() ecrtest.Credentials {
+// sequence returns a function that returns all in order, then repeats the last.
+func sequence(all ...ecrtest.Credentials) func() ecrtest.Credentials {
 	var mu sync.Mutex
 	return func() ecrtest.Credentials {
 		mu.Lock()
@@ -103,14 +103,14 @@ func inTurn(all ...ecrtest.Credentials) func() ecrtest.Credentials {
 	}
 }
 
-// instanceMetadata serves version 2 of the EC2 instance metadata service, of an
-// instance with a role in a region. Version 1 is off.
-func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Credentials) (string, *requests) {
+// instanceMetadata serves the EC2 instance metadata service of an instance with a role
+// in a region. It requires IMDSv2.
+func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Credentials) (string, *requestLog) {
 	t.Helper()
 	const session = "instance-session"
-	got := &requests{}
+	requests := &requestLog{}
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		got.note(r.Method + " " + r.URL.Path)
+		requests.record(r.Method + " " + r.URL.Path)
 		if r.URL.Path == "/latest/api/token" && r.Method == http.MethodPut && r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds") != "" {
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
 			_, _ = io.WriteString(w, session)
@@ -130,11 +130,11 @@ func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Cr
 		default:
 			http.NotFound(w, r)
 		}
-	}), got
+	}), requests
 }
 
-// containerCredentials serves a container's credentials to who has the token, as
-// Amazon ECS and EKS Pod Identity do.
+// containerCredentials serves the credentials of a container, as Amazon ECS and EKS Pod
+// Identity do. It requires the authorization token.
 func containerCredentials(t *testing.T, token string, credentials func() ecrtest.Credentials) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -152,19 +152,19 @@ const (
 	ssoToken    = "sso-access-token"
 )
 
-// identityCenter serves the credentials of a role in IAM Identity Center to who
-// has the access token, and a new access token to who has the refresh token.
-func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *requests) {
+// identityCenter serves IAM Identity Center: the credentials of a role for the access
+// token, and a new access token for the refresh token.
+func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *requestLog) {
 	t.Helper()
-	next := inTurn(all...)
-	got := &requests{}
+	next := sequence(all...)
+	requests := &requestLog{}
 	fail := func(w http.ResponseWriter, status int, code, message string) {
 		w.Header().Set("X-Amzn-Errortype", code)
 		w.WriteHeader(status)
 		writeJSON(w, map[string]string{"message": message})
 	}
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		got.note(r.Method + " " + r.URL.Path)
+		requests.record(r.Method + " " + r.URL.Path)
 		query := r.URL.Query()
 		switch {
 		case r.URL.Path == "/token":
@@ -191,14 +191,14 @@ func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *requests
 				"expiration":      c.Expires.UnixMilli(),
 			}})
 		}
-	}), got
+	}), requests
 }
 
-// ssoCache returns the file that "aws sso login" leaves for a start URL or the
-// name of a session.
-func ssoCache(name, token string, expires time.Time, more map[string]string) map[string]string {
+// ssoCache returns the token cache that "aws sso login" writes for a start URL or the
+// name of an sso-session.
+func ssoCache(name, token string, expires time.Time, extra map[string]string) map[string]string {
 	sum := sha1.Sum([]byte(name))
-	fields := merged(more, map[string]string{
+	fields := mergeMaps(extra, map[string]string{
 		"accessToken": token,
 		"expiresAt":   expires.UTC().Format(time.RFC3339),
 		"region":      region,
@@ -208,45 +208,44 @@ func ssoCache(name, token string, expires time.Time, more map[string]string) map
 	return map[string]string{".aws/sso/cache/" + hex.EncodeToString(sum[:]) + ".json": string(content)}
 }
 
-// internet stands for the network between the provider and AWS: a proxy that
-// connects to the local endpoint whatever the host, with a certificate for it
-// that an authority of its own has issued.
-type internet struct {
-	proxy     string // its URL
-	authority string // its certificate, in PEM
-	*requests        // those for a connection (CONNECT host:port), and plain ones
+// tlsProxy is a proxy that forwards every host to the local endpoint. It terminates TLS
+// with certificates of its own CA.
+type tlsProxy struct {
+	url      string
+	caPEM    string
+	requests *requestLog // CONNECT host:port, and plain HTTP requests
 }
 
-// newInternet returns an internet with the env's endpoint behind every host.
-func newInternet(t *testing.T, w *env) *internet {
+// newTLSProxy returns a proxy that forwards to the endpoint of e.
+func newTLSProxy(t *testing.T, e *env) *tlsProxy {
 	t.Helper()
-	authority := newAuthority(t)
-	secure := httptest.NewUnstartedServer(w.Endpoint)
+	ca := newCertificateAuthority(t)
+	secure := httptest.NewUnstartedServer(e.Endpoint)
 	secure.TLS = &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return authority.issue(hello.ServerName)
+		return ca.issue(hello.ServerName)
 	}}
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It tells of every handshake that a test makes fail.
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // It would log every failed handshake.
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
-	n := &internet{authority: authority.pem, requests: &requests{}}
-	n.proxy = serve(t, func(rw http.ResponseWriter, r *http.Request) {
-		noted := r.Method + " " + r.Host
+	p := &tlsProxy{caPEM: ca.pem, requests: &requestLog{}}
+	p.url = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		entry := r.Method + " " + r.Host
 		if password := r.Header.Get("Proxy-Authorization"); password != "" {
-			noted += " " + password
+			entry += " " + password
 		}
-		n.note(noted)
+		p.requests.record(entry)
 		if r.Method != http.MethodConnect {
 			r.URL.Scheme, r.URL.Host = "", ""
-			w.ServeHTTP(rw, r)
+			e.ServeHTTP(w, r)
 			return
 		}
-		tunnel(rw, secure.Listener.Addr().String())
+		tunnel(w, secure.Listener.Addr().String())
 	})
-	return n
+	return p
 }
 
-// tunnel connects a client with an address.
+// tunnel copies data between the client and an address.
 func tunnel(w http.ResponseWriter, address string) {
 	server, err := net.Dial("tcp", address)
 	if err != nil {
@@ -267,14 +266,14 @@ func tunnel(w http.ResponseWriter, address string) {
 	client.Close()
 }
 
-// authority issues certificates.
-type authority struct {
+// certificateAuthority issues certificates.
+type certificateAuthority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	pem         string
 }
 
-func newAuthority(t *testing.T) *authority {
+func newCertificateAuthority(t *testing.T) *certificateAuthority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -282,7 +281,7 @@ func newAuthority(t *testing.T) *authority {
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "an authority of the tests"},
+		Subject:               pkix.Name{CommonName: "Test CA"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(time.Hour),
 		IsCA:                  true,
@@ -293,11 +292,11 @@ func newAuthority(t *testing.T) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{template, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	return &certificateAuthority{template, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
 // issue returns a certificate for a host.
-func (a *authority) issue(host string) (*tls.Certificate, error) {
+func (a *certificateAuthority) issue(host string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -309,7 +308,7 @@ func (a *authority) issue(host string) (*tls.Certificate, error) {
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     []string{host},
 	}
-	if host == "" { // A client that asks an IP address names no server.
+	if host == "" { // Clients send no server name for an IP address.
 		template.DNSNames, template.IPAddresses = nil, []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)

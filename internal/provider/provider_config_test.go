@@ -11,18 +11,18 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// What follows runs the CLI: it decides when a provider is configured at all, and
-// which provider an object has.
+// These tests run the CLI, which decides when to configure a provider, and which
+// provider an object uses.
 
-func TestAccEveryAliasHasItsAccountAndRegion(t *testing.T) {
+func TestAccProviderAliases(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	staging := w.AddUser("210987654321")
-	w.push(t, "210987654321", "eu-central-1", repository, tag, w.image)
-	w.push(t, "210987654321", "ap-east-1", repository, tag, w.image)
-	w.AddRole(ecrtest.Role{ARN: "arn:aws:iam::333333333333:role/puller", TrustedAccounts: []string{"210987654321"}})
-	w.push(t, "333333333333", "us-west-2", repository, tag, w.image)
+	e := newEnv(t)
+	c := newCLI(t, e)
+	staging := e.AddUser("210987654321")
+	e.push(t, "210987654321", "eu-central-1", repository, tag, e.image)
+	e.push(t, "210987654321", "ap-east-1", repository, tag, e.image)
+	e.AddRole(ecrtest.Role{ARN: "arn:aws:iam::333333333333:role/puller", TrustedAccounts: []string{"210987654321"}})
+	e.push(t, "333333333333", "us-west-2", repository, tag, e.image)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 provider "ecrlayer" {
   allowed_account_ids = ["123456789012"]
@@ -55,7 +55,7 @@ data "ecrlayer_download_url" "staging" {
   %[3]s
 }
 
-data "ecrlayer_download_url" "elsewhere" {
+data "ecrlayer_download_url" "other_region" {
   provider = ecrlayer.staging
   region   = "ap-east-1"
   %[3]s
@@ -65,29 +65,29 @@ data "ecrlayer_download_url" "tools" {
   provider = ecrlayer.tools
   %[3]s
 }
-`, staging.AccessKeyID, staging.SecretAccessKey, w.read()))
+`, staging.AccessKeyID, staging.SecretAccessKey, e.read()))
 	c.init(t)
 	c.must(t, "plan")
 
 	var got []string
-	for _, call := range w.CallsTo("ecr", "") {
+	for _, call := range e.CallsTo("ecr", "") {
 		got = append(got, call.AccountID+" in "+call.Region)
 	}
 	slices.Sort(got)
 	want := []string{"123456789012 in us-east-1", "210987654321 in ap-east-1", "210987654321 in eu-central-1", "333333333333 in us-west-2"}
 	if !slices.Equal(got, want) {
-		t.Errorf("called as %v, want %v", got, want)
+		t.Errorf("the requests come from %v, want %v", got, want)
 	}
-	if n := len(w.CallsTo("sts", "GetCallerIdentity")); n != 2 {
-		t.Errorf("%d calls of GetCallerIdentity, want one for each provider that restricts accounts", n)
+	if n := len(e.CallsTo("sts", "GetCallerIdentity")); n != 2 {
+		t.Errorf("%d calls to GetCallerIdentity, want one per provider that restricts accounts", n)
 	}
 }
 
-func TestAccNoRequestIsMadeWithoutAnObject(t *testing.T) {
+func TestAccNoRequestsWithoutObjects(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
-	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return w.user })
+	e := newEnv(t)
+	c := newCLI(t, e)
+	url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return e.user })
 	c.environ = append(c.environ, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
 	c.write(t, "main.tf", requireProvider+`
 provider "ecrlayer" {
@@ -106,24 +106,24 @@ resource "terraform_data" "other" {
 	c.must(t, "validate")
 	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
-	w.expectCalls(t)
-	if got := requested.all(); len(got) > 0 {
-		t.Errorf("there were requests to the instance metadata service: %v", got)
+	e.expectCalls(t)
+	if got := requested.list(); len(got) > 0 {
+		t.Errorf("unexpected requests to the instance metadata service: %v", got)
 	}
 
-	// With one, validation makes no request either.
-	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+	// Validation of an object makes no requests either.
+	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	c.must(t, "validate")
-	w.expectCalls(t)
-	if got := requested.all(); len(got) > 0 {
-		t.Errorf("there were requests to the instance metadata service: %v", got)
+	e.expectCalls(t)
+	if got := requested.list(); len(got) > 0 {
+		t.Errorf("unexpected requests to the instance metadata service: %v", got)
 	}
 }
 
-func TestAccUnknownArgumentIsAnErrorWhoseAdviceWorks(t *testing.T) {
+func TestAccUnknownProviderArgument(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 resource "terraform_data" "region" {
   input = "us-east-1"
@@ -136,28 +136,28 @@ provider "ecrlayer" {
 data "ecrlayer_download_url" "test" {
   %s
 }
-`, w.read()))
+`, e.read()))
 	c.init(t)
 	c.must(t, "validate")
 	c.mustFail(t, []string{"Unknown provider argument", "region = terraform_data", "region", "known only after apply", "-target"}, "plan")
-	w.expectCalls(t)
+	e.expectCalls(t)
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
 	c.must(t, "apply", "-auto-approve")
-	w.signedBy(t, w.user)
+	e.expectSignedBy(t, e.user)
 }
 
-func TestAccInvalidValueIsShownAtItsLine(t *testing.T) {
+func TestAccInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	c := newCLI(t, w)
+	e := newEnv(t)
+	c := newCLI(t, e)
 	write := func(block string) {
-		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	}
 	write("")
 	c.init(t)
 	for _, test := range []struct {
 		command, block string
-		says           []string
+		want           []string
 	}{
 		{"validate", "max_retries = 0", []string{"Invalid number", "max_retries = 0", "first attempt counts"}},
 		{"validate", "assume_role {\n role_arn = \"puller\"\n }", []string{"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"}},
@@ -167,24 +167,24 @@ func TestAccInvalidValueIsShownAtItsLine(t *testing.T) {
 		{"plan", "assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }", []string{"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"}},
 	} {
 		write(test.block)
-		c.mustFail(t, test.says, test.command)
+		c.mustFail(t, test.want, test.command)
 	}
-	if calls := w.CallsTo("ecr", ""); len(calls) > 0 {
-		t.Errorf("there were requests to ECR: %v", w.operations())
+	if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
+		t.Errorf("unexpected requests to ECR: %v", e.operations())
 	}
 }
 
-func TestAccAuthenticationCanBeInterrupted(t *testing.T) {
+func TestAccAuthenticationInterrupted(t *testing.T) {
 	t.Parallel()
-	needsInterrupts(t)
+	skipWithoutInterrupts(t)
 	if name, _ := cliVersion(); name == "OpenTofu" {
-		t.Skip("OpenTofu holds the lock that it needs to stop a provider while that is being configured")
+		t.Skip("OpenTofu cannot stop a provider during its configuration")
 	}
-	w := newEnv(t)
-	c := newCLI(t, w)
-	w.Inject(ecrtest.Fault{Service: "sts", Hang: true})
-	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+w.read()+"\n}\n")
+	e := newEnv(t)
+	c := newCLI(t, e)
+	e.Inject(ecrtest.Fault{Service: "sts", Hang: true})
+	c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\nskip_credentials_validation = false\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
 	c.init(t)
-	c.interrupt(t, func() bool { return len(w.CallsTo("sts", "")) > 0 }, "plan")
-	w.expectCalls(t, "sts:GetCallerIdentity")
+	c.interrupt(t, func() bool { return len(e.CallsTo("sts", "")) > 0 }, "plan")
+	e.expectCalls(t, "sts:GetCallerIdentity")
 }

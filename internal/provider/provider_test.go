@@ -21,9 +21,8 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// TestMain keeps the user's AWS environment from the tests: what they request
-// must be what the configuration says. In the end it looks for goroutines that have
-// outlived what started them.
+// TestMain removes the AWS environment of the user, so that tests depend only on their
+// configuration. After the tests it checks for leaked goroutines.
 func TestMain(m *testing.M) {
 	if serveSession() {
 		return
@@ -38,10 +37,10 @@ func TestMain(m *testing.M) {
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	goleak.VerifyTestMain(m,
-		// Of the CLI's connection to the provider in this process.
+		// Used by the CLI's connection to the provider in this process.
 		goleak.IgnoreAnyFunction("github.com/hashicorp/go-plugin.copyChan"),
 		goleak.Cleanup(func(code int) {
-			removeMirroredProvider()
+			removeMirror()
 			os.Exit(code)
 		}))
 }
@@ -53,13 +52,12 @@ const (
 	tag        = "1.0"
 )
 
-// factories serve the provider in this process.
+// factories are the provider factories for terraform-plugin-testing.
 var factories = map[string]func() (tfprotov6.ProviderServer, error){
 	"ecrlayer": func() (tfprotov6.ProviderServer, error) { return provider.NewServer("test")(), nil },
 }
 
-// env is a local ECR with an image in repository, whose layers anyone with
-// user's credentials may read.
+// env is a local ECR with an image in repository, and a user who can read it.
 type env struct {
 	*ecrtest.Endpoint
 	server *httptest.Server
@@ -74,30 +72,30 @@ func newEnv(t *testing.T) *env {
 	endpoint := ecrtest.New()
 	server := httptest.NewServer(endpoint)
 	t.Cleanup(server.Close)
-	w := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
+	e := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
 
 	image, err := random.Image(1024, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.image = image
-	w.push(t, account, region, repository, tag, image)
+	e.image = image
+	e.push(t, account, region, repository, tag, image)
 	manifest, err := image.Manifest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config = manifest.Config.Digest.String()
+	e.config = manifest.Config.Digest.String()
 	for _, layer := range manifest.Layers {
-		w.layers = append(w.layers, layer.Digest.String())
+		e.layers = append(e.layers, layer.Digest.String())
 	}
-	return w
+	return e
 }
 
-// push puts an image into a repository.
-func (w *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
+// push pushes an image to a repository.
+func (e *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
 	t.Helper()
-	host := strings.TrimPrefix(w.server.URL, "http://")
-	ref, err := name.ParseReference(w.Reference(host, account, region, repository) + ":" + tag)
+	host := strings.TrimPrefix(e.server.URL, "http://")
+	ref, err := name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,9 +104,9 @@ func (w *env) push(t *testing.T, account, region, repository, tag string, image 
 	}
 }
 
-// provider returns a provider block that reaches the endpoint as user, with
-// more arguments.
-func (w *env) provider(arguments ...string) string {
+// provider returns a provider block for the endpoint and user, with additional
+// arguments.
+func (e *env) provider(arguments ...string) string {
 	return fmt.Sprintf(`
 provider "ecrlayer" {
   region     = %q
@@ -120,13 +118,13 @@ provider "ecrlayer" {
   }
   %[5]s
 }
-`, region, w.user.AccessKeyID, w.user.SecretAccessKey, w.server.URL, strings.Join(arguments, "\n  "))
+`, region, e.user.AccessKeyID, e.user.SecretAccessKey, e.server.URL, strings.Join(arguments, "\n  "))
 }
 
-// operations returns the requests made, one word each.
-func (w *env) operations() []string {
+// operations returns the requests as service:operation.
+func (e *env) operations() []string {
 	var operations []string
-	for _, call := range w.Calls() {
+	for _, call := range e.Calls() {
 		operations = append(operations, call.Service+":"+call.Operation)
 	}
 	return operations

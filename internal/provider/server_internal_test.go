@@ -16,19 +16,19 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-// The requests that no configuration causes, or that concern resources, of which this provider has none.
-var unguarded = map[string]bool{
+// excludedMethods are not affected by configurations, or are for managed resources.
+var excludedMethods = map[string]bool{
 	"GetMetadata": true, "GetProviderSchema": true, "GetResourceIdentitySchemas": true, "GetFunctions": true, "StopProvider": true,
 	"ValidateResourceConfig": true, "UpgradeResourceState": true, "UpgradeResourceIdentity": true, "ReadResource": true, "PlanResourceChange": true,
 	"ApplyResourceChange": true, "ImportResourceState": true, "MoveResourceState": true, "GenerateResourceConfig": true,
 }
 
-func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
+func TestPanicsAreReported(t *testing.T) {
 	t.Parallel()
-	var nobody struct{ tfprotov6.ProviderServer } // Nil: each of its methods panics.
-	server := reflect.ValueOf(recoveringServer{nobody})
+	var nilServer struct{ tfprotov6.ProviderServer } // Every method panics.
+	server := reflect.ValueOf(recoveringServer{nilServer})
 	for method := range reflect.TypeFor[tfprotov6.ProviderServer]().Methods() {
-		if unguarded[method.Name] {
+		if excludedMethods[method.Name] {
 			continue
 		}
 		t.Run(method.Name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
 			}
 			results := server.MethodByName(method.Name).Call([]reflect.Value{reflect.ValueOf(ctx), request})
 			if err := results[1].Interface(); err != nil {
-				t.Fatalf("it fails with %v", err)
+				t.Fatalf("unexpected error: %v", err)
 			}
 			var text string
 			switch response := results[0].Elem(); {
@@ -62,60 +62,60 @@ func TestAPanicInAnyRequestIsReportedAsABug(t *testing.T) {
 			}
 			for _, part := range parts {
 				if !strings.Contains(text, part) {
-					t.Errorf("it does not say %q: %s", part, text)
+					t.Errorf("the message does not contain %q: %s", part, text)
 				}
 			}
 			if strings.Contains(text, ".go:") {
-				t.Errorf("the stack trace is in what the user reads: %s", text)
+				t.Errorf("the message contains the stack trace: %s", text)
 			}
 			for _, part := range []string{`"@level":"debug"`, `"@message":"Panic"`, "server.go:", "recoveringServer." + method.Name} {
 				if !strings.Contains(log.String(), part) {
-					t.Errorf("%q is not in the log: %s", part, log.String())
+					t.Errorf("the log does not contain %q: %s", part, log.String())
 				}
 			}
 		})
 	}
 }
 
-func TestAPanicIsReportedWithoutItsSecrets(t *testing.T) {
+func TestPanicsAreRedacted(t *testing.T) {
 	t.Parallel()
 	const url = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
 	var log bytes.Buffer
-	panicking := &reading{read: func(context.Context) { panic("cannot use " + url) }}
+	panicking := &stubServer{read: func(context.Context) { panic("cannot use " + url) }}
 	response, err := recoveringServer{panicking}.ReadDataSource(tflogtest.RootLogger(t.Context(), &log), &tfprotov6.ReadDataSourceRequest{TypeName: "ecrlayer_thing"})
 	if err != nil || len(response.Diagnostics) != 1 {
-		t.Fatalf("it fails with %v, %v", response, err)
+		t.Fatalf("unexpected response %v, %v", response, err)
 	}
 	detail := response.Diagnostics[0].Detail
 	if !strings.Contains(detail, "cannot use https://b.s3.amazonaws.com/k?") {
-		t.Errorf("the detail does not have the value of the panic: %s", detail)
+		t.Errorf("the detail does not contain the value of the panic: %s", detail)
 	}
 	if strings.Contains(detail+log.String(), "leaked") || strings.Contains(detail+log.String(), "0123456789abcdef") {
-		t.Errorf("a secret is in the detail or the log: %s\n%s", detail, log.String())
+		t.Errorf("the detail or the log contains a secret: %s\n%s", detail, log.String())
 	}
 }
 
-func TestAPanicInABatchIsAnError(t *testing.T) {
+func TestPanicInBatch(t *testing.T) {
 	t.Parallel()
-	w := newFixture(t)
-	c := &client{Client: ecrlayer.NewClient(w.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
+	f := newFixture(t)
+	c := &client{Client: ecrlayer.NewClient(f.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
 	o := object[downloadURLsModel, *downloadURLsModel]{client: c}
-	diags := o.run(tflogtest.RootLogger(t.Context(), &w.log), &downloadURLsModel{arguments: inRepository(), LayerDigests: w.all}, readTimeout)
-	if log := w.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
-		t.Errorf("the log has no stack trace: %s", log)
+	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}, readTimeout)
+	if log := f.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
+		t.Errorf("the log does not contain a stack trace: %s", log)
 	}
 	if len(diags) != 1 || diags[0].Summary() != "Internal error" || !strings.Contains(diags[0].Detail(), "oops") {
 		t.Errorf("the diagnostics are %v", diags)
 	}
 }
 
-// reading is a server whose data source does nothing but call a function.
-type reading struct {
+// stubServer is a server whose ReadDataSource calls a function.
+type stubServer struct {
 	tfprotov6.ProviderServer
 	read func(context.Context)
 }
 
-func (r *reading) ReadDataSource(ctx context.Context, _ *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
-	r.read(ctx)
+func (s *stubServer) ReadDataSource(ctx context.Context, _ *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
+	s.read(ctx)
 	return &tfprotov6.ReadDataSourceResponse{}, nil
 }

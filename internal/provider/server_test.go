@@ -22,163 +22,163 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
-// faulty is the provider with one more object of each kind. They panic.
-type faulty struct {
+// panickingProvider adds an object of each kind that panics.
+type panickingProvider struct {
 	frameworkprovider.ProviderWithEphemeralResources
 }
 
-func faultyFactories() map[string]func() (tfprotov6.ProviderServer, error) {
+func panickingFactories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
 		"ecrlayer": func() (tfprotov6.ProviderServer, error) {
-			whole := faulty{provider.New("test")().(frameworkprovider.ProviderWithEphemeralResources)}
-			return provider.Serve(whole), nil
+			p := panickingProvider{provider.New("test")().(frameworkprovider.ProviderWithEphemeralResources)}
+			return provider.Serve(p), nil
 		},
 	}
 }
 
-func (f faulty) DataSources(ctx context.Context) []func() datasource.DataSource {
-	return append(f.ProviderWithEphemeralResources.DataSources(ctx), func() datasource.DataSource { return faultyData{} })
+func (p panickingProvider) DataSources(ctx context.Context) []func() datasource.DataSource {
+	return append(p.ProviderWithEphemeralResources.DataSources(ctx), func() datasource.DataSource { return panickingDataSource{} })
 }
 
-func (f faulty) EphemeralResources(ctx context.Context) []func() ephemeral.EphemeralResource {
-	return append(f.ProviderWithEphemeralResources.EphemeralResources(ctx), func() ephemeral.EphemeralResource { return faultyEphemeral{} })
+func (p panickingProvider) EphemeralResources(ctx context.Context) []func() ephemeral.EphemeralResource {
+	return append(p.ProviderWithEphemeralResources.EphemeralResources(ctx), func() ephemeral.EphemeralResource { return panickingEphemeralResource{} })
 }
 
-type faultyData struct{ counts map[string]int }
+type panickingDataSource struct{ counts map[string]int }
 
-func (faultyData) Metadata(_ context.Context, _ datasource.MetadataRequest, response *datasource.MetadataResponse) {
+func (panickingDataSource) Metadata(_ context.Context, _ datasource.MetadataRequest, response *datasource.MetadataResponse) {
 	response.TypeName = "ecrlayer_faulty"
 }
 
-func (faultyData) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
+func (panickingDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
 	response.Schema = datasourceschema.Schema{Attributes: map[string]datasourceschema.Attribute{"id": datasourceschema.StringAttribute{Computed: true}}}
 }
 
-func (d faultyData) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {
+func (d panickingDataSource) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {
 	d.counts["key"]++
 }
 
-type faultyEphemeral struct{ list []int }
+type panickingEphemeralResource struct{ list []int }
 
-func (faultyEphemeral) Metadata(_ context.Context, _ ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
+func (panickingEphemeralResource) Metadata(_ context.Context, _ ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
 	response.TypeName = "ecrlayer_faulty"
 }
 
-func (faultyEphemeral) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
+func (panickingEphemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
 	response.Schema = ephemeralschema.Schema{Attributes: map[string]ephemeralschema.Attribute{"id": ephemeralschema.StringAttribute{Computed: true}}}
 }
 
-func (e faultyEphemeral) Open(context.Context, ephemeral.OpenRequest, *ephemeral.OpenResponse) {
+func (e panickingEphemeralResource) Open(context.Context, ephemeral.OpenRequest, *ephemeral.OpenResponse) {
 	e.list[0]++
 }
 
-// The CLI goes on after a panic: whatever else there is to read is read. Functions
-// are tested in server_internal_test.go.
-func TestAccAPanicFailsOnlyWhatPanics(t *testing.T) {
+// A panic must not prevent other reads. Functions are tested in
+// server_internal_test.go.
+func TestAccPanicFailsOnlyOneObject(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	for _, faulty := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
-		w.Reset()
+	e := newEnv(t)
+	for _, object := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
+		e.Reset()
 		cause := "assignment to entry in nil map"
-		if strings.HasPrefix(faulty, "ephemeral") {
+		if strings.HasPrefix(object, "ephemeral") {
 			cause = "index out of range"
 		}
 		resource.Test(t, resource.TestCase{
 			TerraformVersionChecks:   ephemeralValues,
-			ProtoV6ProviderFactories: faultyFactories(),
+			ProtoV6ProviderFactories: panickingFactories(),
 			Steps: []resource.TestStep{{
-				Config:      w.provider() + downloadURLConfig(w.layers[0]) + faulty,
+				Config:      e.provider() + downloadURLConfig(e.layers[0]) + object,
 				ExpectError: inOrder("Internal error", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues"),
 			}},
 		})
-		w.expectEachRead(t, "ecr:GetDownloadUrlForLayer")
+		e.expectCallsPerRead(t, "ecr:GetDownloadUrlForLayer")
 	}
 }
 
-// leaking may be given where another string belongs.
-const leaking = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
+// secretURL is a pre-signed URL as the value of an argument.
+const secretURL = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
 
-func TestNoMessageRepeatsASecretThatIsInAnArgument(t *testing.T) {
+func TestMessagesRedactArguments(t *testing.T) {
 	t.Parallel()
 	server := provider.NewServer("test")()
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := 0
-	check := func(where string, diagnostics []*tfprotov6.Diagnostic, err error) {
+	redacted := 0
+	check := func(source string, diagnostics []*tfprotov6.Diagnostic, err error) {
 		t.Helper()
 		if err != nil {
-			t.Fatal(where, ": ", err)
+			t.Fatal(source, ": ", err)
 		}
 		for _, d := range diagnostics {
 			text := d.Summary + "\n" + d.Detail
 			if strings.Contains(text, "k?REDACTED") {
-				told++
+				redacted++
 			}
 			for _, secret := range []string{"leaked-credential", "leaked-token", "0123456789abcdef"} {
 				if strings.Contains(text, secret) {
-					t.Errorf("of %s, %q is in the message:\n%s", where, secret, text)
+					t.Errorf("the message for %s contains %q:\n%s", source, secret, text)
 				}
 			}
 		}
 	}
 	for name, schema := range schemas.DataSourceSchemas {
-		for argument, config := range leakingConfigs(t, schema, "read") {
+		for argument, config := range secretConfigs(t, schema, "read") {
 			response, err := server.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{TypeName: name, Config: config})
 			check("data "+name+"."+argument, response.Diagnostics, err)
 		}
 	}
 	for name, schema := range schemas.EphemeralResourceSchemas {
-		for argument, config := range leakingConfigs(t, schema, "open") {
+		for argument, config := range secretConfigs(t, schema, "open") {
 			response, err := server.ValidateEphemeralResourceConfig(t.Context(), &tfprotov6.ValidateEphemeralResourceConfigRequest{TypeName: name, Config: config})
 			check("ephemeral "+name+"."+argument, response.Diagnostics, err)
 		}
 	}
-	for argument, config := range leakingConfigs(t, schemas.Provider, "") {
+	for argument, config := range secretConfigs(t, schemas.Provider, "") {
 		response, err := server.ValidateProviderConfig(t.Context(), &tfprotov6.ValidateProviderConfigRequest{Config: config})
 		check("the provider's "+argument, response.Diagnostics, err)
 	}
-	if told < 20 {
-		t.Errorf("%d messages repeat an argument: is this not how it is tested?", told)
+	if redacted < 20 {
+		t.Errorf("%d messages contain a redacted argument, want at least 20", redacted)
 	}
 
-	address, err := tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, leaking))
+	address, err := tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, secretURL))
 	if err != nil {
 		t.Fatal(err)
 	}
 	called, err := server.CallFunction(t.Context(), &tfprotov6.CallFunctionRequest{Name: "parse_image_uri", Arguments: []*tfprotov6.DynamicValue{&address}})
 	if err != nil || called.Error == nil || strings.Contains(called.Error.Text, "leaked") {
-		t.Errorf("parse_image_uri says %v, %v", called.Error, err)
+		t.Errorf("parse_image_uri returned %v, %v", called.Error, err)
 	}
 }
 
-func TestNoMessageRepeatsASecretOfTheRequest(t *testing.T) {
+func TestMessagesRedactRequests(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t)
-	w.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-	w.AddCredentials(w.user)
-	// AWS returns all that was signed.
-	w.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
-		w.user.SessionToken + "\n\nhost;x-amz-security-token'"})
-	o := session{Provider: w.endpoints() + keys(w.user), Reads: []string{w.read()}}.run(t)
+	e := newEnv(t)
+	e.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+	e.AddCredentials(e.user)
+	// AWS returns the canonical request, including signed headers.
+	e.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
+		e.user.SessionToken + "\n\nhost;x-amz-security-token'"})
+	o := session{Provider: e.endpoints() + keys(e.user), Reads: []string{e.read()}}.run(t)
 	o.mustFail(t, "", "Invalid signature", "x-amz-security-token:REDACTED")
-	if strings.Contains(o.Diagnostics[0].Detail, w.user.SessionToken) {
-		t.Errorf("the session token is in the detail: %s", o.Diagnostics[0].Detail)
+	if strings.Contains(o.Diagnostics[0].Detail, e.user.SessionToken) {
+		t.Errorf("the detail contains the session token: %s", o.Diagnostics[0].Detail)
 	}
 }
 
-// leakingConfigs returns configurations by the argument that has the secret: one
-// for each that takes strings, and one for the timeout.
-func leakingConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[string]*tfprotov6.DynamicValue {
+// secretConfigs returns a configuration with secretURL for every argument that accepts
+// strings, and for the timeout.
+func secretConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[string]*tfprotov6.DynamicValue {
 	t.Helper()
 	configs := map[string]*tfprotov6.DynamicValue{}
-	add := func(argument, own string) {
+	add := func(argument, assignment string) {
 		var body strings.Builder
-		body.WriteString(own)
+		body.WriteString(assignment)
 		for _, other := range schema.Block.Attributes {
 			if other.Required && other.Name != argument {
-				body.WriteString(assignment(other, "x"))
+				body.WriteString(assign(other, "x"))
 			}
 		}
 		config, err := decode(body.String(), schema)
@@ -188,18 +188,18 @@ func leakingConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[
 		configs[argument] = config
 	}
 	for _, attribute := range schema.Block.Attributes {
-		if own := assignment(attribute, leaking); own != "" && (attribute.Required || attribute.Optional) {
-			add(attribute.Name, own)
+		if assignment := assign(attribute, secretURL); assignment != "" && (attribute.Required || attribute.Optional) {
+			add(attribute.Name, assignment)
 		}
 	}
 	if timeout != "" {
-		add("timeouts", fmt.Sprintf("timeouts {\n%s = %q\n}\n", timeout, leaking))
+		add("timeouts", fmt.Sprintf("timeouts {\n%s = %q\n}\n", timeout, secretURL))
 	}
 	return configs
 }
 
-// assignment gives an attribute a value, empty if it takes no strings.
-func assignment(attribute *tfprotov6.SchemaAttribute, value string) string {
+// assign assigns a value to an attribute. It returns "" if that accepts no strings.
+func assign(attribute *tfprotov6.SchemaAttribute, value string) string {
 	switch ty := attribute.ValueType(); {
 	case ty.Is(tftypes.String):
 		return fmt.Sprintf("%s = %q\n", attribute.Name, value)

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the generated part of the troubleshooting guide")
 
-// The part of the guide after the marker is generated: "make docs" sets -update.
-func TestTroubleshootingGuideListsEveryMessage(t *testing.T) {
+// The guide is generated after the marker: "make docs" sets -update.
+func TestTroubleshootingGuide(t *testing.T) {
 	guide := filepath.Join("..", "..", "templates", "guides", "troubleshooting.md")
 	content, err := os.ReadFile(guide)
 	if err != nil {
@@ -27,7 +27,7 @@ func TestTroubleshootingGuideListsEveryMessage(t *testing.T) {
 	const marker = "<!-- The rest is generated from the tables of messages by \"make docs\". -->\n"
 	written, _, ok := strings.Cut(string(content), marker)
 	if !ok {
-		t.Fatal("the guide has no marker")
+		t.Fatal("marker not found in the guide")
 	}
 	want := written + marker +
 		section("Errors of ECR and of downloads", causes) +
@@ -45,7 +45,7 @@ func TestTroubleshootingGuideListsEveryMessage(t *testing.T) {
 
 var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
-// section returns a heading per summary, with all the advice for it.
+// section returns a heading per summary, followed by its advice.
 func section[F any](title string, rows []awsconfig.Cause[F]) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n## %s\n", title)
@@ -58,7 +58,7 @@ func section[F any](title string, rows []awsconfig.Cause[F]) string {
 		fmt.Fprintf(&text, "\n### %s\n", placeholder.ReplaceAllString(row.Summary, "…"))
 		for _, other := range rows {
 			if other.Summary == row.Summary {
-				// In Markdown, what is in angle brackets would be HTML.
+				// Markdown would treat placeholders in angle brackets as HTML.
 				fmt.Fprintf(&text, "\n%s\n", placeholder.ReplaceAllString(other.Advice, "*$1*"))
 			}
 		}
