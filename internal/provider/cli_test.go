@@ -260,13 +260,3 @@ func readFile(t *testing.T, name string) string {
 	}
 	return string(content)
 }
-
-// waitFor waits until a condition holds, and fails the test after 30 seconds.
-func waitFor(t *testing.T, event string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("timed out waiting for ", event)
-		}
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -100,9 +101,17 @@ func (c *cli) interrupt(t *testing.T, ready func() bool, command string, argumen
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the requests", ready)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for !ready() {
+		select {
+		case err := <-ended:
+			t.Fatalf("%s ended before it could be interrupted (%v):\n%s", command, err, output.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 	interrupt()
-	if err := cmd.Wait(); err == nil {
+	if err := <-ended; err == nil {
 		t.Errorf("%s succeeded:\n%s", command, output.String())
 	}
 	return output.String()

@@ -379,7 +379,6 @@ func (e *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
 
 func TestImageInvalidArguments(t *testing.T) {
 	e := newEnv(t)
-	const timeout = "timeouts {\n    read = \"0s\"\n  }"
 	for name, test := range map[string]struct {
 		arguments  []string
 		repository string
@@ -399,7 +398,6 @@ func TestImageInvalidArguments(t *testing.T) {
 		"repository with a host":   {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
 		"short registry ID":        {[]string{byTag(tag), `registry_id = "12345"`}, "", "registry_id", []string{"Invalid registry ID", "12 digits"}},
 		"region not in the SDK":    {[]string{byTag(tag), `region = "us-esat-1"`}, "", "region", []string{"Unknown region", "us-esat-1"}},
-		"timeout":                  {[]string{byTag(tag), timeout}, "", "timeouts.read", []string{"Invalid timeout", "longer than zero"}},
 	} {
 		for _, config := range []func(...string) string{imageConfig, configOfImage, indexConfig} {
 			t.Run(name, func(t *testing.T) {
