@@ -55,7 +55,9 @@ func TestAccInstall(t *testing.T) {
 				}
 				writeFile(t, filepath.Join(dir, filepath.Base(archives[0])), readFile(t, archives[0]))
 			}
-			c.write(t, "required.tf", requireProvider)
+			// A snapshot is a prerelease, which only its exact version selects.
+			version := strings.Split(filepath.Base(archives[0]), "_")[1]
+			c.write(t, "required.tf", strings.Replace(requireProvider, `"ecrlayer/ecrlayer"`, `"ecrlayer/ecrlayer", version = "`+version+`"`, 1))
 			return fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", filepath.ToSlash(filepath.Join(c.root, "release")))
 		},
 	} {
