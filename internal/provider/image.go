@@ -38,7 +38,7 @@ func imageAttributes(own map[string]schema.Attribute) map[string]schema.Attribut
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
 			Computed:            true,
-			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials, which it is then set to.",
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials, as ECR returns it.",
 			Validators:          []validator.String{registryID},
 		},
 		"image_tag": schema.StringAttribute{
