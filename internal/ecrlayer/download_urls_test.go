@@ -331,6 +331,26 @@ func TestBatchEndsWithItsContext(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in a second attempt", func(t *testing.T) {
+		t.Parallel()
+		l := newLayerRegistry(t, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		retried := l.digests[1].String()
+		l.Inject(ecrtest.Fault{Status: 500, Times: 1, Match: func(call ecrtest.Call) bool { return call.References[0] == retried }})
+		var hanging atomic.Int32
+		l.Inject(ecrtest.Fault{Hang: true, Match: func(ecrtest.Call) bool {
+			if hanging.Add(1) == 3 {
+				cancel()
+			}
+			return true
+		}})
+		_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(ctx, inTestRepository, l.digests)
+		// Of the interrupted calls, that with the most attempts says most.
+		if call := batchError(t, err).Interrupted; call == nil || call.Resource != retried || call.Attempts != 2 {
+			t.Errorf("interrupted call = %+v, want the second attempt of %s", call, retried)
+		}
+	})
 	t.Run("already ended", func(t *testing.T) {
 		t.Parallel()
 		l := newLayerRegistry(t, 2)

@@ -94,33 +94,49 @@ func (c *manualContext) Err() error {
 	}
 }
 
+// After a timeout, earlier errors may save another run. Whoever interrupts a run knows
+// that it is incomplete.
 func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	ctx := newManualContext(tflogtest.RootLogger(t.Context(), &f.log), context.DeadlineExceeded)
-	var events atomic.Int32 // The read ends when 3 calls have completed and the last is hanging.
-	event := func() {
-		if events.Add(1) == 4 {
-			ctx.end()
-		}
+	for name, test := range map[string]struct {
+		err    error
+		want   []string // the summaries
+		advice string   // of the last
+	}{
+		"timeout":   {context.DeadlineExceeded, []string{"Layer not found: 3 of 4 layers", "Timeout"}, "Raise timeouts.read"},
+		"interrupt": {context.Canceled, []string{"Interrupted"}, "Run it again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			ctx := newManualContext(tflogtest.RootLogger(t.Context(), &f.log), test.err)
+			var events atomic.Int32 // The read ends when 3 calls have completed and the last is hanging.
+			event := func() {
+				if events.Add(1) == 4 {
+					ctx.end()
+				}
+			}
+			f.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
+				hangs := call.References[0] == f.layer
+				if hangs {
+					event()
+				}
+				return hangs
+			}})
+			o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(f.cfg, func(logged context.Context, call ecrlayer.Call) {
+				logCall(logged, call)
+				event()
+			})}}
+			diags := o.run(ctx, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(3)}, readTimeout)
+			if len(diags) != len(test.want) {
+				t.Fatalf("got %d diagnostics, want %q: %v", len(diags), test.want, diags)
+			}
+			if len(diags) == 2 {
+				expectDiagnostic(t, f, diags[:1], test.want[0], []string{"LayersNotFoundException", "diff_id"})
+			}
+			expectDiagnostic(t, f, diags[len(diags)-1:], test.want[len(diags)-1], []string{"3 of 4 calls completed", f.layer, test.advice})
+		})
 	}
-	f.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
-		hangs := call.References[0] == f.layer
-		if hangs {
-			event()
-		}
-		return hangs
-	}})
-	o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(f.cfg, func(logged context.Context, call ecrlayer.Call) {
-		logCall(logged, call)
-		event()
-	})}}
-	diags := o.run(ctx, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(3)}, readTimeout)
-	if len(diags) != 2 {
-		t.Fatalf("got %d diagnostics, want 2: %v", len(diags), diags)
-	}
-	expectDiagnostic(t, f, diags[:1], "Layer not found: 3 of 4 layers", []string{"LayersNotFoundException", "diff_id"})
-	expectDiagnostic(t, f, diags[1:], "Timeout", []string{"3 of 4 calls completed", f.layer, "Raise timeouts.read"})
 }
 
 func TestBatchFailureIsReportedOnce(t *testing.T) {
