@@ -337,10 +337,15 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	for name := range r.CallsTo("s3", "GetObject")[0].Header {
+	download := r.CallsTo("s3", "GetObject")[0].Header
+	for name := range download {
 		if name == "Authorization" || strings.HasPrefix(name, "X-Amz-") {
 			t.Errorf("download has the header %s", name)
 		}
+	}
+	// Without it, net/http would decompress what a host compresses or stores compressed.
+	if got := download.Get("Accept-Encoding"); got != "identity" {
+		t.Errorf("Accept-Encoding = %q, want identity", got)
 	}
 	last := r.observed[len(r.observed)-1]
 	if last.Operation != ecrlayer.OperationDownload || last.Attempts != 1 || last.StatusCode != http.StatusOK || last.RequestID == "" || last.Endpoint != "http://"+r.host {
