@@ -172,6 +172,7 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"role_arn is not an ARN":          {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
 		"role_arn of a user":              {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:user/jane\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "user/jane"}},
 		"role_arn of a session":           {session{Provider: "assume_role {\nrole_arn = \"arn:aws:sts::123456789012:assumed-role/a/b\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
+		"role_arn without a name":         {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::123456789012:role/\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
 		"role_arn with a short account":   {session{Provider: "assume_role {\nrole_arn = \"arn:aws:iam::12345:role/a\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN"}},
 		"role empty in a chain":           {session{Provider: role() + "\nassume_role {\nrole_arn = \"\"\n}"}, "assume_role[1].role_arn", []string{"Missing role ARN", "role_arn"}},
 		"role null in a chain":            {session{Provider: "assume_role {\nrole_arn = null\n}\n" + role()}, "assume_role[0].role_arn", []string{"Missing role ARN", "role_arn"}},
@@ -182,13 +183,14 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"external_id with a space":        {session{Provider: role(`external_id = "a b"`)}, "assume_role[0].external_id", []string{"Invalid external ID", "a b"}},
 		"policy is not JSON":              {session{Provider: role(`policy = "{"`)}, "assume_role[0].policy", []string{"Invalid policy", "jsonencode"}},
 		"policy is not an object":         {session{Provider: role(`policy = "[]"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
+		"policy is null in JSON":          {session{Provider: role(`policy = "null"`)}, "assume_role[0].policy", []string{"Invalid policy", "object"}},
 		"policy ARN":                      {session{Provider: role(`policy_arns = ["arn:aws:iam::123456789012:role/a"]`)}, "assume_role[0].policy_arns", []string{"Invalid policy ARN", "policy/name"}},
 		"too many policy ARNs":            {session{Provider: role(`policy_arns = [` + tooManyPolicies() + `]`)}, "assume_role[0].policy_arns", []string{"10"}},
 		"session name with a space":       {session{Provider: role(`session_name = "my session"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
 		"session name too long":           {session{Provider: role(`session_name = "` + strings.Repeat("a", 65) + `"`)}, "assume_role[0].session_name", []string{"Invalid session name", "2 to 64"}},
 		"source identity":                 {session{Provider: role(`source_identity = "a/b"`)}, "assume_role[0].source_identity", []string{"Invalid source identity", "a/b"}},
 		"tag key":                         {session{Provider: role(`tags = { "a*b" = "c" }`)}, `assume_role[0].tags["a*b"]`, []string{"Invalid tag key", "1 to 128"}},
-		"reserved tag key":                {session{Provider: role(`tags = { "aws:x" = "c" }`)}, `assume_role[0].tags["aws:x"]`, []string{"Invalid tag key", "reserves"}},
+		"reserved tag key":                {session{Provider: role(`tags = { "AWS:x" = "c" }`)}, `assume_role[0].tags["AWS:x"]`, []string{"Invalid tag key", "reserves"}},
 		"tag value":                       {session{Provider: role(`tags = { a = "` + strings.Repeat("b", 257) + `" }`)}, `assume_role[0].tags["a"]`, []string{"Invalid tag value", "0 to 256"}},
 		"null as tag value":               {session{Provider: role(`tags = { a = null }`)}, "assume_role[0].tags", []string{"[Nn]ull"}},
 		"transitive tag key":              {session{Provider: role(`transitive_tag_keys = ["a*b"]`)}, "assume_role[0].transitive_tag_keys", []string{"Invalid tag key"}},
@@ -242,6 +244,8 @@ func TestInvalidProviderArguments(t *testing.T) {
 
 		// Retries.
 		"zero max_retries":            {session{Provider: "max_retries = 0"}, "max_retries", []string{"Invalid number", "got 0", "first attempt counts"}},
+		"fraction as max_retries":     {session{Provider: "max_retries = 1.5"}, "max_retries", []string{"Invalid number", "whole number", "got 1.5"}},
+		"large max_retries":           {session{Provider: "max_retries = 1e300"}, "max_retries", []string{"Invalid number", "at most 2147483647", "got 1e"}},
 		"negative max_retries":        {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
 		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
@@ -264,7 +268,13 @@ func TestInvalidProviderArguments(t *testing.T) {
 			// Any request would reach the endpoint and be recorded.
 			s.env = mergeMaps(vars{"AWS_ENDPOINT_URL": e.server.URL}, s.env)
 			s.Reads = []string{e.read()}
-			s.run(t).mustFail(t, test.attribute, test.want...)
+			o := s.run(t)
+			o.mustFail(t, test.attribute, test.want...)
+			for _, d := range o.Diagnostics {
+				if strings.Contains(d.Detail, "password") {
+					t.Errorf("message contains the password of an endpoint: %s", d.Detail)
+				}
+			}
 			e.expectCalls(t)
 		})
 	}

@@ -150,7 +150,7 @@ func TestEndpointSources(t *testing.T) {
 	const config = ".aws/config"
 	for name, s := range map[string]session{
 		"endpoints":            {Provider: "endpoints {\necr = \"<ecr>\"\nsts = \"<sts>\"\n}"},
-		"several blocks":       {Provider: "endpoints {\nsts = \"<sts>\"\n}\nendpoints {\necr = \"<ecr>/\"\n}"},
+		"several blocks":       {Provider: "endpoints {\nsts = \"<sts>\"\n}\nendpoints {\necr = \"<ecr>/\"\nsts = \"<sts>\"\n}"},
 		"AWS_ENDPOINT_URL_ECR": {env: vars{"AWS_ENDPOINT_URL_ECR": "<ecr>", "AWS_ENDPOINT_URL_STS": "<sts>"}},
 		"AWS_ENDPOINT_URL":     {env: vars{"AWS_ENDPOINT_URL": "<ecr>"}},
 		"endpoint_url":         {files: vars{config: "[default]\nendpoint_url = <ecr>\n"}},
