@@ -282,7 +282,7 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 				}
 			}
 			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(cause.Summary), failure.detail("The role "+role+" cannot be assumed.", exchange, cause.Advice))
-		case m.Profile.ValueString() != "" && m.AccessKey.ValueString() == "":
+		case m.Profile.ValueString() != "":
 			diags.AddAttributeError(path.Root("profile"), cause.Summary, failure.detail("", exchange, cause.Advice))
 		default:
 			diags.AddError(cause.Summary, failure.detail("", exchange, cause.Advice))

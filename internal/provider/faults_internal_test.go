@@ -152,6 +152,7 @@ func TestServiceFaultsAreRetried(t *testing.T) {
 		"RequestLimitExceeded":        {ecrtest.Fault{Code: "RequestLimitExceeded", Message: "Request limit exceeded."}, throttled, []string{"RequestLimitExceeded"}},
 		"429 without a body":          {ecrtest.Fault{Status: http.StatusTooManyRequests}, throttled, []string{"HTTP 429"}},
 		"502 from a proxy":            {ecrtest.Fault{Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>"), ContentType: "text/html"}, failed, []string{"HTTP 502"}},
+		"502 and a connection lost":   {ecrtest.Fault{Status: http.StatusBadGateway, Body: []byte("<html>Bad Gateway</html>"), Truncate: 5}, failed, []string{"HTTP 502"}},
 		"503":                         {ecrtest.Fault{Status: http.StatusServiceUnavailable}, failed, []string{"HTTP 503"}},
 		"ServerException":             {ecrtest.Fault{Code: "ServerException", Message: "oops", Status: 500}, failed, []string{"ServerException", "oops"}},
 		"reset before the response":   {ecrtest.Fault{Reset: true}, lost, []string{"closed before the response was complete"}},

@@ -105,6 +105,7 @@ func TestCredentialSources(t *testing.T) {
 			Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`, files: vars{credentials: otherDefault, "Team Secrets/ecr.ini": wantDefault}},
 		"shared_credentials_files with a variable": {
 			Provider: `shared_credentials_files = ["$SECRETS/ecr.ini"]`, env: vars{"SECRETS": "HOME/secrets"}, files: vars{"secrets/ecr.ini": wantDefault}},
+		"empty shared_credentials_files": {Provider: `shared_credentials_files = [""]`, files: vars{credentials: wantDefault}},
 		"last of shared_credentials_files": {
 			Provider: `shared_credentials_files = ["HOME/a", "HOME/none", "HOME/b"]`, files: vars{"a": otherDefault, "b": wantDefault}},
 		"shared_config_files": {

@@ -158,6 +158,9 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"credential_process fails": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = HOME/none\n"}},
 			"profile", []string{"credential_process failed", `profile "ci"`, "Version 1"}},
+		"credential_process prints no JSON": {
+			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = echo password\n"}},
+			"profile", []string{"credential_process failed", "Version 1"}},
 		"container endpoint not allowed": {
 			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
 		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
@@ -272,7 +275,7 @@ func TestInvalidProviderArguments(t *testing.T) {
 			o.mustFail(t, test.attribute, test.want...)
 			for _, d := range o.Diagnostics {
 				if strings.Contains(d.Detail, "password") {
-					t.Errorf("message contains the password of an endpoint: %s", d.Detail)
+					t.Errorf("message contains a password: %s", d.Detail)
 				}
 			}
 			e.expectCalls(t)

@@ -330,7 +330,7 @@ func TestUserAgent(t *testing.T) {
 	session{
 		Provider: e.endpoints() + keys(e.user) + `
 			skip_credentials_validation = false
-			user_agent                  = ["pipeline/4.2 (team platform)", "github.com/example/module/v1.0.0", "bare"]
+			user_agent                  = ["pipeline/4.2 (team platform)", "github.com/example/module/v1.0.0", "", "bare"]
 		`,
 		Reads: []string{e.read()},
 		env:   vars{"TF_APPEND_USER_AGENT": "Jenkins/2 (build 7)"},

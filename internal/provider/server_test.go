@@ -158,13 +158,19 @@ func TestMessagesRedactRequests(t *testing.T) {
 	e := newEnv(t)
 	e.user.SessionToken = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 	e.AddCredentials(e.user)
-	// AWS returns the canonical request, including signed headers.
-	e.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: "The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:" +
-		e.user.SessionToken + "\n\nhost;x-amz-security-token'"})
-	o := session{Provider: e.endpoints() + keys(e.user), Reads: []string{e.read()}}.run(t)
-	o.mustFail(t, "", "Invalid signature", "x-amz-security-token:REDACTED")
-	if strings.Contains(o.Diagnostics[0].Detail, e.user.SessionToken) {
-		t.Errorf("the detail contains the session token: %s", o.Diagnostics[0].Detail)
+	for message, want := range map[string]string{
+		// AWS returns the canonical request, including signed headers.
+		"The Canonical String for this request should have been\n'POST\n/\n\nhost:x\nx-amz-security-token:TOKEN\n\nhost;x-amz-security-token'": "x-amz-security-token:REDACTED",
+		"TOKEN is not a token": "REDACTED is not a token",
+	} {
+		e.ClearFaults()
+		e.Inject(ecrtest.Fault{Service: "ecr", Code: "InvalidSignatureException", Message: strings.ReplaceAll(message, "TOKEN", e.user.SessionToken)})
+		o := session{Provider: e.endpoints(), Reads: []string{e.read()}, env: vars{
+			"AWS_ACCESS_KEY_ID": e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY": e.user.SecretAccessKey, "AWS_SESSION_TOKEN": e.user.SessionToken}}.run(t)
+		o.mustFail(t, "", "Invalid signature", want)
+		if strings.Contains(o.Diagnostics[0].Detail, e.user.SessionToken) {
+			t.Errorf("the detail contains the session token: %s", o.Diagnostics[0].Detail)
+		}
 	}
 }
 
