@@ -36,9 +36,9 @@ type credentialsTransport struct {
 	last string
 }
 
-// newHTTPClients returns the client for the provider block, and a
-// transport for the requests for credentials that connects like it. roots replace
-// the system's certificates unless nil.
+// newHTTPClients returns the client for the provider block, and a transport for the
+// requests for credentials that connects like it. roots replace the system's
+// certificates unless nil.
 func newHTTPClients(base *awsbase.Config, roots *x509.CertPool) (*awshttp.BuildableClient, *credentialsTransport, error) {
 	options, err := base.HTTPTransportOptions()
 	if err != nil {

@@ -5,7 +5,6 @@ package provider_test
 
 import (
 	"context"
-	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -19,22 +18,7 @@ import (
 
 // consumer is a provider whose resource consumer_secret records the values of its
 // write-only argument.
-type consumer struct {
-	mu       sync.Mutex
-	received []string
-}
-
-func (c *consumer) record(value string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.received = append(c.received, value)
-}
-
-func (c *consumer) values() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]string(nil), c.received...)
-}
+type consumer struct{ recorder }
 
 // factories returns factories for the provider under test and the consumer.
 func (c *consumer) factories() map[string]func() (tfprotov6.ProviderServer, error) {

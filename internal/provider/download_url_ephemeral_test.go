@@ -117,7 +117,7 @@ resource "consumer_secret" "test" {
 		},
 	})
 	expectReceived(t, e, &c, e.layers[0])
-	if received := c.values(); len(received) != 2 || received[0] == received[1] {
+	if received := c.list(); len(received) != 2 || received[0] == received[1] {
 		t.Errorf("the resource received %d URLs, want 2 different ones", len(received))
 	}
 }
@@ -125,7 +125,7 @@ resource "consumer_secret" "test" {
 // expectReceived checks that a consumer received only URLs of a layer.
 func expectReceived(t *testing.T, e *env, c *consumer, layer string) {
 	t.Helper()
-	received := c.values()
+	received := c.list()
 	if len(received) == 0 {
 		t.Error("the consumer received no URL")
 	}

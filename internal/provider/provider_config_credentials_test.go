@@ -348,7 +348,7 @@ func TestLinkLocalEndpoints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			requested := &requestLog{}
+			requested := &recorder{}
 			forward := httputil.NewSingleHostReverseProxy(targetURL)
 			proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				requested.record(r.Host)

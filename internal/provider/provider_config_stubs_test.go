@@ -29,19 +29,19 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-// requestLog records the requests to a stub, in the format of the stub.
-type requestLog struct {
+// recorder records strings from several goroutines, such as the requests to a stub.
+type recorder struct {
 	mu      sync.Mutex
 	entries []string
 }
 
-func (r *requestLog) record(s string) {
+func (r *recorder) record(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entries = append(r.entries, s)
 }
 
-func (r *requestLog) list() []string {
+func (r *recorder) list() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.entries)
@@ -105,10 +105,10 @@ func sequence(all ...ecrtest.Credentials) func() ecrtest.Credentials {
 
 // instanceMetadata serves the EC2 instance metadata service of an instance with a role
 // in a region. It requires IMDSv2.
-func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Credentials) (string, *requestLog) {
+func instanceMetadata(t *testing.T, region string, credentials func() ecrtest.Credentials) (string, *recorder) {
 	t.Helper()
 	const session = "instance-session"
-	requests := &requestLog{}
+	requests := &recorder{}
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.record(r.Method + " " + r.URL.Path)
 		if r.URL.Path == "/latest/api/token" && r.Method == http.MethodPut && r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds") != "" {
@@ -154,10 +154,10 @@ const (
 
 // identityCenter serves IAM Identity Center: the credentials of a role for the access
 // token, and a new access token for the refresh token.
-func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *requestLog) {
+func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *recorder) {
 	t.Helper()
 	next := sequence(all...)
-	requests := &requestLog{}
+	requests := &recorder{}
 	fail := func(w http.ResponseWriter, status int, code, message string) {
 		w.Header().Set("X-Amzn-Errortype", code)
 		w.WriteHeader(status)
@@ -213,7 +213,7 @@ func ssoCache(name, token string, expires time.Time, extra map[string]string) ma
 type tlsProxy struct {
 	url      string
 	caPEM    string
-	requests *requestLog // CONNECT host:port, and plain HTTP requests
+	requests *recorder // CONNECT host:port, and plain HTTP requests
 }
 
 // newTLSProxy returns a proxy that forwards to the endpoint of e.
@@ -228,7 +228,7 @@ func newTLSProxy(t *testing.T, e *env) *tlsProxy {
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 
-	p := &tlsProxy{caPEM: ca.pem, requests: &requestLog{}}
+	p := &tlsProxy{caPEM: ca.pem, requests: &recorder{}}
 	p.url = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		entry := r.Method + " " + r.Host
 		if password := r.Header.Get("Proxy-Authorization"); password != "" {
