@@ -112,5 +112,5 @@ func (t *credentialsTransport) lastExchange() string {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ecrlayer.Sanitize(t.last)
+	return redact.Text(t.last)
 }

@@ -12,7 +12,7 @@ import (
 	baselogging "github.com/hashicorp/aws-sdk-go-base/v2/logging"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // sdkLogger passes the AWS SDK's messages to Terraform's log, redacted.
@@ -28,7 +28,7 @@ func (l sdkLogger) Logf(classification logging.Classification, format string, ar
 	if l.ctx == nil {
 		return // The SDK passes a context with every message of a call, and tflog requires one.
 	}
-	message := ecrlayer.Sanitize(fmt.Sprintf(format, arguments...))
+	message := redact.Text(fmt.Sprintf(format, arguments...))
 	if classification == logging.Warn {
 		tflog.Warn(l.ctx, message)
 		return
@@ -44,19 +44,19 @@ type redactingLogger struct {
 }
 
 func (l redactingLogger) Warn(ctx context.Context, message string, fields ...map[string]any) {
-	l.Logger.Warn(ctx, ecrlayer.Sanitize(message), redactFields(fields))
+	l.Logger.Warn(ctx, redact.Text(message), redactFields(fields))
 }
 
 func (l redactingLogger) Info(ctx context.Context, message string, fields ...map[string]any) {
-	l.Logger.Info(ctx, ecrlayer.Sanitize(message), redactFields(fields))
+	l.Logger.Info(ctx, redact.Text(message), redactFields(fields))
 }
 
 func (l redactingLogger) Debug(ctx context.Context, message string, fields ...map[string]any) {
-	l.Logger.Debug(ctx, ecrlayer.Sanitize(message), redactFields(fields))
+	l.Logger.Debug(ctx, redact.Text(message), redactFields(fields))
 }
 
 func (l redactingLogger) Trace(ctx context.Context, message string, fields ...map[string]any) {
-	l.Logger.Trace(ctx, ecrlayer.Sanitize(message), redactFields(fields))
+	l.Logger.Trace(ctx, redact.Text(message), redactFields(fields))
 }
 
 func (l redactingLogger) SetField(ctx context.Context, name string, value any) context.Context {
@@ -97,9 +97,9 @@ func redactFields(all []map[string]any) map[string]any {
 			}
 			switch v := value.(type) {
 			case string:
-				value = ecrlayer.Sanitize(v)
+				value = redact.Text(v)
 			case error:
-				value = ecrlayer.Sanitize(v.Error())
+				value = redact.Text(v.Error())
 			}
 			kept[name] = value
 		}

@@ -5,18 +5,14 @@ package ecrlayer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awsxml "github.com/aws/aws-sdk-go-v2/aws/protocol/xml"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // OperationDownload is the Operation of the Call that downloads a blob by its
@@ -27,9 +23,6 @@ const OperationDownload = "Download"
 // a few KiB.
 const MaxConfigSize = 8 << 20
 
-// maxErrorSize is the most bytes that are read of an error response.
-const maxErrorSize = 64 << 10
-
 // DownloadError is a response to the download of a blob that is not the blob.
 type DownloadError struct {
 	// StatusCode is the HTTP status.
@@ -37,8 +30,8 @@ type DownloadError struct {
 	// Code is the error code of Amazon S3, such as "AccessDenied", or empty if the
 	// response is not S3's.
 	Code string
-	// Message is Amazon S3's explanation, or where a redirect that was not followed
-	// leads to.
+	// Message is Amazon S3's explanation, in one line without secrets, or where a
+	// redirect that was not followed leads to.
 	Message string
 	// Host is the host of the request. If it is S3's, its first label or the
 	// beginning of the path is the name of the bucket.
@@ -67,114 +60,81 @@ func (e *DownloadError) ErrorCode() string {
 	return e.Code
 }
 
-// download downloads a blob, checks its digest and its size, and passes it to
-// use. It connects and retries as requests to ECR do, but signs nothing and runs
-// none of the middlewares that log requests, because the URL is a credential. The
-// error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
+// newDownloadError returns the error of a response, whose body it reads.
+func newDownloadError(response *http.Response) *DownloadError {
+	failure := &DownloadError{StatusCode: response.StatusCode, Host: redact.Line(response.Request.URL.Host, maxCode)}
+	// A response that is not Amazon S3's XML leaves code and message empty.
+	described, _ := awsxml.GetErrorResponseComponents(response.Body, true)
+	failure.Code, failure.Message = redact.Line(described.Code, maxCode), redact.Line(described.Message, redact.MaxMessage)
+	if location, err := response.Location(); err == nil && failure.StatusCode >= http.StatusTemporaryRedirect {
+		failure.Message = redact.Line("a redirect to "+location.Host, maxCode)
+	}
+	return failure
+}
+
+// get requests a pre-signed URL once, as an attempt of call, and passes the response
+// to read if its status is accepted. It signs nothing and logs nothing, because the
+// URL is a credential.
+func (c *Client) get(ctx context.Context, call *Call, presigned string, header http.Header, accepted func(status int) bool, read func(*http.Response) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, presigned, http.NoBody)
+	if err != nil {
+		return checkURL(presigned)
+	}
+	request.Header = header
+	request.Header.Set("Accept-Encoding", "identity")
+	call.begin(request)
+	response, err := c.http.Do(request)
+	if err != nil {
+		err = &smithyhttp.RequestSendError{Err: err}
+		call.end(ctx, nil, "", err)
+		return err
+	}
+	defer response.Body.Close()
+	if accepted(response.StatusCode) {
+		err = read(response)
+	} else {
+		err = newDownloadError(response)
+	}
+	call.end(ctx, response, response.Header.Get("X-Amz-Request-Id"), err)
+	return err
+}
+
+// download downloads a blob of at most MaxConfigSize bytes, checks its digest and its
+// size, and passes it to use. It connects and retries as requests to ECR do. The error
+// is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
 // *BrokenImageError or what use returns.
 func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, presigned string, use func([]byte) error) error {
-	return c.do(ctx, OperationDownload, repo, blob.Digest.String(), func(ctx context.Context, options func(*ecr.Options)) error {
-		target, err := url.Parse(presigned)
-		if err != nil {
-			return checkURL(presigned)
-		}
-		stack := middleware.NewStack(OperationDownload, func() any {
-			return &smithyhttp.Request{Request: &http.Request{
-				Method: http.MethodGet,
-				URL:    target,
-				Header: http.Header{"Accept-Encoding": {"identity"}},
-			}}
+	call := &Call{Operation: OperationDownload, Repository: c.withRegion(repo), Resource: blob.Digest.String()}
+	return c.run(ctx, call, func(ctx context.Context) error {
+		var content []byte
+		err := c.retry(ctx, call, func(ctx context.Context) error {
+			return c.get(ctx, call, presigned, http.Header{}, func(status int) bool { return status == http.StatusOK }, func(response *http.Response) (err error) {
+				content, err = readBlob(response.Body, blob)
+				return err
+			})
 		})
-		var added ecr.Options
-		options(&added)
-		own, reader := c.ecr.Options(), &blobReader{blob: blob}
-		errs := []error{
-			stack.Finalize.Add(retry.NewAttemptMiddleware(own.Retryer, smithyhttp.RequestCloner), middleware.After),
-			stack.Deserialize.Add(reader, middleware.After),
-		}
-		for _, add := range added.APIOptions {
-			errs = append(errs, add(stack))
-		}
-		if err := errors.Join(errs...); err != nil {
+		if err != nil {
 			return err
 		}
-		handler := smithyhttp.NewClientHandlerWithOptions(redactingClient{own.HTTPClient})
-		if _, _, err := middleware.DecorateHandler(handler, stack).Handle(ctx, nil); err != nil {
-			return err
-		}
-		return use(reader.content)
+		return use(content)
 	})
 }
 
-// redactingClient is an HTTP client whose errors contain only the scheme and the
-// host of a URL.
-type redactingClient struct {
-	smithyhttp.ClientDo
-}
-
-// Do sends a request.
-func (c redactingClient) Do(request *http.Request) (*http.Response, error) {
-	response, err := c.ClientDo.Do(request)
-	if failure, ok := errors.AsType[*url.Error](err); ok {
-		return response, &url.Error{Op: failure.Op, URL: request.URL.Scheme + "://" + request.URL.Host, Err: failure.Err}
-	}
-	return response, err
-}
-
-// blobReader is the middleware that reads the response to each attempt.
-type blobReader struct {
-	blob    Descriptor
-	content []byte
-}
-
-// ID returns the name of the middleware.
-func (*blobReader) ID() string {
-	return "ecrlayer:Blob"
-}
-
-// HandleDeserialize reads the response.
-func (r *blobReader) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleDeserialize(ctx, in)
-	response, ok := out.RawResponse.(*smithyhttp.Response)
-	if err != nil || !ok {
-		return out, metadata, err
-	}
-	defer response.Body.Close()
-	if id := response.Header.Get("X-Amz-Request-Id"); id != "" {
-		awsmiddleware.SetRequestIDMetadata(&metadata, id)
-	}
-	if response.StatusCode != http.StatusOK {
-		failure := &DownloadError{StatusCode: response.StatusCode}
-		if request, ok := in.Request.(*smithyhttp.Request); ok {
-			failure.Host = request.URL.Host
-		}
-		// A response that is not Amazon S3's XML leaves code and message empty.
-		described, _ := awsxml.GetErrorResponseComponents(io.LimitReader(response.Body, maxErrorSize), true)
-		failure.Code, failure.Message = described.Code, described.Message
-		if location, err := response.Location(); err == nil && failure.StatusCode >= http.StatusTemporaryRedirect {
-			failure.Message = "a redirect to " + location.Host
-		}
-		return out, metadata, failure
-	}
-	r.content, err = r.read(response.Body)
-	return out, metadata, err
-}
-
-func (r *blobReader) read(body io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(io.LimitReader(body, MaxConfigSize+1))
+func readBlob(body io.Reader, blob Descriptor) ([]byte, error) {
+	content, err := io.ReadAll(body)
 	size := int64(len(content))
 	if err != nil {
+		if isTooLarge(err) {
+			return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %d according to the manifest", MaxConfigSize, blob.Size)}
+		}
 		// The connection broke, so that another attempt may succeed.
-		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, r.blob.Size, err)}
+		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, blob.Size, err)}
 	}
-	if size > MaxConfigSize {
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %d according to the manifest", MaxConfigSize, r.blob.Size)}
+	if actual := blob.Digest.Algorithm().FromBytes(content); actual != blob.Digest {
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes and the digest %s, according to the manifest %d bytes and %s", size, actual, blob.Size, blob.Digest)}
 	}
-	if actual := r.blob.Digest.Algorithm().FromBytes(content); actual != r.blob.Digest {
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes and the digest %s, according to the manifest %d bytes and %s", size, actual, r.blob.Size, r.blob.Digest)}
-	}
-	if size != r.blob.Size {
-		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes, and %d according to the manifest", size, r.blob.Size)}
+	if size != blob.Size {
+		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes, and %d according to the manifest", size, blob.Size)}
 	}
 	return content, nil
 }

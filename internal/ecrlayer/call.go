@@ -7,11 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // Call describes a finished API call, including its retries.
@@ -26,35 +31,37 @@ type Call struct {
 	Endpoint string
 	// Attempts is the number of requests sent, 0 if the call failed before the first.
 	Attempts int
+	// Responded is whether any attempt got a response.
+	Responded bool
 	// Elapsed is the duration of the whole call.
 	Elapsed time.Duration
-	// StatusCode is the HTTP status of the last attempt, 0 without a response.
+	// StatusCode is the HTTP status of the last attempt that ended by itself, 0
+	// without a response.
 	StatusCode int
-	// RequestID is the AWS request ID of the last attempt, or empty if it has none.
+	// RequestID is the AWS request ID of that attempt, or empty if it has none.
 	RequestID string
 	// Err is the cause of the failure, or nil.
 	Err error
+	// Last is the error of the last attempt that ended before the context did, or
+	// nil. It says why a call that timed out did not succeed earlier.
+	Last error
 }
 
-// CallError is a failed API call. It unwraps to the error of the SDK, so that
-// errors.As finds the API errors of github.com/aws/aws-sdk-go-v2/service/ecr/types.
+// CallError is a failed API call. It unwraps to its cause. An error response of ECR
+// is a [smithy.APIError] with ECR's code and the first 2 KiB of its message, in one
+// line and without secrets.
 type CallError struct {
 	Call
 	cause error // of the end of the context
 }
 
-// maxErrorText is the most bytes of a CallError's text, which may contain
-// whatever the endpoint wrote.
-const maxErrorText = 4 << 10
-
-// Error returns the operation, the repository and the cause, as Sanitize has it
-// and limited to a few KiB.
+// Error returns the operation, the repository and the cause, in one line without
+// secrets.
 func (e *CallError) Error() string {
-	text := fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err)
-	return Truncate(Sanitize(Truncate(text, 16*maxErrorText)), maxErrorText) // Sanitize is slow.
+	return redact.Line(fmt.Sprintf("%s of %s in repository %s (%s): %v", e.Operation, e.Resource, e.Repository.Name, e.Repository.Region, e.Err), 2*redact.MaxMessage)
 }
 
-// Unwrap returns the error of the SDK.
+// Unwrap returns the cause.
 func (e *CallError) Unwrap() error {
 	return e.Err
 }
@@ -69,23 +76,69 @@ func (e *CallError) Canceled() bool {
 	return errors.Is(e.cause, context.Canceled)
 }
 
+// fail returns the call as one that failed with err after ECR had responded: what it
+// returned cannot be used.
+func (call Call) fail(err error) *CallError {
+	call.Err = err
+	return &CallError{Call: call}
+}
+
+// maxCode is the most bytes of an error code or a request ID of an endpoint.
+const maxCode = 128
+
+// summarize returns err with what an endpoint wrote cut short, because the errors of
+// a batch are all kept.
+func summarize(err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return &smithy.GenericAPIError{Code: redact.Line(api.ErrorCode(), maxCode), Message: redact.Line(api.ErrorMessage(), redact.MaxMessage), Fault: api.ErrorFault()}
+	}
+	if large, ok := errors.AsType[*transport.SizeError](err); ok {
+		return &InvalidResponseError{Reason: large.Error()}
+	}
+	return err
+}
+
 // record adds a middleware that records each attempt. The SDK reports the number
-// of attempts only of calls that succeed.
+// of attempts only of calls that succeed, and drops the error of an attempt if the
+// context ends before the next one.
 func (call *Call) record(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Record",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			call.Attempts++
-			call.StatusCode, call.RequestID = 0, ""
 			if request, ok := in.Request.(*smithyhttp.Request); ok {
-				call.Endpoint = request.URL.Scheme + "://" + request.URL.Host
+				call.begin(request.Request)
 			}
 			out, metadata, err := next.HandleDeserialize(ctx, in)
-			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
-				call.StatusCode = response.StatusCode
-			}
-			if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
-				call.RequestID = id
+			response, _ := out.RawResponse.(*smithyhttp.Response)
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			if response != nil {
+				call.end(ctx, response.Response, id, err)
+			} else {
+				call.end(ctx, nil, id, err)
 			}
 			return out, metadata, err
 		}), middleware.Before)
+}
+
+// begin records the start of an attempt.
+func (call *Call) begin(request *http.Request) {
+	call.Attempts++
+	call.Endpoint = redact.Line(request.URL.Scheme+"://"+request.URL.Host, maxCode)
+}
+
+// end records the end of an attempt. An attempt that the end of the context broke off
+// says nothing.
+func (call *Call) end(ctx context.Context, response *http.Response, requestID string, err error) {
+	if response != nil {
+		call.Responded = true
+	}
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	call.StatusCode, call.RequestID, call.Last = 0, redact.Line(requestID, maxCode), nil
+	if response != nil {
+		call.StatusCode = response.StatusCode
+	}
+	if err != nil {
+		call.Last = summarize(err)
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // NotAnImageError is a config that is not an image's: the image is another kind
@@ -65,7 +67,7 @@ func (c *Client) getConfig(ctx context.Context, repo Repository, named Descripto
 func parseConfig(content []byte) (*config, error) {
 	found := &config{content: content}
 	if err := json.Unmarshal(content, &found.Image); err != nil {
-		return nil, &BrokenImageError{Reason: "the config cannot be read: " + Truncate(err.Error(), maxQuoted)}
+		return nil, &BrokenImageError{Reason: "the config cannot be read: " + redact.Line(err.Error(), maxQuoted)}
 	}
 	if !utf8.Valid(content) {
 		return nil, &BrokenImageError{Reason: "the config is not valid UTF-8"}

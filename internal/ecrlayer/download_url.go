@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 const operationDownloadURL = "GetDownloadUrlForLayer"
@@ -48,7 +50,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 			return err
 		}
 		presigned := aws.ToString(output.DownloadUrl)
-		addURLSecrets(presigned)
+		redact.Signatures(presigned)
 		if returned := aws.ToString(output.LayerDigest); returned != layer.String() {
 			return &InvalidResponseError{Reason: fmt.Sprintf("the response is about layer digest %s instead of the requested one", quote(returned))}
 		}
@@ -56,7 +58,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 			return err
 		}
 		result = DownloadURL{URL: presigned, LayerDigest: layer}
-		result.ExpiresAt, _ = URLExpiry(presigned)
+		result.ExpiresAt, _ = urlExpiry(presigned)
 		return nil
 	})
 	return result, err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
 
@@ -78,8 +78,8 @@ func TestCallErrorDescribesRequestAndResponse(t *testing.T) {
 
 	_, err := r.client.DownloadURL(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, missing)
 	var call *ecrlayer.CallError
-	var notFound *ecrtypes.LayersNotFoundException
-	if !errors.As(err, &call) || !errors.As(err, &notFound) {
+	var api smithy.APIError
+	if !errors.As(err, &call) || !errors.As(err, &api) || api.ErrorCode() != "LayersNotFoundException" {
 		t.Fatalf("error = %v, want a CallError that wraps LayersNotFoundException", err)
 	}
 	record := r.Calls()[0]
@@ -92,7 +92,9 @@ func TestCallErrorDescribesRequestAndResponse(t *testing.T) {
 		Elapsed:    call.Elapsed,
 		StatusCode: http.StatusBadRequest,
 		RequestID:  record.RequestID,
+		Responded:  true,
 		Err:        call.Err,
+		Last:       call.Last,
 	}
 	if call.Call != want {
 		t.Errorf("call =\n%+v, want\n%+v", call.Call, want)

@@ -23,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
@@ -213,10 +213,15 @@ func TestBatchReturnsURLsAndSortedFailures(t *testing.T) {
 	if !slices.Equal(failed, want) {
 		t.Errorf("failed digests = %q, want %q", failed, want)
 	}
-	var notFound *ecrtypes.LayersNotFoundException
-	var noAccess *ecrtypes.LayerInaccessibleException
-	if !errors.As(err, &notFound) || !errors.As(err, &noAccess) {
-		t.Error("error does not wrap both exceptions")
+	codes := map[string]bool{}
+	for _, failure := range batch.Failures {
+		var api smithy.APIError
+		if errors.As(failure, &api) {
+			codes[api.ErrorCode()] = true
+		}
+	}
+	if len(codes) != 2 || !codes["LayersNotFoundException"] || !codes["LayerInaccessibleException"] {
+		t.Errorf("failures have the codes %v", codes)
 	}
 	if text := err.Error(); len(text) > 2000 || !strings.HasPrefix(text, "of 101 digests, 71 failed and 0 are incomplete; GetDownloadUrlForLayer of "+want[0]) {
 		t.Errorf("error text = %q", text)

@@ -3,7 +3,26 @@
 
 package ecrlayer
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
+)
+
+// maxQuoted is the most bytes of a value that an error contains.
+const maxQuoted = 200
+
+// quote returns a value of a response in quotes, limited in length.
+func quote[S ~string](value S) string {
+	return redact.Quote(value)
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*transport.SizeError](err)
+	return ok
+}
 
 // InvalidResponseError is a response that ECR or Amazon S3 would not send: one
 // about another image, bytes that do not have their digest, no URL. It usually
@@ -39,7 +58,7 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Error returns the value, as Sanitize has it.
+// Error returns the value, in one line without secrets.
 func (e *PanicError) Error() string {
-	return Sanitize(fmt.Sprintf("internal error: %v", e.Value))
+	return redact.Line(fmt.Sprintf("internal error: %v", e.Value), redact.MaxMessage)
 }

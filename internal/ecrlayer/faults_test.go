@@ -207,11 +207,11 @@ func TestEndlessResponseIsLimited(t *testing.T) {
 			_, err := ecrlayer.NewClient(r.cfg, nil).DownloadURL(t.Context(), inTestRepository, someDigest)
 			server.Close() // Close waits for the handler.
 			var call *ecrlayer.CallError
-			if !errors.As(err, &call) || requests.Load() != 1 || total.Load() > 64<<20 {
+			if !errors.As(err, &call) || requests.Load() != 1 || total.Load() > 32<<20 {
 				t.Errorf("after %d requests and %d bytes, error = %v", requests.Load(), total.Load(), err)
 			}
 			var invalid *ecrlayer.InvalidResponseError
-			if name == "JSON" && (!errors.As(err, &invalid) || !strings.Contains(invalid.Reason, "more than 33554432 bytes")) {
+			if name == "JSON" && (!errors.As(err, &invalid) || !strings.Contains(invalid.Reason, "more than 65536 bytes")) {
 				t.Errorf("error = %v, want an InvalidResponseError", err)
 			}
 		})

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // Image is the content of the manifest of an image or of another OCI artifact.
@@ -73,7 +75,7 @@ type MissingManifestError struct {
 func (e *MissingManifestError) Error() string {
 	what := e.Manifest.String()
 	if e.Platform != "" {
-		what += " for platform " + Truncate(e.Platform, maxQuoted)
+		what += " for platform " + redact.Line(e.Platform, maxQuoted)
 	}
 	return fmt.Sprintf("index %s names the manifest %s, which is not in the repository: %v", e.Index, what, e.err)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // MaxManifestSize is the most bytes of a manifest: the 4 MiB that the OCI
@@ -86,7 +88,7 @@ func parseManifest(content string, mediaType string, named digest.Digest) (*mani
 		return nil, &BrokenImageError{Reason: fmt.Sprintf("the manifest has %d bytes, and the maximum is %d", len(content), MaxManifestSize)}
 	}
 	if err != nil {
-		return nil, &BrokenImageError{Reason: "the manifest cannot be read: " + Truncate(err.Error(), maxQuoted)}
+		return nil, &BrokenImageError{Reason: "the manifest cannot be read: " + redact.Line(err.Error(), maxQuoted)}
 	}
 	if m.MediaType != "" && mediaType != "" && m.MediaType != mediaType {
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the response gives the manifest the media type %s, and the manifest itself %s", quote(mediaType), quote(m.MediaType))}

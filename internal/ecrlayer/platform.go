@@ -10,6 +10,8 @@ import (
 
 	"github.com/containerd/platforms"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // PlatformError is a platform that does not select one manifest of an image.
@@ -51,7 +53,7 @@ func (e *PlatformError) Choices() string {
 	var choices []string
 	separator := ", "
 	for _, platform := range e.Available[:min(len(e.Available), maxChoices)] {
-		choices = append(choices, Truncate(platform, maxQuoted))
+		choices = append(choices, redact.Line(platform, maxQuoted))
 	}
 	left := len(e.Available) - len(choices)
 	if len(e.Available) == 0 {
@@ -76,7 +78,7 @@ func (m IndexManifest) describe() string {
 	if artifactType == "" {
 		artifactType = "no artifact type"
 	}
-	return fmt.Sprintf("%s (%s, %s)", m.Digest, Truncate(mediaType, maxQuoted), Truncate(artifactType, maxQuoted))
+	return fmt.Sprintf("%s (%s, %s)", m.Digest, redact.Line(mediaType, maxQuoted), redact.Line(artifactType, maxQuoted))
 }
 
 // ParsePlatform parses os/arch or os/arch/variant by the rules and with the

@@ -4,6 +4,7 @@
 package ecrlayer
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,13 +13,15 @@ import (
 )
 
 const (
+	// maxURL is the most bytes of a URL. Those of Amazon S3 have less than 3,000.
+	maxURL = 16 << 10
 	// maxURLLifetime is the longest lifetime of a URL by Signature Version 4.
 	maxURLLifetime = 7 * 24 * time.Hour
 	// maxExpires is the last second that RFC 3339 can express.
 	maxExpires = 253402300799
 )
 
-// URLExpiry returns when a pre-signed URL expires, in UTC: X-Amz-Date plus
+// urlExpiry returns when a pre-signed URL expires, in UTC: X-Amz-Date plus
 // X-Amz-Expires, which is in seconds, or Expires, which is in Unix seconds, of
 // Amazon CloudFront and of Amazon S3's Signature Version 2. It returns false if
 // the URL carries no valid expiry.
@@ -26,7 +29,7 @@ const (
 // See https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
 // and https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
-func URLExpiry(presigned string) (time.Time, bool) {
+func urlExpiry(presigned string) (time.Time, bool) {
 	u, err := url.Parse(presigned)
 	if err != nil {
 		return time.Time{}, false
@@ -51,7 +54,11 @@ func URLExpiry(presigned string) (time.Time, bool) {
 	if lifetime == 0 || lifetime > maxURLLifetime {
 		return time.Time{}, false
 	}
-	return signed.Add(lifetime), true
+	expires := signed.Add(lifetime)
+	if expires.Unix() > maxExpires {
+		return time.Time{}, false
+	}
+	return expires, true
 }
 
 // checkURL returns an *InvalidResponseError if s is not a URL that an HTTP client
@@ -62,6 +69,9 @@ func URLExpiry(presigned string) (time.Time, bool) {
 func checkURL(s string) error {
 	if s == "" {
 		return &InvalidResponseError{Reason: "the response contains no download URL"}
+	}
+	if len(s) > maxURL {
+		return &InvalidResponseError{Reason: fmt.Sprintf("the download URL in the response has %d bytes, and the maximum is %d", len(s), maxURL)}
 	}
 	u, err := url.Parse(s)
 	if err != nil || strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {

@@ -45,7 +45,7 @@ func TestURLExpiry(t *testing.T) {
 		if name == "not a URL" {
 			url = "https://b/%zz?" + test.query
 		}
-		got, ok := URLExpiry(url)
+		got, ok := urlExpiry(url)
 		if ok != (test.want != "") || (ok && (got.Format(time.RFC3339) != test.want || got.Location() != time.UTC)) {
 			t.Errorf("%s: URLExpiry = %s, %t, want %q", name, got, ok, test.want)
 		}
@@ -59,8 +59,8 @@ func FuzzURLExpiry(f *testing.F) {
 	f.Add("https://b/k?X-Amz-Date=99991231T235959Z&X-Amz-Expires=604800")
 	f.Add("https://b/k?Expires=1900000000")
 	f.Fuzz(func(t *testing.T, url string) {
-		if expiry, ok := URLExpiry(url); ok == expiry.IsZero() {
-			t.Errorf("URLExpiry(%q) = %s, %t", url, expiry, ok)
+		if expiry, ok := urlExpiry(url); ok == expiry.IsZero() {
+			t.Errorf("urlExpiry(%q) = %s, %t", url, expiry, ok)
 		}
 	})
 }

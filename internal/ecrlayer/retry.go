@@ -4,33 +4,138 @@
 package ecrlayer
 
 import (
+	"context"
 	"errors"
-	"io"
-	"net/http"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"golang.org/x/time/rate"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
-// retryMore makes a client retry two more failures than the SDK does. All
-// operations of this package are read-only, so that a retry does no harm.
-func retryMore(o *ecr.Options) {
-	if retryer, ok := o.Retryer.(aws.RetryerV2); ok {
-		o.Retryer = retryerWithMore{retryer}
+// retryer returns the retryer of a call, which paces its attempts.
+func (c *Client) retryer(call *Call, of aws.Retryer) aws.Retryer {
+	retryer, ok := of.(aws.RetryerV2)
+	if !ok {
+		return of
+	}
+	p, _ := c.pacers.LoadOrStore(call.Operation+" "+call.Repository.Region, &pacer{limiter: rate.NewLimiter(rate.Inf, 1)})
+	return pacedRetryer{transport.Retryer(retryer), p.(*pacer)} //nolint:forcetypeassert // Only pacers are stored.
+}
+
+// retry runs try until it succeeds, as often and with such delays as the SDK does for
+// ECR.
+func (c *Client) retry(ctx context.Context, call *Call, try func(context.Context) error) error {
+	retryer, ok := c.retryer(call, c.ecr.Options().Retryer).(aws.RetryerV2)
+	if !ok {
+		return try(ctx)
+	}
+	for attempt := 1; ; attempt++ {
+		release, err := retryer.GetAttemptToken(ctx)
+		if err != nil {
+			return err
+		}
+		err = try(ctx)
+		_ = release(err)
+		if err == nil || attempt == retryer.MaxAttempts() || ctx.Err() != nil || !retryer.IsErrorRetryable(err) {
+			return err
+		}
+		delay, last := retryer.RetryDelay(attempt, err)
+		if last != nil {
+			return err
+		}
+		if err := sleep(ctx, delay); err != nil {
+			return err
+		}
 	}
 }
 
-type retryerWithMore struct {
+// sleep waits for d. It returns a *aws.RequestCanceledError if the context ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return &aws.RequestCanceledError{Err: ctx.Err()}
+	}
+	return nil
+}
+
+type pacedRetryer struct {
 	aws.RetryerV2
+	pacer *pacer
 }
 
-// IsErrorRetryable also returns true for a truncated response, which the SDK takes
-// for a malformed one, and for status 429 without an error code in the body, which
-// gateways send.
-func (r retryerWithMore) IsErrorRetryable(err error) bool {
-	if r.RetryerV2.IsErrorRetryable(err) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return true
+// GetAttemptToken waits for the turn of an attempt.
+func (r pacedRetryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	release, err := r.RetryerV2.GetAttemptToken(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var response interface{ HTTPStatusCode() int } // an error of the SDK or a DownloadError
-	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests
+	turn := r.pacer.limiter.Reserve() // Wait would not wait for the end of the context.
+	if err := sleep(ctx, turn.Delay()); err != nil {
+		turn.Cancel()
+		return nil, errors.Join(err, release(nil))
+	}
+	return func(err error) error {
+		r.pacer.observe(err, time.Now())
+		return release(err)
+	}, nil
+}
+
+const (
+	// After a window with a throttled call, the pace is the rate of successes in it, or
+	// half of the rate of attempts if there was no success. After any other window it
+	// grows, so that it doubles in a second.
+	paceWindow = 200 * time.Millisecond
+	minPace    = maxConcurrentCalls // per second: slower, the delays of the calls rule
+)
+
+// pacer slows the calls of an operation down to what ECR accepts, across all calls
+// that are made at once. Without it, every call finds its own pace by exponential
+// delays, and the slowest waits long after the others are done. It has no effect until
+// a call is throttled.
+type pacer struct {
+	limiter *rate.Limiter
+
+	mu        sync.Mutex
+	window    time.Time // when the window began
+	attempts  int       // in it
+	successes int       // in it
+	throttled bool      // in it
+}
+
+// observe adjusts the pace to the result of an attempt.
+func (p *pacer) observe(err error, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.window.IsZero() {
+		p.window = now
+	}
+	p.attempts++
+	if err == nil {
+		p.successes++
+	} else if transport.IsThrottled(err) {
+		p.throttled = true
+	}
+	elapsed := now.Sub(p.window)
+	if elapsed < paceWindow {
+		return
+	}
+	accepted := float64(p.successes)
+	if p.successes == 0 {
+		accepted = float64(p.attempts) / 2
+	}
+	switch limit := p.limiter.Limit(); {
+	case p.throttled:
+		p.limiter.SetLimitAt(now, max(minPace, rate.Limit(accepted/elapsed.Seconds())))
+	case limit != rate.Inf:
+		p.limiter.SetLimitAt(now, limit*rate.Limit(1+elapsed.Seconds()))
+	}
+	p.window, p.attempts, p.successes, p.throttled = now, 0, 0, false
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
@@ -105,7 +106,7 @@ func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Dia
 
 // logPanic logs the value and the stack trace of a panic, for bug reports.
 func logPanic(ctx context.Context, doing string, value any, stack []byte) {
-	tflog.Debug(ctx, "Panic", map[string]any{"while": doing, "panic": ecrlayer.Sanitize(fmt.Sprint(value)), "stack": ecrlayer.Sanitize(string(stack))})
+	tflog.Debug(ctx, "Panic", map[string]any{"while": doing, "panic": redact.Text(fmt.Sprint(value)), "stack": redact.Text(string(stack))})
 }
 
 // timeout returns the duration in the timeouts block, which a validator has

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 var (
@@ -144,7 +145,7 @@ func logCall(ctx context.Context, call ecrlayer.Call) {
 		"request_id":      call.RequestID,
 	}
 	if call.Err != nil {
-		fields["error"] = ecrlayer.Sanitize(call.Err.Error())
+		fields["error"] = redact.Line(call.Err.Error(), redact.MaxMessage)
 		tflog.Warn(ctx, "Call failed", fields)
 		return
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // NewServer returns the server of the provider. version is its version in
@@ -85,7 +85,7 @@ func (s recoveringServer) CallFunction(ctx context.Context, request *tfprotov6.C
 	})
 	response, err = s.ProviderServer.CallFunction(ctx, request)
 	if response != nil && response.Error != nil {
-		response.Error.Text = ecrlayer.Sanitize(response.Error.Text)
+		response.Error.Text = redact.Text(response.Error.Text)
 	}
 	return response, err
 }
@@ -102,7 +102,7 @@ func safely[Request, Response any](ctx context.Context, doing string, call func(
 	response, err = call(ctx, request)
 	if response != nil {
 		for _, d := range *diagnostics(response) {
-			d.Summary, d.Detail = ecrlayer.Sanitize(d.Summary), ecrlayer.Sanitize(d.Detail)
+			d.Summary, d.Detail = redact.Text(d.Summary), redact.Text(d.Detail)
 		}
 	}
 	return response, err
@@ -115,7 +115,7 @@ func recoverPanic(ctx context.Context, doing string, report func(*tfprotov6.Diag
 	if value == nil {
 		return
 	}
-	text := ecrlayer.Sanitize(fmt.Sprint(value))
+	text := redact.Text(fmt.Sprint(value))
 	logPanic(ctx, doing, value, debug.Stack())
 	report(&tfprotov6.Diagnostic{
 		Severity: tfprotov6.DiagnosticSeverityError,
