@@ -73,7 +73,7 @@ func (e *DownloadError) ErrorCode() string {
 // error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
 // *BrokenImageError or what use returns.
 func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, presigned string, use func([]byte) error) error {
-	return c.do(ctx, OperationDownload, repo, blob.Digest.String(), func(ctx context.Context, options func(*ecr.Options)) error {
+	_, err := c.do(ctx, OperationDownload, repo, blob.Digest.String(), func(ctx context.Context, options func(*ecr.Options)) error {
 		target, err := url.Parse(presigned)
 		if err != nil {
 			return checkURL(presigned)
@@ -104,6 +104,7 @@ func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor,
 		}
 		return use(reader.content)
 	})
+	return err
 }
 
 // redactingClient is an HTTP client whose errors contain only the scheme and the

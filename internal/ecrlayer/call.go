@@ -36,6 +36,12 @@ type Call struct {
 	Err error
 }
 
+// fail returns the error of a call that succeeded and returned what cannot be used.
+func (call Call) fail(err error) *CallError {
+	call.Err = err
+	return &CallError{Call: call}
+}
+
 // CallError is a failed API call. It unwraps to the error of the SDK, so that
 // errors.As finds the API errors of github.com/aws/aws-sdk-go-v2/service/ecr/types.
 type CallError struct {

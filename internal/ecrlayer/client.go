@@ -50,9 +50,9 @@ func (c *Client) withRegion(repo Repository) Repository {
 	return repo
 }
 
-// do runs an API call and reports it to the observer. It returns a *CallError if
-// send fails.
-func (c *Client) do(ctx context.Context, operation string, repo Repository, resource string, send func(context.Context, func(*ecr.Options)) error) error {
+// do runs an API call, reports it to the observer and returns it. It returns a
+// *CallError if send fails.
+func (c *Client) do(ctx context.Context, operation string, repo Repository, resource string, send func(context.Context, func(*ecr.Options)) error) (Call, error) {
 	repo = c.withRegion(repo)
 	call := Call{Operation: operation, Repository: repo, Resource: resource}
 	start := time.Now()
@@ -63,10 +63,10 @@ func (c *Client) do(ctx context.Context, operation string, repo Repository, reso
 	call.Elapsed = time.Since(start)
 	if err == nil {
 		c.observe(ctx, call)
-		return nil
+		return call, nil
 	}
 	call.Err = err
 	failure := &CallError{Call: call, cause: context.Cause(ctx)}
 	c.observe(ctx, call)
-	return failure
+	return call, failure
 }
