@@ -318,7 +318,6 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 		JSON:         string(must(img.RawConfigFile())),
 		Architecture: config.Architecture,
 		OS:           config.OS,
-		OSVersion:    config.OSVersion,
 		Variant:      config.Variant,
 		Created:      config.Created.Time,
 		Author:       config.Author,
@@ -442,20 +441,6 @@ func TestLayerDigests(t *testing.T) {
 	}
 	if got := new(ecrlayer.Image).LayerDigests(); got == nil || len(got) != 0 {
 		t.Errorf("without layers, got %#v, want an empty list", got)
-	}
-}
-
-func TestImageOfIndexListedAsManifest(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	inner := r.put(t, "", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{}})
-	r.put(t, "v1", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{
-		map[string]any{"mediaType": types.OCIManifestSchema1, "digest": inner, "size": 7},
-	}})
-	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var unsupported *ecrlayer.UnsupportedManifestError
-	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "names another index, which must be requested by its digest, "+inner.String()) {
-		t.Errorf("got error %v, want an UnsupportedManifestError with the digest", err)
 	}
 }
 
