@@ -7,18 +7,22 @@ package awsconfig
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	"github.com/hashicorp/aws-sdk-go-base/v2/logging"
+	"github.com/aws/smithy-go/middleware"
+	basediag "github.com/hashicorp/aws-sdk-go-base/v2/diag"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // Config is the result of a provider block.
@@ -34,38 +38,38 @@ type Config struct {
 }
 
 // Load returns the provider block as a Config whose credentials have been retrieved
-// once. It calls STS only to assume a role, and to get the account if the block
+// once. It calls STS only to assume a role, once, and to get the account if the block
 // restricts it or enables validation of the credentials. Everything that can be
 // checked without a request is checked first.
 func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Config, diag.Diagnostics) {
 	ctx, cancel := context.WithTimeout(ctx, authTimeout)
 	defer cancel()
-	ctx, logger := logging.NewTfLogger(ctx)
+	m.registerSecrets()
 	base := m.awsbase(version, terraformVersion)
-	base.Logger = redactingLogger{logger}
-	ecrlayer.AddSecret(m.SecretKey.ValueString(), m.Token.ValueString())
-
 	found, diags := m.preflight(ctx, base)
 	if diags.HasError() {
 		return nil, diags
 	}
-	client, transport, err := newHTTPClients(base, found.roots)
+	var proxyDiags basediag.Diagnostics
+	base.ValidateProxySettings(&proxyDiags)
+	for _, d := range proxyDiags {
+		diags.Append(credentialsWarning(d))
+	}
+	configure, err := base.HTTPTransportOptions()
 	if err != nil {
-		diags.AddError("Invalid proxy", err.Error())
+		diags.AddError("Invalid proxy", redact.Line(err.Error(), maxErrorText))
 		return nil, diags
 	}
-	if !found.foreignBundle {
-		// The SDK adds a CA bundle of the environment or the shared config file to
-		// no client but its own.
-		base.CustomCABundle, base.HTTPClient = "", transport.client()
-	}
+	client := transport.New(func(t *http.Transport) {
+		configure(t)
+		if found.roots != nil {
+			t.TLSClientConfig.RootCAs = found.roots
+		}
+	})
 
-	ctx, cfg, baseDiags := awsbase.GetAwsConfig(ctx, base)
-	if baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		diags.Append(authTimedOut(m.callsForSTS(), transport.lastExchange()))
-		return nil, diags
-	}
-	diags.Append(m.credentialsDiagnostics(baseDiags, transport.lastExchange())...)
+	s := &session{m, base, found, newRequests(client)}
+	cfg, more := s.authenticate(ctx)
+	diags.Append(more...)
 	switch {
 	case diags.HasError():
 		return nil, diags
@@ -77,26 +81,49 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 	if diags.HasError() {
 		return nil, diags
 	}
-	diags.Append(m.checkAccount(ctx, cfg, base, transport)...)
+	diags.Append(s.checkAccount(ctx, cfg)...)
 	if diags.HasError() {
 		return nil, diags
 	}
 
-	if cfg.RetryMaxAttempts == 0 {
-		cfg.RetryMaxAttempts = defaultMaxRetries
-	}
-	if base.HTTPClient != nil {
-		cfg.HTTPClient = client
-	}
-	cfg.Credentials = secretCredentials{cfg.Credentials}
-	cfg.Logger = sdkLogger{}
-	cfg.ClientLogMode = aws.LogRetries | aws.LogDeprecatedUsage
+	cfg.APIOptions = []func(*middleware.Stack) error{s.userAgent}
+	cfg.HTTPClient = client
+	cfg.EndpointResolverWithOptions = nil //nolint:staticcheck // It is for the sources of credentials.
+	cfg.Retryer, cfg.RetryMaxAttempts = s.retryer(defaultMaxRetries), 0
 	return &Config{
 		AWS:                  cfg,
 		ECREndpoint:          m.endpoint(ecrEndpoint),
 		Profile:              m.profile(),
 		SkipRegionValidation: m.SkipRegionValidation.ValueBool(),
 	}, diags
+}
+
+// registerSecrets registers the secrets of the block and of the environment. What a
+// request carries, package transport registers.
+func (m *Model) registerSecrets() {
+	redact.Secret(m.SecretKey.ValueString(), m.Token.ValueString(), os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"),
+		os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN"), os.Getenv("TF_AWS_WEB_IDENTITY_TOKEN"))
+	for _, role := range m.AssumeRoleWithWebIdentity {
+		redact.Secret(role.WebIdentityToken.ValueString())
+	}
+	for _, e := range m.Endpoints {
+		for _, endpoint := range []types.String{e.ECR, e.SSO, e.STS} {
+			redact.SecretURL(endpoint.ValueString())
+		}
+	}
+	for _, proxy := range []types.String{m.HTTPProxy, m.HTTPSProxy} {
+		redact.SecretURL(withScheme(proxy.ValueString()))
+	}
+	redact.SecretURL(m.EC2MetadataServiceEndpoint.ValueString())
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		switch name = strings.ToUpper(name); {
+		case strings.HasPrefix(name, "AWS_ENDPOINT_URL"), name == "AWS_EC2_METADATA_SERVICE_ENDPOINT", name == "AWS_CONTAINER_CREDENTIALS_FULL_URI":
+			redact.SecretURL(value)
+		case name == "HTTP_PROXY", name == "HTTPS_PROXY":
+			redact.SecretURL(withScheme(value))
+		}
+	}
 }
 
 // callsForSTS returns the block that names a role to assume, or an empty path.
@@ -113,36 +140,31 @@ func (m *Model) callsForSTS() path.Path {
 
 // checkAccount requests the account of the credentials from STS if the block
 // requires it, and returns an error if the block does not allow the account.
-func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.Config, transport *credentialsTransport) diag.Diagnostics {
+func (s *session) checkAccount(ctx context.Context, cfg aws.Config) diag.Diagnostics {
 	var at path.Path
 	switch {
-	case len(m.AllowedAccountIDs) > 0:
+	case len(s.AllowedAccountIDs) > 0:
 		at = path.Root("allowed_account_ids")
-	case len(m.ForbiddenAccountIDs) > 0:
+	case len(s.ForbiddenAccountIDs) > 0:
 		at = path.Root("forbidden_account_ids")
-	case !m.SkipCredentialsValidation.IsNull() && !m.SkipCredentialsValidation.ValueBool():
+	case !s.SkipCredentialsValidation.IsNull() && !s.SkipCredentialsValidation.ValueBool():
 		at = path.Root("skip_credentials_validation")
 	default:
 		return nil
 	}
-	validating := *base
-	validating.SkipCredsValidation = false
-	account, _, baseDiags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &validating)
+	account, err := s.account(ctx, cfg)
 	switch {
-	case baseDiags.HasError() && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return diag.Diagnostics{authTimedOut(at, transport.lastExchange())}
-	case baseDiags.HasError():
-		return diag.Diagnostics{m.accountUnknown(at, causeOf(baseDiags.Errors()[0]), transport.lastExchange())}
-	case base.VerifyAccountIDAllowed(account) == nil:
-		return nil
-	case len(m.ForbiddenAccountIDs) > 0:
+	case err != nil:
+		return diag.Diagnostics{s.accountUnknown(ctx, at, err)}
+	case slices.Contains(s.ForbiddenAccountIDs, account):
 		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(at, "Account forbidden",
-			fmt.Sprintf("The credentials belong to account %s, which forbidden_account_ids lists. Use credentials of another account.", account))}
-	default:
+			fmt.Sprintf("The credentials belong to account %s, which forbidden_account_ids lists. Use credentials of another account.", redact.Line(account, 64)))}
+	case len(s.AllowedAccountIDs) > 0 && !slices.Contains(s.AllowedAccountIDs, account):
 		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(at, "Account not allowed",
 			fmt.Sprintf("The credentials belong to account %s, which allowed_account_ids (%s) does not list. Use credentials of one of those accounts.",
-				account, strings.Join(m.AllowedAccountIDs, ", ")))}
+				redact.Line(account, 64), strings.Join(s.AllowedAccountIDs, ", ")))}
 	}
+	return nil
 }
 
 // UnknownArgument returns an error on the first argument of a provider block whose
@@ -150,10 +172,11 @@ func (m *Model) checkAccount(ctx context.Context, cfg aws.Config, base *awsbase.
 func UnknownArgument(config tftypes.Value) (diag.Diagnostic, bool) {
 	var unknown *tftypes.AttributePath
 	_ = tftypes.Walk(config, func(p *tftypes.AttributePath, value tftypes.Value) (bool, error) {
-		if unknown == nil && len(p.Steps()) > 0 && !value.IsKnown() {
+		// Walk visits the arguments in a random order.
+		if len(p.Steps()) > 0 && !value.IsKnown() && (unknown == nil || p.String() < unknown.String()) {
 			unknown = p
 		}
-		return unknown == nil, nil
+		return true, nil
 	})
 	if unknown == nil {
 		return nil, false

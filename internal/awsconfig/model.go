@@ -21,9 +21,6 @@ import (
 // DocumentationURL is where the provider's documentation is.
 const DocumentationURL = "https://registry.terraform.io/providers/ecrlayer/ecrlayer/latest/docs"
 
-// defaultMaxRetries is the AWS provider's number of attempts.
-const defaultMaxRetries = 25
-
 // Model is the provider block.
 type Model struct {
 	AccessKey                      types.String                `tfsdk:"access_key"`
@@ -105,38 +102,32 @@ func (m *Model) profile() string {
 	return cmp.Or(m.Profile.ValueString(), os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))
 }
 
-// awsbase returns the provider block in the terms of aws-sdk-go-base, which reads
-// the environment and the shared files.
+// webIdentity returns the index of the block of the role to assume with a web
+// identity, or nil if there is none with an effect.
+func (m *Model) webIdentity() *int {
+	for i := range m.AssumeRoleWithWebIdentity {
+		if m.webIdentityRole(i) != "" {
+			return &i
+		}
+	}
+	return nil
+}
+
+// webIdentityRole returns the ARN of the role of a block, which the environment
+// completes.
+func (m *Model) webIdentityRole(i int) string {
+	return cmp.Or(m.AssumeRoleWithWebIdentity[i].RoleARN.ValueString(), os.Getenv("AWS_ROLE_ARN"))
+}
+
+// awsbase returns what of the block aws-sdk-go-base knows better: proxies, the user
+// agent, and which account is allowed.
 func (m *Model) awsbase(version, terraformVersion string) *awsbase.Config {
 	base := &awsbase.Config{
-		AccessKey:                      m.AccessKey.ValueString(),
-		AllowedAccountIds:              m.AllowedAccountIDs,
-		CallerDocumentationURL:         DocumentationURL,
-		CallerName:                     "ecrlayer provider",
-		CustomCABundle:                 m.CustomCABundle.ValueString(),
-		EC2MetadataServiceEndpoint:     m.EC2MetadataServiceEndpoint.ValueString(),
-		EC2MetadataServiceEndpointMode: m.EC2MetadataServiceEndpointMode.ValueString(),
-		ForbiddenAccountIds:            m.ForbiddenAccountIDs,
-		HTTPProxy:                      proxy(m.HTTPProxy),
-		HTTPProxyMode:                  awsbase.HTTPProxyModeLegacy,
-		HTTPSProxy:                     proxy(m.HTTPSProxy),
-		Insecure:                       m.Insecure.ValueBool(),
-		MaxRetries:                     integer(m.MaxRetries),
-		NoProxy:                        m.NoProxy.ValueString(),
-		Profile:                        m.Profile.ValueString(),
-		Region:                         m.Region.ValueString(),
-		RetryMode:                      aws.RetryMode(m.RetryMode.ValueString()),
-		SecretKey:                      m.SecretKey.ValueString(),
-		SharedConfigFiles:              nonEmpty(m.SharedConfigFiles),
-		SharedCredentialsFiles:         nonEmpty(m.SharedCredentialsFiles),
-		SkipCredsValidation:            true, // checkAccount requests the account, and only once.
-		SsoEndpoint:                    m.endpoint(ssoEndpoint),
-		StsEndpoint:                    m.endpoint(stsEndpoint),
-		StsRegion:                      m.STSRegion.ValueString(),
-		Token:                          m.Token.ValueString(),
-		TokenBucketRateLimiterCapacity: integer(m.TokenBucketRateLimiterCapacity),
-		UseDualStackEndpoint:           m.UseDualstackEndpoint.ValueBool(),
-		UseFIPSEndpoint:                m.UseFIPSEndpoint.ValueBool(),
+		HTTPProxy:     proxy(m.HTTPProxy),
+		HTTPProxyMode: awsbase.HTTPProxyModeLegacy,
+		HTTPSProxy:    proxy(m.HTTPSProxy),
+		Insecure:      m.Insecure.ValueBool(),
+		NoProxy:       m.NoProxy.ValueString(),
 		UserAgent: append(awsbase.UserAgentProducts{
 			{Name: "terraform-provider-ecrlayer", Version: version, Comment: "+" + DocumentationURL},
 			{Name: "Terraform", Version: terraformVersion},
@@ -148,37 +139,15 @@ func (m *Model) awsbase(version, terraformVersion string) *awsbase.Config {
 			base.EC2MetadataServiceEnableState = imds.ClientDisabled
 		}
 	}
-	for _, role := range m.AssumeRole {
-		if role.RoleARN.ValueString() == "" {
-			continue
-		}
-		base.AssumeRole = append(base.AssumeRole, awsbase.AssumeRole{
-			Duration:          duration(role.Duration),
-			ExternalID:        role.ExternalID.ValueString(),
-			Policy:            role.Policy.ValueString(),
-			PolicyARNs:        role.PolicyARNs,
-			RoleARN:           role.RoleARN.ValueString(),
-			SessionName:       role.SessionName.ValueString(),
-			SourceIdentity:    role.SourceIdentity.ValueString(),
-			Tags:              role.Tags,
-			TransitiveTagKeys: role.TransitiveTagKeys,
-		})
-	}
-	for _, role := range m.AssumeRoleWithWebIdentity {
-		if role.RoleARN.ValueString() == "" {
-			continue
-		}
+	if i := m.webIdentity(); i != nil {
+		role := m.AssumeRoleWithWebIdentity[*i]
 		base.AssumeRoleWithWebIdentity = &awsbase.AssumeRoleWithWebIdentity{
-			Duration:             duration(role.Duration),
-			Policy:               role.Policy.ValueString(),
-			PolicyARNs:           role.PolicyARNs,
-			RoleARN:              role.RoleARN.ValueString(),
-			SessionName:          role.SessionName.ValueString(),
+			RoleARN:              m.webIdentityRole(*i),
+			SessionName:          cmp.Or(role.SessionName.ValueString(), os.Getenv("AWS_ROLE_SESSION_NAME")),
 			WebIdentityToken:     role.WebIdentityToken.ValueString(),
 			WebIdentityTokenFile: role.WebIdentityTokenFile.ValueString(),
 		}
 		if !base.AssumeRoleWithWebIdentity.HasValidTokenSource() {
-			// aws-sdk-go-base does not read these for a role of the provider block.
 			base.AssumeRoleWithWebIdentity.WebIdentityToken = os.Getenv("TF_AWS_WEB_IDENTITY_TOKEN")
 			base.AssumeRoleWithWebIdentity.WebIdentityTokenFile = os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
 		}

@@ -23,17 +23,19 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // environment is what completes the provider block on this machine.
 type environment struct {
 	variables config.EnvConfig
 	profile   config.SharedConfig
+	// configFiles and credentialsFiles are the shared files that the block lists.
+	configFiles, credentialsFiles []string
 	// roots are the certificates of a CA bundle, nil for the system's.
 	roots *x509.CertPool
-	// foreignBundle is whether the SDK finds the CA bundle by itself.
-	foreignBundle bool
+	// userAgent is what the environment adds to the header.
+	userAgent string
 }
 
 // preflight returns the environment, or errors in it or in the block that can be
@@ -64,9 +66,15 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles)))
 		return nil, diags
 	}
-	found := &environment{variables: variables, profile: profile}
+	found := &environment{variables: variables, profile: profile, userAgent: os.Getenv("TF_APPEND_USER_AGENT")}
+	if len(nonEmpty(m.SharedConfigFiles)) > 0 {
+		found.configFiles = configFiles
+	}
+	if len(nonEmpty(m.SharedCredentialsFiles)) > 0 {
+		found.credentialsFiles = credentialsFiles
+	}
 	diags.Append(m.loadCABundle(found)...)
-	diags.Append(m.checkRegion(base, found)...)
+	diags.Append(m.checkRegion(found)...)
 	return found, diags
 }
 
@@ -83,9 +91,9 @@ func sharedFiles(argument string, listed []string, variable string, defaults []s
 			continue
 		}
 		file := name
-		expanded, err := awsbase.Config{SharedConfigFiles: []string{name}}.ResolveSharedConfigFiles()
+		expanded, err := expand(name)
 		if err == nil {
-			file = expanded[0]
+			file = expanded
 			err = checkSharedFile(file)
 		}
 		if err != nil {
@@ -153,6 +161,16 @@ func readFile(name string) ([]byte, error) {
 	return content, withoutPath(err)
 }
 
+// expand returns a path with "~" and environment variables replaced, as in the AWS
+// provider.
+func expand(name string) (string, error) {
+	expanded, err := awsbase.Config{SharedConfigFiles: []string{name}}.ResolveSharedConfigFiles()
+	if err != nil {
+		return "", err
+	}
+	return expanded[0], nil
+}
+
 func withoutPath(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
@@ -166,15 +184,19 @@ func (m *Model) checkEndpointVariables(variables config.EnvConfig) diag.Diagnost
 	if variables.IgnoreConfiguredEndpoints != nil && *variables.IgnoreConfiguredEndpoints {
 		return nil
 	}
+	ecrURL, ssoURL, stsURL := m.endpoint(ecrEndpoint), m.endpoint(ssoEndpoint), m.endpoint(stsEndpoint)
 	var diags diag.Diagnostics
-	for variable, argument := range map[string]string{
-		"AWS_ENDPOINT_URL":     m.endpoint(ecrEndpoint),
-		"AWS_ENDPOINT_URL_ECR": m.endpoint(ecrEndpoint),
-		"AWS_ENDPOINT_URL_SSO": m.endpoint(ssoEndpoint),
-		"AWS_ENDPOINT_URL_STS": m.endpoint(stsEndpoint),
+	for _, check := range []struct {
+		variable string
+		replaced bool
+	}{
+		{"AWS_ENDPOINT_URL", ecrURL != "" && ssoURL != "" && stsURL != ""},
+		{"AWS_ENDPOINT_URL_ECR", ecrURL != ""},
+		{"AWS_ENDPOINT_URL_SSO", ssoURL != ""},
+		{"AWS_ENDPOINT_URL_STS", stsURL != ""},
 	} {
-		if value := os.Getenv(variable); value != "" && argument == "" {
-			diags.Append(CheckEndpoint("The environment variable "+variable, value)...)
+		if value := os.Getenv(check.variable); value != "" && !check.replaced {
+			diags.Append(CheckEndpoint("The environment variable "+check.variable, value)...)
 		}
 	}
 	return diags
@@ -198,10 +220,13 @@ func CheckEndpoint(origin, url string) diag.Diagnostics {
 // variables in the order that net/http does.
 func (m *Model) checkProxyVariables() diag.Diagnostics {
 	var diags diag.Diagnostics
-	for variable, argument := range map[string]types.String{"HTTP_PROXY": m.HTTPProxy, "HTTPS_PROXY": m.HTTPSProxy} {
-		value := cmp.Or(os.Getenv(variable), os.Getenv(strings.ToLower(variable)))
-		if argument.IsNull() && value != "" && checkProxy(value) != nil {
-			diags.AddWarning("Invalid environment variable", fmt.Sprintf("The environment variable %s is not a valid proxy URL and is ignored: it %s.", variable, checkProxy(value)))
+	for _, proxy := range []struct {
+		variable string
+		argument types.String
+	}{{"HTTP_PROXY", m.HTTPProxy}, {"HTTPS_PROXY", m.HTTPSProxy}} {
+		value := cmp.Or(os.Getenv(proxy.variable), os.Getenv(strings.ToLower(proxy.variable)))
+		if proxy.argument.IsNull() && value != "" && checkProxy(value) != nil {
+			diags.AddWarning("Invalid environment variable", fmt.Sprintf("The environment variable %s is not a valid proxy URL and is ignored: it %s.", proxy.variable, checkProxy(value)))
 		}
 	}
 	return diags
@@ -212,9 +237,6 @@ func (m *Model) checkProxyVariables() diag.Diagnostics {
 func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
 	role, at := base.AssumeRoleWithWebIdentity, path.Root("assume_role_with_web_identity").AtListIndex(0)
 	var diags diag.Diagnostics
-	if role != nil {
-		ecrlayer.AddSecret(role.WebIdentityToken)
-	}
 	switch {
 	case role == nil:
 	case m.AccessKey.ValueString() != "":
@@ -227,15 +249,15 @@ func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
 		diags.AddAttributeError(at, "Two web identity tokens",
 			"The environment variables TF_AWS_WEB_IDENTITY_TOKEN and AWS_WEB_IDENTITY_TOKEN_FILE are both set. Unset one, or set the token in the block.")
 	case role.WebIdentityTokenFile != "":
-		expanded, err := awsbase.Config{SharedConfigFiles: []string{role.WebIdentityTokenFile}}.ResolveSharedConfigFiles()
+		expanded, err := expand(role.WebIdentityTokenFile)
 		var token []byte
 		if err == nil {
-			token, err = readFile(expanded[0])
+			token, err = readFile(expanded)
 		}
 		if err == nil && len(bytes.TrimSpace(token)) == 0 {
 			err = errors.New("the file is empty")
 		}
-		ecrlayer.AddSecret(string(bytes.TrimSpace(token)))
+		redact.Secret(string(token))
 		if err != nil {
 			diags.AddAttributeError(at.AtName("web_identity_token_file"), "Unreadable file",
 				fmt.Sprintf("The web identity token in %q is unreadable: %s. Correct web_identity_token_file or the environment variable AWS_WEB_IDENTITY_TOKEN_FILE.", role.WebIdentityTokenFile, err))
@@ -251,12 +273,11 @@ func (m *Model) loadCABundle(found *environment) diag.Diagnostics {
 	if name == "" {
 		return nil
 	}
-	found.foreignBundle = found.variables.CustomCABundle != "" || found.profile.CustomCABundle != ""
 	file, origin := name, ""
 	switch name {
 	case argument:
-		if expanded, err := (awsbase.Config{SharedConfigFiles: []string{name}}).ResolveSharedConfigFiles(); err == nil {
-			file = expanded[0]
+		if expanded, err := expand(name); err == nil {
+			file = expanded
 		}
 	case found.variables.CustomCABundle:
 		origin = " It is set by the environment variable AWS_CA_BUNDLE."
@@ -276,18 +297,16 @@ func (m *Model) loadCABundle(found *environment) diag.Diagnostics {
 }
 
 // checkRegion returns an error for an unknown region of the environment or the
-// profile, or for none where STS needs one. A validator checks the argument.
-func (m *Model) checkRegion(base *awsbase.Config, found *environment) diag.Diagnostics {
-	if base.Region != "" {
+// profile. A validator checks the argument.
+func (m *Model) checkRegion(found *environment) diag.Diagnostics {
+	if m.Region.ValueString() != "" {
 		return nil
 	}
 	region, origin := found.variables.Region, "It is set by the environment variable AWS_REGION or AWS_DEFAULT_REGION."
 	if region == "" {
 		region, origin = found.profile.Region, fmt.Sprintf("It is set by the profile %q in the shared config file.", cmp.Or(m.profile(), "default"))
 	}
-	switch needsSTS := len(base.AssumeRole) > 0 || base.AssumeRoleWithWebIdentity != nil; {
-	case region == "" && needsSTS && base.StsRegion == "":
-		return diag.Diagnostics{noRegion()}
+	switch {
 	case region == "", m.SkipRegionValidation.ValueBool(), validation.SupportedRegion(region) == nil:
 		return nil
 	default:

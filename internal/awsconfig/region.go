@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
@@ -45,7 +44,7 @@ func CheckRegion(p path.Path, region string, skip bool) diag.Diagnostics {
 	if skip || validation.SupportedRegion(region) == nil {
 		return nil
 	}
-	if err := ecrlayer.ValidateRegion(region); err != nil {
+	if err := validate.Region(region); err != nil {
 		return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(p, "Invalid region", fmt.Sprintf("%s %s, got %q.", p, err, region))}
 	}
 	return diag.Diagnostics{unknownRegion(p, region, "")}

@@ -26,7 +26,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
@@ -39,7 +38,7 @@ var (
 	roleDuration = validate.String{Summary: "Invalid duration", Check: checkRoleDuration, Optional: true}
 	boolean      = validate.String{Summary: "Invalid boolean", Check: checkBool, Optional: true}
 	userAgents   = validate.Elements{String: validate.String{Summary: "Invalid product", Check: checkProduct, Optional: true}}
-	accountIDs   = validate.Elements{String: validate.String{Summary: "Invalid account ID", Check: ecrlayer.ValidateRegistryID}}
+	accountIDs   = validate.Elements{String: validate.String{Summary: "Invalid account ID", Check: validate.AccountID}}
 	retryMode    = validate.String{Summary: "Invalid retry mode", Check: oneOf(string(aws.RetryModeStandard), string(aws.RetryModeAdaptive)), Optional: true}
 
 	metadataEndpointMode = validate.String{Summary: "Invalid endpoint mode", Check: oneOf(awsbase.EC2MetadataEndpointMode_Values()...), Optional: true}
@@ -83,7 +82,7 @@ func checkTagKey(s string) error {
 
 func checkRoleARN(s string) error {
 	a, err := arn.Parse(s)
-	if err != nil || a.Service != "iam" || ecrlayer.ValidateRegistryID(a.AccountID) != nil || !strings.HasPrefix(a.Resource, "role/") || a.Resource == "role/" {
+	if err != nil || a.Service != "iam" || validate.AccountID(a.AccountID) != nil || !strings.HasPrefix(a.Resource, "role/") || a.Resource == "role/" {
 		return errors.New(`must be the ARN of a role, such as "arn:aws:iam::123456789012:role/name"`)
 	}
 	return nil

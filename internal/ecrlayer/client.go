@@ -51,17 +51,18 @@ func (c *Client) withRegion(repo Repository) Repository {
 	return repo
 }
 
-// do runs a call of an operation of ECR and reports it to the observer. send passes
-// the options that it gets to the SDK. The error is a *CallError.
-func (c *Client) do(ctx context.Context, operation string, repo Repository, resource string, send func(context.Context, func(*ecr.Options)) error) error {
+// do runs a call of an operation of ECR, reports it to the observer and returns it.
+// send passes the options that it gets to the SDK. The error is a *CallError.
+func (c *Client) do(ctx context.Context, operation string, repo Repository, resource string, send func(context.Context, func(*ecr.Options)) error) (Call, error) {
 	call := &Call{Operation: operation, Repository: c.withRegion(repo), Resource: resource}
-	return c.run(ctx, call, func(ctx context.Context) error {
+	err := c.run(ctx, call, func(ctx context.Context) error {
 		return send(ctx, func(o *ecr.Options) {
 			o.Region = call.Repository.Region
 			o.Retryer = c.retryer(call, o.Retryer)
 			o.APIOptions = append(o.APIOptions, call.record)
 		})
 	})
+	return *call, err
 }
 
 // run runs a call and reports it to the observer. The error is a *CallError.

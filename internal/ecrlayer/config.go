@@ -5,13 +5,11 @@ package ecrlayer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"unicode/utf8"
+	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // NotAnImageError is a config that is not an image's: the image is another kind
@@ -32,23 +30,35 @@ func (e *NotAnImageError) Error() string {
 	return s
 }
 
-// config is an image's config.
+// config is what ImageConfig shows of an image's config, and its platform.
 type config struct {
-	ocispec.Image
-	content []byte
+	content  []byte
+	platform ocispec.Platform
+	// platformErr is what is wrong with the fields of platform that are not shown.
+	platformErr error
+
+	created               time.Time
+	author                string
+	labels                map[string]string
+	env, entrypoint, cmd  []string
+	user, workingDir      string
+	exposedPorts, volumes []string
+	stopSignal            string
+	diffIDs               []digest.Digest
 }
 
-// getConfig returns the config that a manifest names by one call of
-// GetDownloadUrlForLayer and one download. With a config that is not an image's
-// or too large it returns a *NotAnImageError or a *BrokenImageError, and makes no
-// call. A failed call is a *CallError; that of the download wraps a
-// *DownloadError, an *InvalidResponseError or a *BrokenImageError.
-func (c *Client) getConfig(ctx context.Context, repo Repository, named Descriptor, artifactType string) (*config, error) {
+// getConfig returns the config of an image by one call of GetDownloadUrlForLayer
+// and one download. If its platform is still to be compared with the requested
+// one, another platform is a *PlatformError. With a config that is not an image's
+// or too large, it returns a *NotAnImageError or a *BrokenImageError, and makes no
+// call. Every error is a *CallError.
+func (c *Client) getConfig(ctx context.Context, repo Repository, image *resolvedImage) (*config, error) {
+	named := newDescriptor(*image.manifest.Config)
 	if !isImageConfig(named.MediaType) {
-		return nil, &NotAnImageError{MediaType: named.MediaType, ArtifactType: artifactType}
+		return nil, image.manifest.call.fail(&NotAnImageError{MediaType: named.MediaType, ArtifactType: image.manifest.artifactType()})
 	}
 	if named.Size > MaxConfigSize {
-		return nil, &BrokenImageError{Reason: fmt.Sprintf("the manifest gives the config a size of %d bytes, and the maximum is %d", named.Size, MaxConfigSize)}
+		return nil, image.manifest.call.fail(&BrokenImageError{Reason: fmt.Sprintf("the manifest gives the config a size of %d bytes, and the maximum is %d", named.Size, MaxConfigSize)})
 	}
 	presigned, err := c.DownloadURL(ctx, repo, named.Digest)
 	if err != nil {
@@ -56,26 +66,47 @@ func (c *Client) getConfig(ctx context.Context, repo Repository, named Descripto
 	}
 	var found *config
 	err = c.download(ctx, repo, named, presigned.URL, func(content []byte) (err error) {
-		found, err = parseConfig(content)
+		if found, err = parseConfig(content); err == nil && image.unverified != nil {
+			err = image.unverified.check(found)
+		}
 		return err
 	})
 	return found, err
 }
 
-// parseConfig parses a config, which must be UTF-8 (RFC 8259, section 8.1). The
-// error is a *BrokenImageError.
+// parseConfig reads of a config what is shown. The error is a *BrokenImageError.
 func parseConfig(content []byte) (*config, error) {
-	found := &config{content: content}
-	if err := json.Unmarshal(content, &found.Image); err != nil {
-		return nil, &BrokenImageError{Reason: "the config cannot be read: " + redact.Line(err.Error(), maxQuoted)}
+	root := parseObject(content)
+	run := root.object("config")
+	found := &config{
+		content:      content,
+		created:      get[time.Time](root, "created"),
+		author:       get[string](root, "author"),
+		labels:       get[map[string]string](run, "Labels"),
+		env:          get[[]string](run, "Env"),
+		entrypoint:   get[[]string](run, "Entrypoint"),
+		cmd:          get[[]string](run, "Cmd"),
+		user:         get[string](run, "User"),
+		workingDir:   get[string](run, "WorkingDir"),
+		exposedPorts: run.keys("ExposedPorts"),
+		volumes:      run.keys("Volumes"),
+		stopSignal:   get[string](run, "StopSignal"),
 	}
-	if !utf8.Valid(content) {
-		return nil, &BrokenImageError{Reason: "the config is not valid UTF-8"}
-	}
-	for _, id := range found.RootFS.DiffIDs {
-		if _, err := ParseLayerDigest(id.String()); err != nil {
+	for _, id := range get[[]string](root.object("rootfs"), "diff_ids") {
+		parsed, err := ParseLayerDigest(id)
+		if err != nil {
 			return nil, &BrokenImageError{Reason: fmt.Sprintf("the config contains the diff_id %s, which is not a digest", quote(id))}
 		}
+		found.diffIDs = append(found.diffIDs, parsed)
+	}
+	hidden := object{&document{}, "", root.members}
+	found.platform = ocispec.Platform{
+		OS: get[string](root, "os"), Architecture: get[string](root, "architecture"), Variant: get[string](root, "variant"),
+		OSVersion: get[string](hidden, "os.version"), OSFeatures: get[[]string](hidden, "os.features"),
+	}
+	found.platformErr = hidden.err
+	if root.err != nil {
+		return nil, &BrokenImageError{Reason: "the config cannot be read: " + root.err.Error()}
 	}
 	return found, nil
 }

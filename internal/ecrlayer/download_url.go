@@ -44,7 +44,7 @@ func (c *Client) DownloadURL(ctx context.Context, repo Repository, layer digest.
 	}
 
 	var result DownloadURL
-	err := c.do(ctx, operationDownloadURL, repo, layer.String(), func(ctx context.Context, options func(*ecr.Options)) error {
+	_, err := c.do(ctx, operationDownloadURL, repo, layer.String(), func(ctx context.Context, options func(*ecr.Options)) error {
 		output, err := c.ecr.GetDownloadUrlForLayer(ctx, input, options)
 		if err != nil {
 			return err

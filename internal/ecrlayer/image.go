@@ -9,8 +9,8 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
@@ -85,96 +85,110 @@ func (e *MissingManifestError) Unwrap() error {
 	return e.err
 }
 
-// Image reads the manifest that ref resolves to by one call of BatchGetImage, or
-// by two if that is an index: the second one is for the manifest of the platform
-// (os/arch[/variant]). An empty platform selects the only one of the index. If a
-// platform is requested and no index says which one the manifest is for, the
-// image's config must: this takes a call of GetDownloadUrlForLayer and a download.
+// Image reads the manifest that ref resolves to by one call of BatchGetImage. If
+// that is an index, another call gets the manifest of the platform, as ParsePlatform
+// reads it; an empty platform selects the only one of the index. An index in an
+// index takes one more call at most. If a platform is requested and no index says
+// which one the manifest is for, the image's config must: this takes a call of
+// GetDownloadUrlForLayer and a download.
 //
-// A failed call, including a manifest that does not have its digest or cannot be
-// read, is a *CallError, which wraps an *ImageFailure, an *InvalidResponseError,
-// a *BrokenImageError, an *UnsupportedManifestError or, of OperationDownload, a
-// *DownloadError. The other errors are *PlatformError, *MissingManifestError,
-// *UnsupportedManifestError, and *NotAnImageError or *BrokenImageError if the
-// config cannot say the platform.
+// Every error is a *CallError, or a *MissingManifestError that wraps one. It wraps
+// the API's error, an *ImageFailure, an *InvalidResponseError, a *BrokenImageError,
+// an *UnsupportedManifestError, a *PlatformError, an *EmptyIndexError or, if the
+// config must say the platform, a *NotAnImageError or a *DownloadError.
 func (c *Client) Image(ctx context.Context, repo Repository, ref ImageReference, platform string) (*Image, error) {
-	image, unverified, err := c.image(ctx, repo, ref, platform)
-	if err != nil || unverified == nil {
-		return image, err
-	}
-	config, err := c.getConfig(ctx, repo, image.Config, image.ArtifactType)
+	found, err := c.resolveImage(ctx, repo, ref, platform)
 	if err != nil {
 		return nil, err
 	}
-	if err := unverified.checkConfig(config); err != nil {
-		return nil, err
+	if found.unverified != nil {
+		if _, err := c.getConfig(ctx, repo, found); err != nil {
+			return nil, err
+		}
 	}
-	return image, nil
+	return found.image(), nil
 }
 
-// image reads a manifest. It returns a matcher if the platform is still to be
-// compared with that of the config.
-func (c *Client) image(ctx context.Context, repo Repository, ref ImageReference, platform string) (*Image, *matcher, error) {
+// resolvedImage is what a reference and a platform select.
+type resolvedImage struct {
+	// root is what the reference resolves to: an index, or manifest itself.
+	root, manifest *foundManifest
+	// platforms are those of an index that can be requested.
+	platforms []string
+	// unverified is set if the platform is still to be compared with that of the
+	// config.
+	unverified *matcher
+}
+
+// resolveImage selects a manifest. The errors are those of Image.
+func (c *Client) resolveImage(ctx context.Context, repo Repository, ref ImageReference, platform string) (*resolvedImage, error) {
 	requested, err := newMatcher(platform)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	found, err := c.getManifest(ctx, repo, ref)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	image, unverified := &Image{Repository: found.repository, ImageDigest: found.digest, URI: imageURI(found.repository, found.digest)}, requested
-	if found.isIndex() {
-		image.Platforms = formatPlatforms(found.candidates().platforms)
-		chosen, err := found.choose(requested)
-		if err != nil {
-			return nil, nil, err
+	result := &resolvedImage{root: found, unverified: requested}
+	left := maxNestedIndexes
+	for level := 1; found.isIndex(); {
+		if level > maxIndexLevels {
+			return nil, found.tooDeep()
 		}
-		if found, err = c.getEntry(ctx, repo, found.digest, chosen); err != nil {
-			return nil, nil, err
+		candidates, err := c.candidates(ctx, repo, found, level, &left)
+		if err != nil {
+			return nil, err
+		}
+		if found == result.root {
+			result.platforms = formatPlatforms(images(candidates))
+		}
+		chosen, err := found.choose(candidates, requested)
+		if err != nil {
+			return nil, found.call.fail(err)
+		}
+		if found, err = c.getManifest(ctx, repo, ImageReference{Digest: chosen.Digest}); err != nil {
+			return nil, missing(chosen, err)
 		}
 		if chosen.Platform != nil {
-			unverified = nil
+			result.unverified = nil
 		}
+		level = chosen.level + 1
 	}
+	result.manifest = found
+	return result, nil
+}
 
-	image.ManifestDigest = found.digest
-	image.Manifest = found.content
-	image.MediaType = found.MediaType
-	image.ArtifactType = found.artifactType()
-	image.Config = newDescriptor(*found.Config)
-	for _, layer := range found.Layers {
+// image returns what was selected.
+func (r *resolvedImage) image() *Image {
+	image := &Image{
+		Repository:     r.root.repository,
+		ImageDigest:    r.root.digest,
+		ManifestDigest: r.manifest.digest,
+		Manifest:       r.manifest.content,
+		MediaType:      r.manifest.MediaType,
+		ArtifactType:   r.manifest.artifactType(),
+		Platforms:      r.platforms,
+		Config:         newDescriptor(*r.manifest.Config),
+		Annotations:    r.manifest.Annotations,
+		URI:            imageURI(r.root.repository, r.root.digest),
+	}
+	for _, layer := range r.manifest.Layers {
 		image.Layers = append(image.Layers, newDescriptor(layer))
 	}
-	image.Annotations = found.Annotations
-	return image, unverified, nil
+	return image
 }
 
-// getEntry returns a manifest that an index names.
-func (c *Client) getEntry(ctx context.Context, repo Repository, index digest.Digest, entry ocispec.Descriptor) (*foundManifest, error) {
-	found, err := c.getManifest(ctx, repo, ImageReference{Digest: entry.Digest})
-	var failure *ImageFailure
-	switch {
-	case errors.As(err, &failure) && failure.Code == types.ImageFailureCodeImageNotFound:
-		missing := &MissingManifestError{Index: index, Manifest: entry.Digest, err: err}
-		if entry.Platform != nil {
-			missing.Platform = formatPlatform(*entry.Platform)
-		}
-		return nil, missing
-	case err != nil:
-		return nil, err
-	case found.isIndex():
-		return nil, &UnsupportedManifestError{MediaType: found.MediaType, Reason: nestedIndex + ", " + entry.Digest.String()}
+// missing returns the error of getting an entry of an index: err, or a
+// *MissingManifestError if the repository does not have it.
+func missing(entry candidate, err error) error {
+	failure, ok := errors.AsType[*ImageFailure](err)
+	if !ok || failure.Code != types.ImageFailureCodeImageNotFound {
+		return err
 	}
-	return found, nil
-}
-
-// checkConfig returns a *PlatformError unless the config is that of an image for
-// the requested platform.
-func (m *matcher) checkConfig(config *config) error {
-	if !isSelectable(config.Platform) {
-		return &PlatformError{Requested: m.name, Reason: "neither an index nor the config of the image says its platform"}
+	absent := &MissingManifestError{Index: entry.index.digest, Manifest: entry.Digest, err: err}
+	if entry.Platform != nil {
+		absent.Platform = platforms.FormatAll(*entry.Platform)
 	}
-	_, err := choosePlatform([]ocispec.Descriptor{{Platform: &config.Platform}}, m)
-	return err
+	return absent
 }

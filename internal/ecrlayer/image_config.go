@@ -5,8 +5,6 @@ package ecrlayer
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,9 +25,7 @@ type ImageConfig struct {
 	JSON         string
 	Architecture string
 	OS           string
-	// OSVersion is the version of the operating system, usual for Windows only.
-	OSVersion string
-	Variant   string
+	Variant      string
 	// Created is when the image was built, or the zero time if it does not say.
 	Created time.Time
 	Author  string
@@ -68,20 +64,15 @@ type ConfigLayer struct {
 //
 // The errors are those of Client.Image.
 func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageReference, platform string) (*ImageConfig, error) {
-	image, unverified, err := c.image(ctx, repo, ref, platform)
+	found, err := c.resolveImage(ctx, repo, ref, platform)
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.getConfig(ctx, repo, image.Config, image.ArtifactType)
+	config, err := c.getConfig(ctx, repo, found)
 	if err != nil {
 		return nil, err
 	}
-	if unverified != nil {
-		if err := unverified.checkConfig(config); err != nil {
-			return nil, err
-		}
-	}
-	return newImageConfig(config, image), nil
+	return newImageConfig(config, found.image()), nil
 }
 
 // newImageConfig returns the config of image.
@@ -90,24 +81,21 @@ func newImageConfig(config *config, image *Image) *ImageConfig {
 		Image:        image,
 		ConfigDigest: image.Config.Digest,
 		JSON:         string(config.content),
-		Architecture: config.Architecture,
-		OS:           config.OS,
-		OSVersion:    config.OSVersion,
-		Variant:      config.Variant,
-		Author:       config.Author,
-		Labels:       config.Config.Labels,
-		Env:          parseEnv(config.Config.Env),
-		Entrypoint:   config.Config.Entrypoint,
-		Cmd:          config.Config.Cmd,
-		User:         config.Config.User,
-		WorkingDir:   config.Config.WorkingDir,
-		ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
-		Volumes:      slices.Sorted(maps.Keys(config.Config.Volumes)),
-		StopSignal:   config.Config.StopSignal,
-		DiffIDs:      config.RootFS.DiffIDs,
-	}
-	if config.Created != nil {
-		result.Created = *config.Created
+		Architecture: config.platform.Architecture,
+		OS:           config.platform.OS,
+		Variant:      config.platform.Variant,
+		Created:      config.created,
+		Author:       config.author,
+		Labels:       config.labels,
+		Env:          parseEnv(config.env),
+		Entrypoint:   config.entrypoint,
+		Cmd:          config.cmd,
+		User:         config.user,
+		WorkingDir:   config.workingDir,
+		ExposedPorts: config.exposedPorts,
+		Volumes:      config.volumes,
+		StopSignal:   config.stopSignal,
+		DiffIDs:      config.diffIDs,
 	}
 	for i, layer := range image.Layers {
 		paired := ConfigLayer{Digest: layer.Digest}

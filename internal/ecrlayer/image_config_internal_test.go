@@ -24,6 +24,11 @@ func imageWithLayers(layers int) *Image {
 	return image
 }
 
+// list returns a JSON list of empty strings.
+func list(n int) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(`"",`, n), ",") + "]"
+}
+
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
 	first, second := digest.FromString("diff 0"), digest.FromString("diff 1")
@@ -58,15 +63,30 @@ func TestParseConfig(t *testing.T) {
 				},
 			},
 		},
-		"an empty object":     {content: `{}`},
-		"null":                {content: `null`},
-		"no config":           {content: `{"architecture":"amd64","os":"linux"}`, want: ImageConfig{Architecture: "amd64", OS: "linux"}},
-		"a null config":       {content: `{"config":null,"rootfs":null,"history":null,"created":null}`},
-		"an empty config":     {content: `{"config":{}}`},
-		"null lists":          {content: `{"config":{"Env":null,"Entrypoint":null,"Cmd":null,"Labels":null,"ExposedPorts":null,"Volumes":null},"rootfs":{"type":"layers","diff_ids":null}}`},
-		"a null port":         {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
-		"Windows":             {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows", OSVersion: "10.0.20348.1"}},
-		"Docker's own fields": {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
+		"an empty object": {content: `{}`},
+		"null":            {content: `null`},
+		"no config":       {content: `{"architecture":"amd64","os":"linux"}`, want: ImageConfig{Architecture: "amd64", OS: "linux"}},
+		"a null config":   {content: `{"config":null,"rootfs":null,"history":null,"created":null}`},
+		"an empty config": {content: `{"config":{}}`},
+		"null lists":      {content: `{"config":{"Env":null,"Entrypoint":null,"Cmd":null,"Labels":null,"ExposedPorts":null,"Volumes":null},"rootfs":{"type":"layers","diff_ids":null}}`},
+		"a null port":     {content: `{"config":{"ExposedPorts":{"80/tcp":null}}}`, want: ImageConfig{ExposedPorts: []string{"80/tcp"}}},
+		"Windows":         {content: `{"os":"windows","os.version":"10.0.20348.1","os.features":["win32k"]}`, want: ImageConfig{OS: "windows"}},
+		"fields that no attribute shows": {
+			content: `{"history":"none","os.version":1,"os.features":"x","docker_version":5,"container_config":[],"config":{"Labels":{"a":"b"},"Healthcheck":1,"ExposedPorts":{"80/tcp":1},"Hostname":[]},"rootfs":{"type":5}}`,
+			want:    ImageConfig{Labels: map[string]string{"a": "b"}, ExposedPorts: []string{"80/tcp"}},
+		},
+		"two spellings of a key": {
+			content: `{"config":{"Labels":{"a":"1"},"labels":{"c":"3"},"CMD":["x"]},"Config":{"Labels":{"b":"2"}},"OS":"plan9","Created":"yesterday"}`,
+			want:    ImageConfig{Labels: map[string]string{"a": "1"}},
+		},
+		"a key twice": {
+			content: `{"os":"plan9","os":"linux","config":{"Labels":{"a":"1"}},"config":{"Labels":{"b":"2","b":"3"}}}`,
+			want:    ImageConfig{OS: "linux", Labels: map[string]string{"b": "3"}},
+		},
+		"a key that is escaped":       {content: `{"o\u0073":"linux"}`, want: ImageConfig{OS: "linux"}},
+		"white space":                 {content: " { \"config\" : { \"Cmd\" : [ \"a\" ] } }\n", want: ImageConfig{Cmd: []string{"a"}}},
+		"as many strings as are read": {content: `{"config":{"Cmd":` + list(maxStrings) + `}}`, want: ImageConfig{Cmd: make([]string, maxStrings)}},
+		"Docker's own fields":         {content: `{"docker_version":"27.0","container":"c","id":"x","throwaway":true,"config":{"Hostname":"h","Tty":false,"OnBuild":null,"Healthcheck":{"Test":["NONE"]},"Shell":["sh"],"Image":"sha256:0"},"container_config":{"Cmd":["ignored"]}}`},
 		"too few diff_ids": {
 			layers:  2,
 			content: `{"config":{"Labels":{"a":"b"}},"rootfs":{"diff_ids":["` + first.String() + `"]}}`,
@@ -120,14 +140,36 @@ func TestParseConfig(t *testing.T) {
 func TestParseConfigErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ content, want string }{
-		"empty":                 {``, "cannot be read"},
-		"not JSON":              {`<html>`, "cannot be read"},
-		"truncated":             {`{"os":"lin`, "cannot be read"},
-		"a number for a string": {`{"os":1}`, "cannot be read"},
-		"an invalid date":       {`{"created":"yesterday"}`, "cannot be read"},
-		"a long invalid date":   {`{"created":"` + strings.Repeat("x", 1<<20) + `"}`, "cannot be read"},
+		"empty":                 {``, "it is not valid JSON: unexpected end of JSON input, at byte 0 of 0"},
+		"blank":                 {" ", "it is not valid JSON: unexpected end of JSON input, at byte 1 of 1"},
+		"not JSON":              {`<html>`, "it is not valid JSON: invalid character '<' looking for beginning of value, at byte 1 of 6"},
+		"truncated":             {`{"os":"lin`, "it is not valid JSON"},
+		"a list":                {` []`, "it must be an object, got a list"},
+		"a string":              {`"x"`, "it must be an object, got a string"},
+		"a byte order mark":     {"\ufeff{}", "byte order mark (BOM)"},
 		"not UTF-8":             {"{\"os\":\"\xff\"}", "not valid UTF-8"},
+		"os":                    {`{"os":1}`, "read: os must be a string, got 1"},
+		"no time":               {`{"created":""}`, `read: created must be a time such as 2026-01-31T12:00:00Z, got ""`},
+		"another time":          {`{"created":"2026-01-31 12:00"}`, `created must be a time such as 2026-01-31T12:00:00Z, got "2026-01-31 12:00"`},
+		"a number as time":      {`{"created":1700000000}`, `created must be a time such as 2026-01-31T12:00:00Z, got 1700000000`},
+		"a long time":           {`{"created":"` + strings.Repeat("x", 1<<20) + `"}`, "xxx…"},
+		"config":                {`{"config":[]}`, "read: config must be an object, got a list"},
+		"Cmd":                   {`{"config":{"Cmd":"a"}}`, "config.Cmd must be a list of strings, got a string"},
+		"Cmd of numbers":        {`{"config":{"Cmd":["a",1]}}`, "config.Cmd must be a list of strings, got a list with a number"},
+		"Cmd of lists":          {`{"config":{"Cmd":["a",["b"]]}}`, "config.Cmd must be a list of strings, got a list with a list"},
+		"Entrypoint":            {`{"config":{"Entrypoint":{}}}`, "config.Entrypoint must be a list of strings, got an object"},
+		"Env":                   {`{"config":{"Env":{"A":"b"}}}`, "config.Env must be a list of strings, got an object"},
+		"Labels":                {`{"config":{"Labels":[]}}`, "config.Labels must be an object of strings, got a list"},
+		"Labels with a number":  {`{"config":{"Labels":{"a":5}}}`, "config.Labels must be an object of strings, got an object with a number"},
+		"Labels with an object": {`{"config":{"Labels":{"a":{}}}}`, "config.Labels must be an object of strings, got an object with an object"},
+		"Volumes":               {`{"config":{"Volumes":["/a"]}}`, "config.Volumes must be an object, got a list"},
+		"ExposedPorts":          {`{"config":{"ExposedPorts":true}}`, "config.ExposedPorts must be an object, got true or false"},
+		"User":                  {`{"config":{"User":1000}}`, "config.User must be a string, got 1000"},
+		"rootfs":                {`{"rootfs":"x"}`, "rootfs must be an object, got a string"},
+		"diff_ids":              {`{"rootfs":{"diff_ids":"x"}}`, "rootfs.diff_ids must be a list of strings, got a string"},
 		"an invalid diff_id":    {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
+		"too many strings":      {`{"config":{"Cmd":` + list(maxStrings) + `,"Labels":{"a":"b"}}}`, "it lists 50001 strings, and the maximum is 50000"},
+		"too many volumes":      {`{"config":{"Volumes":{"":{}},"Cmd":` + list(maxStrings) + `}}`, "with config.Volumes it lists 50001 strings"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +178,11 @@ func TestParseConfigErrors(t *testing.T) {
 			var broken *BrokenImageError
 			if !errors.As(err, &broken) || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 2*maxQuoted {
 				t.Errorf("got error %v, want one with %q", err, test.want)
+			}
+			for _, word := range []string{"Go ", "struct", "2006", "strconv", "json:"} {
+				if err != nil && strings.Contains(err.Error(), word) {
+					t.Errorf("error %v contains %q", err, word)
+				}
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -46,19 +47,19 @@ func (e *NotAnIndexError) Error() string {
 	return "the image is not an index: its manifest has the media type " + quote(e.MediaType)
 }
 
-// ImageIndex reads an image index by one call of BatchGetImage.
+// ImageIndex reads an image index by one call of BatchGetImage, which does not
+// say what is in an index in the index.
 //
-// A failed call, including a manifest that does not have its digest or cannot be
-// read, is a *CallError, which wraps an *ImageFailure, an *InvalidResponseError,
-// a *BrokenImageError or an *UnsupportedManifestError. An image that is not an
-// index is a *NotAnIndexError.
+// Every error is a *CallError. It wraps the API's error, an *ImageFailure, an
+// *InvalidResponseError, a *BrokenImageError, an *UnsupportedManifestError or, for
+// an image that is not an index, a *NotAnIndexError.
 func (c *Client) ImageIndex(ctx context.Context, repo Repository, ref ImageReference) (*ImageIndex, error) {
 	found, err := c.getManifest(ctx, repo, ref)
 	if err != nil {
 		return nil, err
 	}
 	if !found.isIndex() {
-		return nil, &NotAnIndexError{MediaType: found.MediaType}
+		return nil, found.call.fail(&NotAnIndexError{MediaType: found.MediaType})
 	}
 	return &ImageIndex{
 		Repository:   found.repository,
@@ -68,22 +69,27 @@ func (c *Client) ImageIndex(ctx context.Context, repo Repository, ref ImageRefer
 		Annotations:  found.Annotations,
 		Manifest:     found.content,
 		URI:          imageURI(found.repository, found.digest),
-		Platforms:    formatPlatforms(found.candidates().platforms),
+		Platforms:    formatPlatforms(images(found.candidates())),
 		Manifests:    found.entries(),
 	}, nil
 }
 
 // entries returns all entries of an index.
 func (m *manifest) entries() []IndexManifest {
-	format := platformFormat(m.candidates().platforms)
+	format := platformFormat(images(m.candidates()))
 	entries := make([]IndexManifest, len(m.Manifests))
 	for i, d := range m.Manifests {
 		entries[i] = IndexManifest{Descriptor: newDescriptor(d), ArtifactType: d.ArtifactType}
 		if d.Platform != nil && isSelectable(*d.Platform) {
-			entries[i].Platform = format(*d.Platform)
+			entries[i].Platform = format(newCandidate(d))
 		}
 	}
 	return entries
+}
+
+// requestable returns the entries of an index that can be requested by digest.
+func (m *manifest) requestable() []IndexManifest {
+	return slices.DeleteFunc(m.entries(), func(e IndexManifest) bool { return !isRequestable(e.MediaType) })
 }
 
 const (
@@ -98,46 +104,56 @@ const (
 	annotationSOCIImage      = "com.amazon.soci.image-manifest-digest"
 )
 
-// candidates are the entries of an index that can be selected.
-type candidates struct {
-	// platforms have a platform that ParsePlatform can express.
-	platforms []ocispec.Descriptor
-	// plain have no platform.
-	plain []ocispec.Descriptor
-	// nested is set if the index names another index.
-	nested bool
+// candidate is an entry of an index that can be selected. Its Platform is nil if
+// the index does not say.
+type candidate struct {
+	ocispec.Descriptor
+	normalized ocispec.Platform
+	// index names the entry, and level is 1 for the image's own index.
+	index *foundManifest
+	level int
 }
 
-// candidates returns the entries of an index that can be selected. Attestations
-// and artifacts that accompany an image (signatures, SOCI indexes) are not among
-// them, but an index of artifacts alone, such as a program for several platforms,
-// has these as its candidates.
-func (m *manifest) candidates() candidates {
-	var images, artifacts candidates
+func newCandidate(d ocispec.Descriptor) candidate {
+	c := candidate{Descriptor: d}
+	if d.Platform != nil {
+		c.normalized = normalize(*d.Platform)
+	}
+	return c
+}
+
+// candidates returns the entries of an index that can be selected: manifests and
+// indexes, but attestations and SOCI indexes. Entries of other types must be
+// ignored (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
+// and those with a platform that ParsePlatform cannot express cannot be requested.
+func (m *manifest) candidates() []candidate {
+	var all []candidate
 	for _, d := range m.Manifests {
-		hasPlatform := d.Platform != nil && (d.Platform.OS != "" || d.Platform.Architecture != "")
-		if !hasPlatform {
+		if d.Platform != nil && d.Platform.OS == "" && d.Platform.Architecture == "" {
 			d.Platform = nil
 		}
-		chosen := &images
-		// Some tools set the config's media type as the artifact type of an image.
-		if d.ArtifactType != "" && !isImageConfig(d.ArtifactType) {
-			chosen = &artifacts
-		}
-		switch {
-		case isIndexType(d.MediaType):
-			images.nested, artifacts.nested = true, true
-		case !isManifestType(d.MediaType) && !isSchema1(d.MediaType), isAttestation(d), isSOCIIndex(d):
-		case !hasPlatform:
-			chosen.plain = append(chosen.plain, d)
-		case isSelectable(*d.Platform):
-			chosen.platforms = append(chosen.platforms, d)
+		if isRequestable(d.MediaType) && !isAttestation(d) && !isSOCIIndex(d) && (d.Platform == nil || isSelectable(*d.Platform)) {
+			all = append(all, newCandidate(d))
 		}
 	}
-	if len(images.platforms) == 0 && len(images.plain) == 0 {
-		return artifacts
+	return all
+}
+
+// images returns the candidates without artifacts that accompany an image, such as
+// signatures. An index of artifacts alone, such as a program for several
+// platforms, has these as its images. Some tools set the config's media type as
+// the artifact type of an image.
+func images(candidates []candidate) []candidate {
+	isImage := func(c candidate) bool { return c.ArtifactType == "" || isImageConfig(c.ArtifactType) }
+	if !slices.ContainsFunc(candidates, isImage) {
+		return candidates
 	}
-	return images
+	return slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return !isImage(c) })
+}
+
+// isRequestable reports whether BatchGetImage returns manifests of mediaType.
+func isRequestable(mediaType string) bool {
+	return isManifestType(mediaType) || isIndexType(mediaType) || isSchema1(mediaType)
 }
 
 func isAttestation(d ocispec.Descriptor) bool {
@@ -148,36 +164,104 @@ func isSOCIIndex(d ocispec.Descriptor) bool {
 	return strings.HasPrefix(d.ArtifactType, mediaTypeSOCIIndexPrefix) || d.Annotations[annotationSOCIImage] != ""
 }
 
-// choose returns the requested entry of an index, or the only one if requested is
-// nil. Its platform is nil if the index does not say. The error is a
-// *PlatformError.
-func (m *manifest) choose(requested *matcher) (ocispec.Descriptor, error) {
-	var (
-		all     = m.candidates()
-		failure = &PlatformError{}
-	)
+const (
+	// maxIndexLevels is how deep indexes may be nested, the image's own included.
+	maxIndexLevels = 3
+	// maxNestedIndexes is the most indexes without a platform that are read, because
+	// the index does not say what is in them.
+	maxNestedIndexes = 16
+)
+
+// candidates returns what can be selected in an index: its own candidates and, in
+// place of an index without a platform, what is in that. It reads these by one
+// call per level, and subtracts their number from left. The error is a
+// *CallError or a *MissingManifestError.
+func (c *Client) candidates(ctx context.Context, repo Repository, index *foundManifest, level int, left *int) ([]candidate, error) {
+	own := index.candidates()
+	var unknown []digest.Digest
+	for i := range own {
+		own[i].index, own[i].level = index, level
+		if own[i].isUnknownIndex() && !slices.Contains(unknown, own[i].Digest) {
+			unknown = append(unknown, own[i].Digest)
+		}
+	}
+	if len(unknown) == 0 {
+		return own, nil
+	}
+	if level == maxIndexLevels {
+		return nil, index.tooDeep()
+	}
+	if *left -= len(unknown); *left < 0 {
+		return nil, index.call.fail(&PlatformError{Reason: fmt.Sprintf("more than %d indexes in the index do not say their platform", maxNestedIndexes), Entries: index.requestable()})
+	}
+	results, err := c.getManifests(ctx, repo, unknown)
+	if err != nil {
+		return nil, err
+	}
+	var all []candidate
+	for _, entry := range own {
+		if !entry.isUnknownIndex() {
+			all = append(all, entry)
+			continue
+		}
+		nested := results[slices.Index(unknown, entry.Digest)]
+		if nested.err != nil {
+			return nil, missing(entry, nested.err)
+		}
+		if !nested.isIndex() { // The entry has the wrong media type.
+			all = append(all, entry)
+			continue
+		}
+		inner, err := c.candidates(ctx, repo, nested.foundManifest, level+1, left)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, inner...)
+	}
+	return all, nil
+}
+
+// isUnknownIndex reports whether the entry is an index of unknown platforms.
+func (c candidate) isUnknownIndex() bool {
+	return c.Platform == nil && isIndexType(c.MediaType)
+}
+
+func (f *foundManifest) tooDeep() error {
+	return f.call.fail(&PlatformError{Reason: fmt.Sprintf("indexes are nested more than %d levels deep in the image", maxIndexLevels), Entries: f.requestable()})
+}
+
+// choose returns the requested candidate, or the only one if requested is nil. The
+// error is a *PlatformError or an *EmptyIndexError.
+func (m *manifest) choose(candidates []candidate, requested *matcher) (candidate, error) {
+	var withPlatform, without []candidate
+	for _, c := range images(candidates) {
+		if c.Platform != nil {
+			withPlatform = append(withPlatform, c)
+		} else {
+			without = append(without, c)
+		}
+	}
+	failure := &PlatformError{Reason: "the index names no image"}
 	if requested != nil {
 		failure.Requested = requested.name
 	}
 	switch {
-	case len(all.platforms) > 0 && (requested != nil || !all.nested):
-		chosen, err := choosePlatform(all.platforms, requested)
+	case len(withPlatform) > 0:
+		chosen, err := choosePlatform(withPlatform, requested)
 		if err == nil || !errors.As(err, &failure) {
 			return chosen, err
 		}
-	case len(all.plain) == 1 && !all.nested:
-		return all.plain[0], nil
-	case len(all.plain) > 1:
-		failure.Reason = fmt.Sprintf("the index names %d manifests without a platform", len(all.plain))
-	default:
-		failure.Reason = "the index names no image"
+	case len(without) == 1:
+		return without[0], nil
+	case len(without) > 1:
+		failure.Reason = fmt.Sprintf("the index names %d manifests without a platform", len(without))
 	}
-	if all.nested && !failure.Ambiguous {
-		failure.Reason = nestedIndex
-		failure.Available = formatPlatforms(all.platforms)
+	failure.Entries = m.requestable()
+	switch {
+	case len(m.Manifests) == 0:
+		return candidate{}, &EmptyIndexError{Reason: "the index lists no manifest"}
+	case len(failure.Entries) == 0:
+		return candidate{}, &EmptyIndexError{Reason: fmt.Sprintf("the index lists no manifest, but what has the media type %s", quote(m.Manifests[0].MediaType))}
 	}
-	failure.Entries = m.entries()
-	return ocispec.Descriptor{}, failure
+	return candidate{}, failure
 }
-
-const nestedIndex = "the index names another index, which must be requested by its digest"

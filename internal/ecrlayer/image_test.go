@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -100,6 +101,13 @@ func (r *imageRegistry) push(t *testing.T, tag string, what remote.Taggable) nam
 		t.Fatal(err)
 	}
 	return ref
+}
+
+// pushed pushes an image and returns it.
+func (r *imageRegistry) pushed(t *testing.T, tag string, img v1.Image) v1.Image {
+	t.Helper()
+	r.push(t, tag, img)
+	return img
 }
 
 // put stores a document as a manifest of any media type, and returns its digest.
@@ -310,7 +318,6 @@ func checkConfig(t *testing.T, r *imageRegistry, img v1.Image, image *ecrlayer.I
 		JSON:         string(must(img.RawConfigFile())),
 		Architecture: config.Architecture,
 		OS:           config.OS,
-		OSVersion:    config.OSVersion,
 		Variant:      config.Variant,
 		Created:      config.Created.Time,
 		Author:       config.Author,
@@ -437,20 +444,6 @@ func TestLayerDigests(t *testing.T) {
 	}
 }
 
-func TestImageOfIndexListedAsManifest(t *testing.T) {
-	t.Parallel()
-	r := newImageRegistry(t)
-	inner := r.put(t, "", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{}})
-	r.put(t, "v1", types.OCIImageIndex, map[string]any{"schemaVersion": 2, "manifests": []any{
-		map[string]any{"mediaType": types.OCIManifestSchema1, "digest": inner, "size": 7},
-	}})
-	_, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")
-	var unsupported *ecrlayer.UnsupportedManifestError
-	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "names another index, which must be requested by its digest, "+inner.String()) {
-		t.Errorf("got error %v, want an UnsupportedManifestError with the digest", err)
-	}
-}
-
 // respondWithImages makes ECR return this response to BatchGetImage.
 func (r *imageRegistry) respondWithImages(t *testing.T, response any) {
 	t.Helper()
@@ -474,6 +467,7 @@ func TestImageValidatesResponse(t *testing.T) {
 		maps.Copy(image, change)
 		return image
 	}
+	byDigest := ecrlayer.ImageReference{Digest: requested.Digest}
 	tests := map[string]struct {
 		images []any
 		want   string
@@ -481,8 +475,8 @@ func TestImageValidatesResponse(t *testing.T) {
 		"no image":                  {nil, "neither an image nor a failure"},
 		"a different manifest":      {[]any{valid(map[string]any{"imageManifest": manifest + " "})}, "has the digest"},
 		"no manifest":               {[]any{valid(map[string]any{"imageManifest": nil})}, "has the digest"},
-		"a different image":         {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "instead of the requested one"},
-		"no image ID":               {[]any{valid(map[string]any{"imageId": nil})}, "instead of the requested one"},
+		"a different image":         {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "v1", "imageDigest": someDigest}})}, "about image digest \"" + someDigest},
+		"no image ID":               {[]any{valid(map[string]any{"imageId": nil})}, `about image digest ""`},
 		"a different tag":           {[]any{valid(map[string]any{"imageId": map[string]any{"imageTag": "v2", "imageDigest": requested.Digest}})}, `about image tag "v2"`},
 		"a different registry":      {[]any{valid(map[string]any{"registryId": "999999999999"})}, `about registry "999999999999"`},
 		"no registry":               {[]any{valid(map[string]any{"registryId": nil})}, `about registry ""`},
@@ -495,7 +489,11 @@ func TestImageValidatesResponse(t *testing.T) {
 			t.Parallel()
 			r := newImageRegistry(t)
 			r.respondWithImages(t, map[string]any{"images": test.images, "failures": []any{}})
-			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, requested, "")
+			ref := requested
+			if strings.Contains(test.want, "about image digest") {
+				ref = byDigest
+			}
+			got, err := r.client.Image(t.Context(), ecrlayer.Repository{Name: testRepository, RegistryID: testAccount}, ref, "")
 			if test.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -513,5 +511,27 @@ func TestImageValidatesResponse(t *testing.T) {
 				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// A pull-through cache that has not cached the image finds it by tag only.
+func TestImageByTagAndDigest(t *testing.T) {
+	t.Parallel()
+	r := newImageRegistry(t)
+	image := digestOf(r.pushed(t, "v1", oci(build(t, 1, "linux/amd64"))))
+	other := digestOf(r.pushed(t, "v2", oci(build(t, 1, "linux/amd64"))))
+	r.FailImage(testAccount, testRegion, testRepository, image.String(), "ImageNotFound", "Requested image not found")
+
+	got, err := r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1", Digest: image}, "")
+	if err != nil || got.ImageDigest != image {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	_, err = r.client.Image(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v2", Digest: image}, "")
+	var failure *ecrlayer.ImageFailure
+	if !errors.As(err, &failure) || failure.Code != ecrtypes.ImageFailureCodeImageTagDoesNotMatchDigest || failure.Reason != "the tag is on image "+other.String() {
+		t.Errorf("got error %v, want one that names the image of the tag", err)
+	}
+	if made := r.operations(); !slices.Equal(made, []string{"BatchGetImage", "BatchGetImage"}) {
+		t.Errorf("calls = %q", made)
 	}
 }

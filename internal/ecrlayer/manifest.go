@@ -4,13 +4,11 @@
 package ecrlayer
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // MaxManifestSize is the most bytes of a manifest: the 4 MiB that the OCI
@@ -56,27 +54,32 @@ func (e *UnsupportedManifestError) Error() string {
 // manifest is an image manifest or an image index, OCI's or Docker's, which
 // differ only in their media types.
 type manifest struct {
-	SchemaVersion int                  `json:"schemaVersion"`
-	MediaType     string               `json:"mediaType"`
-	ArtifactType  string               `json:"artifactType"`
-	Config        *ocispec.Descriptor  `json:"config"`
-	Layers        []ocispec.Descriptor `json:"layers"`
-	Manifests     []ocispec.Descriptor `json:"manifests"`
-	Annotations   map[string]string    `json:"annotations"`
+	MediaType    string
+	ArtifactType string
+	Config       *ocispec.Descriptor
+	Layers       []ocispec.Descriptor
+	Manifests    []ocispec.Descriptor
+	Annotations  map[string]string
 }
 
 // parseManifest parses a manifest. mediaType (which may be empty) and named are
 // its media type and digest according to the response. The error is an
 // *InvalidResponseError, a *BrokenImageError or an *UnsupportedManifestError.
 func parseManifest(content string, mediaType string, named digest.Digest) (*manifest, error) {
-	var m manifest
-	err := json.Unmarshal([]byte(content), &m)
+	var (
+		m       = &manifest{}
+		err     = fmt.Errorf("it has %d bytes, and the maximum is %d", len(content), MaxManifestSize)
+		schema1 = isSchema1(mediaType)
+	)
+	if len(content) <= MaxManifestSize {
+		read := parseObject([]byte(content))
+		m = read.manifest()
+		err = read.err
+		schema1 = schema1 || isSchema1(m.MediaType) || string(read.members["schemaVersion"]) == "1"
+	}
 	// Schema 1 goes first, because a signed one is not what its digest is of.
-	if isSchema1(mediaType) || (err == nil && (m.SchemaVersion == 1 || isSchema1(m.MediaType))) {
-		if mediaType == "" {
-			mediaType = m.MediaType
-		}
-		return nil, &UnsupportedManifestError{MediaType: mediaType, Reason: "the manifest has Docker's obsolete schema 1"}
+	if schema1 {
+		return nil, &UnsupportedManifestError{MediaType: cmp.Or(mediaType, m.MediaType), Reason: "the manifest has Docker's obsolete schema 1"}
 	}
 	if err := named.Validate(); err != nil {
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the response identifies the manifest by %s, which is not a digest", quote(named))}
@@ -84,22 +87,66 @@ func parseManifest(content string, mediaType string, named digest.Digest) (*mani
 	if actual := named.Algorithm().FromString(content); actual != named {
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the manifest in the response has the digest %s instead of %s", actual, named)}
 	}
-	if len(content) > MaxManifestSize {
-		return nil, &BrokenImageError{Reason: fmt.Sprintf("the manifest has %d bytes, and the maximum is %d", len(content), MaxManifestSize)}
-	}
 	if err != nil {
-		return nil, &BrokenImageError{Reason: "the manifest cannot be read: " + redact.Line(err.Error(), maxQuoted)}
+		return nil, &BrokenImageError{Reason: "the manifest cannot be read: " + err.Error()}
 	}
 	if m.MediaType != "" && mediaType != "" && m.MediaType != mediaType {
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the response gives the manifest the media type %s, and the manifest itself %s", quote(mediaType), quote(m.MediaType))}
 	}
-	if m.MediaType == "" {
-		m.MediaType = mediaType
-	}
+	m.MediaType = cmp.Or(m.MediaType, mediaType)
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	return &m, nil
+	return m, nil
+}
+
+func (o object) manifest() *manifest {
+	m := &manifest{
+		MediaType:    get[string](o, "mediaType"),
+		ArtifactType: get[string](o, "artifactType"),
+		Layers:       descriptors(o.list("layers")),
+		Manifests:    descriptors(o.list("manifests")),
+		Annotations:  get[map[string]string](o, "annotations"),
+	}
+	if o.has("config") {
+		m.Config = &descriptors([]object{o.object("config")})[0]
+	}
+	return m
+}
+
+// descriptors returns what objects describe, nil if objects is nil.
+func descriptors(objects []object) []ocispec.Descriptor {
+	var all []ocispec.Descriptor
+	if objects != nil {
+		all = make([]ocispec.Descriptor, len(objects))
+	}
+	for i, o := range objects {
+		all[i] = ocispec.Descriptor{
+			MediaType:    get[string](o, "mediaType"),
+			Digest:       digest.Digest(get[string](o, "digest")),
+			Size:         get[int64](o, "size"),
+			URLs:         get[[]string](o, "urls"),
+			Annotations:  get[map[string]string](o, "annotations"),
+			ArtifactType: get[string](o, "artifactType"),
+		}
+		if o.has("platform") {
+			platform := o.object("platform").platform()
+			all[i].Platform = &platform
+		}
+	}
+	return all
+}
+
+// platform returns the platform that the members of an object are, in a descriptor
+// or in a config.
+func (o object) platform() ocispec.Platform {
+	return ocispec.Platform{
+		Architecture: get[string](o, "architecture"),
+		OS:           get[string](o, "os"),
+		OSVersion:    get[string](o, "os.version"),
+		OSFeatures:   get[[]string](o, "os.features"),
+		Variant:      get[string](o, "variant"),
+	}
 }
 
 func isSchema1(mediaType string) bool {

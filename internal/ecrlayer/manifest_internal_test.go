@@ -6,12 +6,23 @@ package ecrlayer
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
+
+// members returns the members of a JSON object of strings.
+func members(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`"%d":""`, i))
+	}
+	return strings.Join(all, ",")
+}
 
 func TestParseManifest(t *testing.T) {
 	t.Parallel()
@@ -65,6 +76,21 @@ func TestParseManifest(t *testing.T) {
 		"an index with an invalid digest":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
 		"both a manifest and an index":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
 		"an index with layers":                  {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
+		"a layer whose size is a string":        {layer(empty, `"1"`), oci, "", `layers[0].size must be a whole number, got a string`},
+		"a layer that is a string":              {`{"config":` + blob + `,"layers":["x"]}`, oci, "", "layers[0] must be an object, got a string"},
+		"urls":                                  {`{"config":` + blob + `,"layers":[` + blob + `,{"digest":"` + empty + `","urls":"x"}]}`, oci, "", "layers[1].urls must be a list of strings, got a string"},
+		"a platform":                            {`{"manifests":[{"digest":"` + empty + `","platform":{"os.features":"x"}}]}`, index, "", "manifests[0].platform.os.features must be a list of strings, got a string"},
+		"another spelling of a key":             {`{"schemaVersion":2,"config":` + blob + `,"Config":{},"Layers":"x","MediaType":"x","Manifests":[]}`, oci, oci, ""},
+		"only another spelling":                 {`{"schemaVersion":2,"Config":` + blob + `}`, oci, "", "names no config"},
+		"a key twice":                           {`{"layers":"x","layers":[],"config":` + blob + `}`, oci, oci, ""},
+		"data and subject":                      {`{"config":{"digest":"` + empty + `","data":5},"subject":"x","layers":[]}`, oci, oci, ""},
+		"a byte order mark":                     {"\ufeff{}", oci, "", "byte order mark"},
+		"as many layers as are read":            {`{"config":` + blob + `,"layers":[` + strings.TrimSuffix(strings.Repeat(blob+",", maxDescriptors), ",") + `]}`, oci, oci, ""},
+		"too many layers":                       {`{"config":` + blob + `,"layers":[{}` + strings.Repeat(",{}", maxDescriptors) + `]}`, oci, "", "layers has 10001 elements, and the maximum is 10000"},
+		"too many manifests":                    {`{"manifests":[{}` + strings.Repeat(",{}", maxDescriptors) + `]}`, index, "", "manifests has 10001 elements"},
+		"too many urls":                         {`{"config":` + blob + `,"layers":[{"digest":"` + empty + `","urls":` + list(maxStrings/2) + `},{"digest":"` + empty + `","urls":` + list(maxStrings/2+1) + `}]}`, oci, "", "with layers[1].urls it lists 50001 strings, and the maximum is 50000"},
+		"too many annotations":                  {`{"config":` + blob + `,"annotations":{` + members(maxStrings+1) + `}}`, oci, "", "with annotations it lists 50001 strings"},
+		"schema 1 with its media type":          {`{"mediaType":"` + mediaTypeDockerSchema1 + `"}`, "", "", "schema 1"},
 		"schema 1":                              {`{"schemaVersion":1,"fsLayers":[],"history":[]}`, "", "", "schema 1"},
 		"schema 1 by the response":              {`{"schemaVersion":1}`, mediaTypeDockerSchema1, "", "schema 1"},
 		"another media type":                    {`{"schemaVersion":2}`, "application/vnd.oci.artifact.manifest.v1+json", "", "neither an image manifest nor an image index"},
@@ -190,11 +216,11 @@ func FuzzParseManifest(f *testing.F) {
 			}
 			return
 		}
-		if _, err := m.choose(nil); err != nil {
+		if _, err := m.choose(m.candidates(), nil); err != nil {
 			checkReadError(t, err)
 		}
 		// Every listed platform can be requested and matches an entry.
-		withPlatform := m.candidates().platforms
+		withPlatform := slices.DeleteFunc(images(m.candidates()), func(c candidate) bool { return c.Platform == nil })
 		for _, listed := range formatPlatforms(withPlatform) {
 			requested, err := newMatcher(listed)
 			if err != nil {
@@ -203,7 +229,7 @@ func FuzzParseManifest(f *testing.F) {
 			if len(requested.best(withPlatform)) == 0 {
 				t.Errorf("the platform %q matches no entry", listed)
 			}
-			if _, err := m.choose(requested); err != nil {
+			if _, err := m.choose(m.candidates(), requested); err != nil {
 				checkReadError(t, err)
 			}
 		}

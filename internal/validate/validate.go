@@ -7,7 +7,10 @@ package validate
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -19,6 +22,28 @@ var (
 	_ validator.List   = Elements{}
 	_ validator.Set    = Elements{}
 )
+
+var (
+	accountID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{12}$`) })
+	region    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z]{2,}(?:-[a-z]+)+-[0-9]{1,2}$`) })
+)
+
+// AccountID returns an error if s is not an AWS account ID of 12 digits.
+func AccountID(s string) error {
+	if !accountID().MatchString(s) {
+		return errors.New("must be an AWS account ID: exactly 12 digits, in quotes to keep leading zeros")
+	}
+	return nil
+}
+
+// Region returns an error if s does not have the form of an AWS region code. It does
+// not check that the region exists.
+func Region(s string) error {
+	if !region().MatchString(s) {
+		return errors.New(`must be a region code, such as "us-east-1"`)
+	}
+	return nil
+}
 
 // String is a validator for strings. Null and unknown values pass.
 type String struct {

@@ -1,0 +1,87 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awsconfig
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
+)
+
+// responseHeaderTimeout is the longest time until a source of credentials begins to
+// respond.
+const responseHeaderTimeout = 15 * time.Second
+
+// requests sends the requests for credentials, and remembers the last of them for the
+// diagnostics.
+type requests struct {
+	services, metadata *transport.Client
+
+	mu   sync.Mutex
+	last string
+}
+
+func newRequests(client *transport.Client) *requests {
+	return &requests{
+		services: client.WithTimeouts(0, responseHeaderTimeout),
+		// On machines without an instance metadata service, nothing responds at its
+		// address.
+		metadata: client.WithTimeouts(250*time.Millisecond, 500*time.Millisecond),
+	}
+}
+
+// route is an API option of the SDK that sends the requests of a client, whatever HTTP
+// client it has: with a CA bundle in the environment or a shared config file, the SDK
+// insists on its own, and for container credentials it has no option.
+func (r *requests) route(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Route",
+		func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (out middleware.DeserializeOutput, metadata middleware.Metadata, err error) {
+			client := r.services
+			if awsmiddleware.GetServiceID(ctx) == serviceIMDS {
+				client = r.metadata
+			}
+			out.RawResponse, metadata, err = smithyhttp.NewClientHandlerWithOptions(client).Handle(ctx, in.Request)
+			r.record(ctx, in.Request, out.RawResponse, err)
+			return out, metadata, err
+		}), middleware.After)
+}
+
+// record remembers a request and its response in words.
+func (r *requests) record(ctx context.Context, sent, received any, err error) {
+	request, ok := sent.(*smithyhttp.Request)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && ctx.Err() != nil && r.last != "" {
+		return // The previous response says more than a canceled attempt.
+	}
+	r.last = request.Method + " " + redact.URL(request.URL.String())
+	if response, ok := received.(*smithyhttp.Response); !ok || err != nil {
+		r.last += ": no response"
+	} else {
+		r.last += ": HTTP " + redact.Line(response.Status, 100)
+		if media := response.Header.Get("Content-Type"); media != "" {
+			r.last += ", " + redact.Line(media, 100)
+		}
+	}
+	tflog.Debug(ctx, "Request for credentials", map[string]any{"exchange": r.last})
+}
+
+// lastExchange returns the last request for credentials and its response in
+// words, or "" if there was none.
+func (r *requests) lastExchange() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
