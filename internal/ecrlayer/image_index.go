@@ -174,15 +174,15 @@ const (
 
 // candidates returns what can be selected in an index: its own candidates and, in
 // place of an index without a platform, what is in that. It reads these by one
-// call per level, and subtracts their number from left. The error is a
-// *CallError or a *MissingManifestError.
+// call per index that names some, and subtracts their number from left. The error
+// is a *CallError or a *MissingManifestError.
 func (c *Client) candidates(ctx context.Context, repo Repository, index *foundManifest, level int, left *int) ([]*candidate, error) {
-	own := index.candidates()
+	own := images(index.candidates())
 	var unknown []digest.Digest
-	for i := range own {
-		own[i].index, own[i].level = index, level
-		if own[i].isUnknownIndex() && !slices.Contains(unknown, own[i].Digest) {
-			unknown = append(unknown, own[i].Digest)
+	for _, entry := range own {
+		entry.index, entry.level = index, level
+		if entry.isUnknownIndex() && !slices.Contains(unknown, entry.Digest) {
+			unknown = append(unknown, entry.Digest)
 		}
 	}
 	if len(unknown) == 0 {
@@ -200,21 +200,17 @@ func (c *Client) candidates(ctx context.Context, repo Repository, index *foundMa
 	}
 	var all []*candidate
 	for _, entry := range own {
-		if !entry.isUnknownIndex() {
-			all = append(all, entry)
-			continue
-		}
-		nested := results[slices.Index(unknown, entry.Digest)]
-		if nested.err != nil {
-			return nil, missing(entry, nested.err)
-		}
-		if !nested.isIndex() { // The entry has the wrong media type.
-			all = append(all, entry)
-			continue
-		}
-		inner, err := c.candidates(ctx, repo, nested.foundManifest, level+1, left)
-		if err != nil {
-			return nil, err
+		inner := []*candidate{entry}
+		if entry.isUnknownIndex() {
+			nested := results[slices.Index(unknown, entry.Digest)]
+			if nested.err != nil {
+				return nil, missing(entry, nested.err)
+			}
+			if nested.isIndex() { // Else, the entry has the wrong media type.
+				if inner, err = c.candidates(ctx, repo, nested.foundManifest, level+1, left); err != nil {
+					return nil, err
+				}
+			}
 		}
 		all = append(all, inner...)
 	}

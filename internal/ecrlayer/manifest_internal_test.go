@@ -175,8 +175,9 @@ func checkReadError(t *testing.T, err error) {
 		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
 		platform    *PlatformError
+		empty       *EmptyIndexError
 	)
-	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &platform) {
+	if !errors.As(err, &empty) && !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &platform) {
 		t.Errorf("got error of type %T: %v", err, err)
 	}
 }
