@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -30,21 +29,12 @@ func (e *NotAnImageError) Error() string {
 	return s
 }
 
-// config is what ImageConfig shows of an image's config, and its platform.
+// config is an image's config, without what is the image's.
 type config struct {
-	content  []byte
+	ImageConfig
 	platform ocispec.Platform
 	// platformErr is what is wrong with the fields of platform that are not shown.
 	platformErr error
-
-	created               time.Time
-	author                string
-	labels                map[string]string
-	env, entrypoint, cmd  []string
-	user, workingDir      string
-	exposedPorts, volumes []string
-	stopSignal            string
-	diffIDs               []digest.Digest
 }
 
 // getConfig returns the config of an image by one call of GetDownloadUrlForLayer
@@ -78,30 +68,29 @@ func (c *Client) getConfig(ctx context.Context, repo Repository, image *resolved
 func parseConfig(content []byte) (*config, error) {
 	root := parseObject(content)
 	run := root.object("config")
-	found := &config{
-		content:      content,
-		created:      get[time.Time](root, "created"),
-		author:       get[string](root, "author"),
-		labels:       get[map[string]string](run, "Labels"),
-		env:          get[[]string](run, "Env"),
-		entrypoint:   get[[]string](run, "Entrypoint"),
-		cmd:          get[[]string](run, "Cmd"),
-		user:         get[string](run, "User"),
-		workingDir:   get[string](run, "WorkingDir"),
-		exposedPorts: run.keys("ExposedPorts"),
-		volumes:      run.keys("Volumes"),
-		stopSignal:   get[string](run, "StopSignal"),
-	}
-	for _, id := range get[[]string](root.object("rootfs"), "diff_ids") {
-		parsed, err := ParseLayerDigest(id)
-		if err != nil {
-			return nil, &BrokenImageError{Reason: fmt.Sprintf("the config contains the diff_id %s, which is not a digest", quote(id))}
-		}
-		found.diffIDs = append(found.diffIDs, parsed)
+	found := &config{ImageConfig: ImageConfig{
+		JSON:         string(content),
+		Architecture: get[string](root, "architecture"),
+		OS:           get[string](root, "os"),
+		Variant:      get[string](root, "variant"),
+		Created:      get[time.Time](root, "created"),
+		Author:       get[string](root, "author"),
+		Labels:       get[map[string]string](run, "Labels"),
+		Env:          parseEnv(get[[]string](run, "Env")),
+		Entrypoint:   get[[]string](run, "Entrypoint"),
+		Cmd:          get[[]string](run, "Cmd"),
+		User:         get[string](run, "User"),
+		WorkingDir:   get[string](run, "WorkingDir"),
+		ExposedPorts: run.keys("ExposedPorts"),
+		Volumes:      run.keys("Volumes"),
+		StopSignal:   get[string](run, "StopSignal"),
+	}}
+	for i, id := range get[[]string](root.object("rootfs"), "diff_ids") {
+		found.DiffIDs = append(found.DiffIDs, root.parseDigest(fmt.Sprintf("rootfs.diff_ids[%d]", i), id))
 	}
 	hidden := object{&document{}, "", root.members}
 	found.platform = ocispec.Platform{
-		OS: get[string](root, "os"), Architecture: get[string](root, "architecture"), Variant: get[string](root, "variant"),
+		OS: found.OS, Architecture: found.Architecture, Variant: found.Variant,
 		OSVersion: get[string](hidden, "os.version"), OSFeatures: get[[]string](hidden, "os.features"),
 	}
 	found.platformErr = hidden.err

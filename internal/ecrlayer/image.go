@@ -181,7 +181,7 @@ func (r *resolvedImage) image() *Image {
 
 // missing returns the error of getting an entry of an index: err, or a
 // *MissingManifestError if the repository does not have it.
-func missing(entry candidate, err error) error {
+func missing(entry *candidate, err error) error {
 	failure, ok := errors.AsType[*ImageFailure](err)
 	if !ok || failure.Code != types.ImageFailureCodeImageNotFound {
 		return err

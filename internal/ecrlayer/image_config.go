@@ -77,26 +77,8 @@ func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageRefe
 
 // newImageConfig returns the config of image.
 func newImageConfig(config *config, image *Image) *ImageConfig {
-	result := &ImageConfig{
-		Image:        image,
-		ConfigDigest: image.Config.Digest,
-		JSON:         string(config.content),
-		Architecture: config.platform.Architecture,
-		OS:           config.platform.OS,
-		Variant:      config.platform.Variant,
-		Created:      config.created,
-		Author:       config.author,
-		Labels:       config.labels,
-		Env:          parseEnv(config.env),
-		Entrypoint:   config.entrypoint,
-		Cmd:          config.cmd,
-		User:         config.user,
-		WorkingDir:   config.workingDir,
-		ExposedPorts: config.exposedPorts,
-		Volumes:      config.volumes,
-		StopSignal:   config.stopSignal,
-		DiffIDs:      config.diffIDs,
-	}
+	result := &config.ImageConfig
+	result.Image, result.ConfigDigest = image, image.Config.Digest
 	for i, layer := range image.Layers {
 		paired := ConfigLayer{Digest: layer.Digest}
 		if len(result.DiffIDs) == len(image.Layers) {

@@ -167,7 +167,7 @@ func TestParseConfigErrors(t *testing.T) {
 		"User":                  {`{"config":{"User":1000}}`, "config.User must be a string, got 1000"},
 		"rootfs":                {`{"rootfs":"x"}`, "rootfs must be an object, got a string"},
 		"diff_ids":              {`{"rootfs":{"diff_ids":"x"}}`, "rootfs.diff_ids must be a list of strings, got a string"},
-		"an invalid diff_id":    {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `"sha256:x", which is not a digest`},
+		"an invalid diff_id":    {`{"rootfs":{"diff_ids":["sha256:x"]}}`, `rootfs.diff_ids[0] must have 64 hexadecimal digits for sha256, 96 for sha384 or 128 for sha512, got "sha256:x"`},
 		"too many strings":      {`{"config":{"Cmd":` + list(maxStrings) + `,"Labels":{"a":"b"}}}`, "it lists 50001 strings, and the maximum is 50000"},
 		"too many volumes":      {`{"config":{"Volumes":{"":{}},"Cmd":` + list(maxStrings) + `}}`, "with config.Volumes it lists 50001 strings"},
 	}

@@ -114,8 +114,8 @@ type candidate struct {
 	level int
 }
 
-func newCandidate(d ocispec.Descriptor) candidate {
-	c := candidate{Descriptor: d}
+func newCandidate(d ocispec.Descriptor) *candidate {
+	c := &candidate{Descriptor: d}
 	if d.Platform != nil {
 		c.normalized = normalize(*d.Platform)
 	}
@@ -126,11 +126,11 @@ func newCandidate(d ocispec.Descriptor) candidate {
 // indexes, but attestations and SOCI indexes. Entries of other types must be
 // ignored (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
 // and those with a platform that ParsePlatform cannot express cannot be requested.
-func (m *manifest) candidates() []candidate {
-	var all []candidate
+func (m *manifest) candidates() []*candidate {
+	var all []*candidate
 	for _, d := range m.Manifests {
-		if d.Platform != nil && d.Platform.OS == "" && d.Platform.Architecture == "" {
-			d.Platform = nil
+		if d.Platform != nil && (d.Platform.OS == "" || d.Platform.Architecture == "") {
+			d.Platform = nil // Both are required, so that the entry does not say its platform.
 		}
 		if isRequestable(d.MediaType) && !isAttestation(d) && !isSOCIIndex(d) && (d.Platform == nil || isSelectable(*d.Platform)) {
 			all = append(all, newCandidate(d))
@@ -143,12 +143,12 @@ func (m *manifest) candidates() []candidate {
 // signatures. An index of artifacts alone, such as a program for several
 // platforms, has these as its images. Some tools set the config's media type as
 // the artifact type of an image.
-func images(candidates []candidate) []candidate {
-	isImage := func(c candidate) bool { return c.ArtifactType == "" || isImageConfig(c.ArtifactType) }
+func images(candidates []*candidate) []*candidate {
+	isImage := func(c *candidate) bool { return c.ArtifactType == "" || isImageConfig(c.ArtifactType) }
 	if !slices.ContainsFunc(candidates, isImage) {
 		return candidates
 	}
-	return slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return !isImage(c) })
+	return slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return !isImage(c) })
 }
 
 // isRequestable reports whether BatchGetImage returns manifests of mediaType.
@@ -174,15 +174,15 @@ const (
 
 // candidates returns what can be selected in an index: its own candidates and, in
 // place of an index without a platform, what is in that. It reads these by one
-// call per level, and subtracts their number from left. The error is a
-// *CallError or a *MissingManifestError.
-func (c *Client) candidates(ctx context.Context, repo Repository, index *foundManifest, level int, left *int) ([]candidate, error) {
-	own := index.candidates()
+// call per index that names some, and subtracts their number from left. The error
+// is a *CallError or a *MissingManifestError.
+func (c *Client) candidates(ctx context.Context, repo Repository, index *foundManifest, level int, left *int) ([]*candidate, error) {
+	own := images(index.candidates())
 	var unknown []digest.Digest
-	for i := range own {
-		own[i].index, own[i].level = index, level
-		if own[i].isUnknownIndex() && !slices.Contains(unknown, own[i].Digest) {
-			unknown = append(unknown, own[i].Digest)
+	for _, entry := range own {
+		entry.index, entry.level = index, level
+		if entry.isUnknownIndex() && !slices.Contains(unknown, entry.Digest) {
+			unknown = append(unknown, entry.Digest)
 		}
 	}
 	if len(unknown) == 0 {
@@ -198,23 +198,19 @@ func (c *Client) candidates(ctx context.Context, repo Repository, index *foundMa
 	if err != nil {
 		return nil, err
 	}
-	var all []candidate
+	var all []*candidate
 	for _, entry := range own {
-		if !entry.isUnknownIndex() {
-			all = append(all, entry)
-			continue
-		}
-		nested := results[slices.Index(unknown, entry.Digest)]
-		if nested.err != nil {
-			return nil, missing(entry, nested.err)
-		}
-		if !nested.isIndex() { // The entry has the wrong media type.
-			all = append(all, entry)
-			continue
-		}
-		inner, err := c.candidates(ctx, repo, nested.foundManifest, level+1, left)
-		if err != nil {
-			return nil, err
+		inner := []*candidate{entry}
+		if entry.isUnknownIndex() {
+			nested := results[slices.Index(unknown, entry.Digest)]
+			if nested.err != nil {
+				return nil, missing(entry, nested.err)
+			}
+			if nested.isIndex() { // Else, the entry has the wrong media type.
+				if inner, err = c.candidates(ctx, repo, nested.foundManifest, level+1, left); err != nil {
+					return nil, err
+				}
+			}
 		}
 		all = append(all, inner...)
 	}
@@ -222,7 +218,7 @@ func (c *Client) candidates(ctx context.Context, repo Repository, index *foundMa
 }
 
 // isUnknownIndex reports whether the entry is an index of unknown platforms.
-func (c candidate) isUnknownIndex() bool {
+func (c *candidate) isUnknownIndex() bool {
 	return c.Platform == nil && isIndexType(c.MediaType)
 }
 
@@ -232,8 +228,8 @@ func (f *foundManifest) tooDeep() error {
 
 // choose returns the requested candidate, or the only one if requested is nil. The
 // error is a *PlatformError or an *EmptyIndexError.
-func (m *manifest) choose(candidates []candidate, requested *matcher) (candidate, error) {
-	var withPlatform, without []candidate
+func (m *manifest) choose(candidates []*candidate, requested *matcher) (*candidate, error) {
+	var withPlatform, without []*candidate
 	for _, c := range images(candidates) {
 		if c.Platform != nil {
 			withPlatform = append(withPlatform, c)
@@ -259,9 +255,9 @@ func (m *manifest) choose(candidates []candidate, requested *matcher) (candidate
 	failure.Entries = m.requestable()
 	switch {
 	case len(m.Manifests) == 0:
-		return candidate{}, &EmptyIndexError{Reason: "the index lists no manifest"}
+		return nil, &EmptyIndexError{Reason: "the index lists no manifest"}
 	case len(failure.Entries) == 0:
-		return candidate{}, &EmptyIndexError{Reason: fmt.Sprintf("the index lists no manifest, but what has the media type %s", quote(m.Manifests[0].MediaType))}
+		return nil, &EmptyIndexError{Reason: fmt.Sprintf("the index lists no manifest, but what has the media type %s", quote(m.Manifests[0].MediaType))}
 	}
-	return candidate{}, failure
+	return nil, failure
 }

@@ -123,6 +123,8 @@ func TestChoose(t *testing.T) {
 		"no platform, but another entry has one":                 {index: entries{child("other", ""), child("image", "linux/amd64")}, name: "image"},
 		"a single entry without a platform":                      {index: entries{child("image", "")}, name: "image"},
 		"a single entry with an empty platform":                  {index: entries{child("image", "/")}, platform: "linux/amd64", name: "image"},
+		"a single entry without an operating system":             {index: entries{child("image", "/amd64")}, platform: "linux/arm64", name: "image"},
+		"an entry without an architecture":                       {index: entries{child("other", "linux/"), child("image", "linux/amd64")}, platform: "linux/amd64", name: "image"},
 		"several without a platform":                             {index: entries{child("a", ""), child("b", "")}, reason: "names 2 manifests without a platform"},
 		"a manifest of an unknown media type":                    {index: entries{child("other", "linux/amd64", mediaType("application/vnd.example")), child("image", "linux/amd64")}, name: "image"},
 		"a manifest of schema 1":                                 {index: entries{child("old", "linux/amd64", mediaType(mediaTypeDockerSchema1)), child("image", "linux/arm64")}, platform: "linux/amd64", name: "old"},

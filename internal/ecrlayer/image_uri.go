@@ -4,16 +4,11 @@
 package ecrlayer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -123,8 +118,8 @@ func parseRegistryHost(host, path string) (ImageURI, error) {
 	if err := ValidateRegion(uri.Region); err != nil {
 		return ImageURI{}, fmt.Errorf("%q is not a region: it %w", uri.Region, err)
 	}
-	if err := checkSuffix(uri.Region, uri.DNSSuffix); err != nil {
-		return ImageURI{}, err
+	if suffixes := registrySuffixes(uri.Region); !slices.Contains(suffixes, uri.DNSSuffix) {
+		return ImageURI{}, fmt.Errorf("the host of a registry in region %s must end in %s, got %q", uri.Region, strings.Join(suffixes, " or "), uri.DNSSuffix)
 	}
 	if label := hostLabel(uri.DNSSuffix, uri.FIPS); label != parts[2] {
 		return ImageURI{}, fmt.Errorf("a registry host that ends in %s must have %q after the account, got %q", uri.DNSSuffix, label, parts[2])
@@ -153,43 +148,37 @@ func hostLabel(suffix string, fips bool) string {
 	return label
 }
 
-// partitionSuffixes returns the DNS suffixes of the registries of each AWS
-// partition, by its ID: IPv4 first, then dual-stack. For the latter, the SDK only
-// has the suffix of the API's endpoints, "api.aws" where a registry has "on.aws".
-var partitionSuffixes = sync.OnceValue(func() map[string][]string {
-	suffixes := map[string][]string{}
-	for _, partition := range endpoints.DefaultPartitions() {
-		suffixes[partition.ID()] = []string{partition.DNSSuffix()}
-		for region := range partition.Regions() {
-			endpoint, err := ecr.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(),
-				ecr.EndpointParameters{Region: aws.String(region), UseDualStack: aws.Bool(true)})
-			if err != nil {
-				break
-			}
-			if _, rest, ok := strings.Cut(endpoint.URI.Host, "."+region+".api."); ok {
-				suffixes[partition.ID()] = append(suffixes[partition.ID()], dualStack+rest)
-			}
-			break
-		}
-	}
-	return suffixes
-})
+// partition is an AWS partition, as the names and the registry hosts of its regions
+// show it.
+type partition struct {
+	// region begins the names of its regions.
+	region string
+	// suffixes are the DNS suffixes of its registries: IPv4 first, then dual-stack.
+	suffixes []string
+}
 
-// checkSuffix returns an error if suffix is not that of a registry in region. In a
-// region that the SDK does not know, it may be any partition's.
-func checkSuffix(region, suffix string) error {
-	if partition, ok := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), region); ok {
-		if own := partitionSuffixes()[partition.ID()]; !slices.Contains(own, suffix) {
-			return fmt.Errorf("the host of a registry in region %s must end in %s, got %q", region, strings.Join(own, " or "), suffix)
+// partitions are all but the standard one.
+//
+// See https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+var partitions = []partition{
+	{"cn-", []string{"amazonaws.com.cn", "on.amazonwebservices.com.cn"}},
+	{"us-gov-", []string{"amazonaws.com", "on.aws"}},
+	{"eusc-", []string{"amazonaws.eu", "on.amazonwebservices.eu"}},
+	{"us-iso-", []string{"c2s.ic.gov", "on.aws.ic.gov"}},
+	{"us-isob-", []string{"sc2s.sgov.gov", "on.aws.scloud"}},
+	{"eu-isoe-", []string{"cloud.adc-e.uk", "on.cloud-aws.adc-e.uk"}},
+	{"us-isof-", []string{"csp.hci.ic.gov", "on.aws.hci.ic.gov"}},
+}
+
+// registrySuffixes returns the DNS suffixes of the registries in region, IPv4 first,
+// then dual-stack.
+func registrySuffixes(region string) []string {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.region) {
+			return p.suffixes
 		}
-		return nil
 	}
-	for _, suffixes := range partitionSuffixes() {
-		if slices.Contains(suffixes, suffix) {
-			return nil
-		}
-	}
-	return fmt.Errorf("the host of a registry must end in the suffix of an AWS partition, got %q", suffix)
+	return []string{"amazonaws.com", "on.aws"}
 }
 
 // imageURI returns the URI of an image by digest.
@@ -197,18 +186,14 @@ func imageURI(repo Repository, imageDigest digest.Digest) ImageURI {
 	return ImageURI{
 		RegistryID:     repo.RegistryID,
 		Region:         repo.Region,
-		DNSSuffix:      registrySuffix(repo.Region),
+		DNSSuffix:      registrySuffixes(repo.Region)[0],
 		RepositoryName: repo.Name,
 		Digest:         imageDigest,
 	}
 }
 
-// registrySuffix returns the DNS suffix of the registries in region, the
-// standard partition's if the SDK does not know the region's.
-func registrySuffix(region string) string {
-	partition, ok := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), region)
-	if !ok {
-		return partitionSuffixes()[endpoints.AwsPartitionID][0]
-	}
-	return partition.DNSSuffix()
+// DualStack returns the URI with a registry host that has IPv6 addresses, too.
+func (u ImageURI) DualStack() ImageURI {
+	u.DNSSuffix = registrySuffixes(u.Region)[1]
+	return u
 }

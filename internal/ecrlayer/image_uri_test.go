@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
@@ -45,15 +47,46 @@ func TestParseImageURI(t *testing.T) {
 	}
 }
 
+// The SDK knows the IPv4 suffix of each partition, and the dual-stack suffix of its
+// API, which has "api." where that of a registry has "on.".
 func TestParseImageURIInEveryRegion(t *testing.T) {
 	t.Parallel()
-	for _, partition := range endpoints.DefaultPartitions() {
-		for region := range partition.Regions() {
-			uri := "123456789012.dkr.ecr." + region + "." + partition.DNSSuffix() + "/my-app"
-			if _, err := ecrlayer.ParseImageURI(uri); err != nil {
+	suffixes := map[string]bool{}
+	resolver := ecr.NewDefaultEndpointResolverV2()
+	check := func(region string) {
+		for _, dualStack := range []bool{false, true} {
+			endpoint, err := resolver.ResolveEndpoint(t.Context(), ecr.EndpointParameters{Region: aws.String(region), UseDualStack: aws.Bool(dualStack)})
+			if err != nil {
+				t.Errorf("%s: %v", region, err)
+				continue
+			}
+			_, suffix, _ := strings.Cut(endpoint.URI.Host, "."+region+".")
+			label, onDualStack := "dkr.ecr", suffix
+			if rest, ok := strings.CutPrefix(suffix, "api."); ok {
+				label, onDualStack = "dkr-ecr", "on."+rest
+			}
+			suffixes[onDualStack] = true
+			uri := "123456789012." + label + "." + region + "." + onDualStack + "/my-app"
+			parsed, err := ecrlayer.ParseImageURI(uri)
+			if err != nil {
 				t.Errorf("%s: %v", uri, err)
 			}
+			if got := parsed.DualStack(); dualStack && got != parsed {
+				t.Errorf("%s: the dual-stack URI is %s", uri, got)
+			}
 		}
+	}
+	for _, partition := range endpoints.DefaultPartitions() {
+		for region := range partition.Regions() {
+			check(region)
+		}
+	}
+	// Regions that only the SDK knows, and one that nothing knows.
+	for _, region := range []string{"me-west-1", "sa-west-1", "us-north-7"} {
+		check(region)
+	}
+	if len(suffixes) != 2*7 { // GovCloud has those of the standard partition.
+		t.Errorf("the suffixes of all partitions are %v", suffixes)
 	}
 }
 
@@ -85,7 +118,7 @@ func TestParseImageURIErrors(t *testing.T) {
 		"a domain with AWS's as its prefix":    {"123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example/my-app", `got "amazonaws.com.evil.example"`},
 		"a port":                               {"123456789012.dkr.ecr.us-east-1.amazonaws.com:443/my-app", `got "amazonaws.com:443"`},
 		"the suffix of another partition":      {"123456789012.dkr.ecr.cn-north-1.amazonaws.com/my-app", `region cn-north-1 must end in amazonaws.com.cn or on.amazonwebservices.com.cn, got "amazonaws.com"`},
-		"an unknown region, another domain":    {"123456789012.dkr.ecr.xx-nowhere-1.example.com/my-app", `the suffix of an AWS partition, got "example.com"`},
+		"an unknown region, another domain":    {"123456789012.dkr.ecr.xx-nowhere-1.example.com/my-app", `region xx-nowhere-1 must end in amazonaws.com or on.aws, got "example.com"`},
 		"the IPv4 form with dual-stack suffix": {"123456789012.dkr.ecr.us-east-1.on.aws/my-app", `must have "dkr-ecr" after the account, got "dkr.ecr"`},
 		"the dual-stack form with IPv4 suffix": {"123456789012.dkr-ecr-fips.us-east-1.amazonaws.com/my-app", `must have "dkr.ecr-fips" after the account, got "dkr-ecr-fips"`},
 		"uppercase in the repository name":     {host + "/My-App", `"My-App" is not a repository name`},

@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
@@ -105,6 +107,29 @@ func (o object) keys(name string) []string {
 	members := get[map[string]json.RawMessage](o, name)
 	o.count(o.path+name, len(members))
 	return slices.Sorted(maps.Keys(members))
+}
+
+// digest returns a member that is a digest.
+func (o object) digest(name string) digest.Digest {
+	return o.parseDigest(o.path+name, get[string](o, name))
+}
+
+// size returns a member that is a number of bytes.
+func (o object) size(name string) int64 {
+	size := get[int64](o, name)
+	if size < 0 && o.err == nil {
+		o.err = fmt.Errorf("%s must be at least 0, got %d", o.path+name, size)
+	}
+	return size
+}
+
+// parseDigest returns the digest at path.
+func (d *document) parseDigest(path, text string) digest.Digest {
+	parsed, err := ParseLayerDigest(text)
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("%s %w, got %s", path, err, quote(text))
+	}
+	return parsed
 }
 
 // count adds n strings to those of the document.

@@ -123,8 +123,8 @@ func descriptors(objects []object) []ocispec.Descriptor {
 	for i, o := range objects {
 		all[i] = ocispec.Descriptor{
 			MediaType:    get[string](o, "mediaType"),
-			Digest:       digest.Digest(get[string](o, "digest")),
-			Size:         get[int64](o, "size"),
+			Digest:       o.digest("digest"),
+			Size:         o.size("size"),
 			URLs:         get[[]string](o, "urls"),
 			Annotations:  get[map[string]string](o, "annotations"),
 			ArtifactType: get[string](o, "artifactType"),
@@ -167,8 +167,7 @@ func (m *manifest) isIndex() bool {
 }
 
 // check sets the media type, which is optional in OCI, and returns an error
-// unless the manifest is either an image manifest or an index, with descriptors
-// that have a digest and a size.
+// unless the manifest is either an image manifest or an index.
 func (m *manifest) check() error {
 	if m.MediaType == "" {
 		m.MediaType = ocispec.MediaTypeImageManifest
@@ -181,7 +180,6 @@ func (m *manifest) check() error {
 		if m.Config != nil || m.Layers != nil {
 			return &BrokenImageError{Reason: "the manifest is an index with a config or layers of its own"}
 		}
-		return checkDescriptors("manifest", m.Manifests)
 	case isManifestType(m.MediaType):
 		if m.Manifests != nil {
 			return &BrokenImageError{Reason: "the manifest is both an image manifest and an index"}
@@ -189,23 +187,8 @@ func (m *manifest) check() error {
 		if m.Config == nil {
 			return &BrokenImageError{Reason: "the manifest names no config"}
 		}
-		if err := checkDescriptors("config", []ocispec.Descriptor{*m.Config}); err != nil {
-			return err
-		}
-		return checkDescriptors("layer", m.Layers)
 	default:
 		return &UnsupportedManifestError{MediaType: m.MediaType, Reason: "the manifest is neither an image manifest nor an image index"}
-	}
-}
-
-func checkDescriptors(what string, descriptors []ocispec.Descriptor) error {
-	for _, d := range descriptors {
-		if _, err := ParseLayerDigest(d.Digest.String()); err != nil {
-			return &BrokenImageError{Reason: fmt.Sprintf("the manifest names a %s by %s, which is not a digest", what, quote(d.Digest))}
-		}
-		if d.Size < 0 {
-			return &BrokenImageError{Reason: fmt.Sprintf("the manifest gives the %s %s a size of %d bytes", what, d.Digest, d.Size)}
-		}
 	}
 	return nil
 }

@@ -61,19 +61,19 @@ func TestParseManifest(t *testing.T) {
 		"an array":                              {`[]`, oci, "", "cannot be read"},
 		"null":                                  {`null`, oci, "", "names no config"},
 		"no config":                             {`{"schemaVersion":2,"layers":[]}`, oci, "", "names no config"},
-		"a config with an invalid digest":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", "names a config by"},
-		"a layer without a digest":              {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `names a layer by ""`},
-		"a layer with a negative size":          {layer(empty, "-1"), oci, "", "a size of -1 bytes"},
-		"a layer with a path as digest":         {layer("../../etc/passwd", "1"), oci, "", "is not a digest"},
-		"a layer with the digest algorithm md5": {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "is not a digest"},
-		"a layer with a long digest":            {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…\", which is not a digest"},
+		"a config with an invalid digest":       {`{"schemaVersion":2,"config":{"digest":"sha256:../../x"},"layers":[]}`, oci, "", `config.digest must have 64 hexadecimal digits for sha256, 96 for sha384 or 128 for sha512, got "sha256:../../x"`},
+		"a layer without a digest":              {`{"schemaVersion":2,"config":` + blob + `,"layers":[{"size":1}]}`, oci, "", `layers[0].digest must be an algorithm, a colon and lowercase hexadecimal digits: "sha256:" and 64 digits, got ""`},
+		"a layer with a negative size":          {layer(empty, "-1"), oci, "", "layers[0].size must be at least 0, got -1"},
+		"a layer with a path as digest":         {layer("../../etc/passwd", "1"), oci, "", `got "../../etc/passwd"`},
+		"a layer with the digest algorithm md5": {layer("md5:d41d8cd98f00b204e9800998ecf8427e", "1"), oci, "", "layers[0].digest must have the algorithm sha256, sha384 or sha512"},
+		"a layer with a long digest":            {layer(strings.Repeat("x", 1<<20), "1"), oci, "", "xxx…"},
 		"a layer with a fractional size":        {layer(empty, "0.5"), oci, "", "cannot be read"},
 		"a layer larger than int64":             {layer(empty, "9223372036854775808"), oci, "", "cannot be read"},
 		"a size that is a string":               {layer(empty, `"1"`), oci, "", "cannot be read"},
 		"nested 100,000 levels deep":            {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, oci, "", "cannot be read"},
 		"maximum size of 4 MiB":                 {padded(MaxManifestSize), oci, oci, ""},
 		"one byte over the maximum":             {padded(MaxManifestSize + 1), oci, "", "4194305 bytes"},
-		"an index with an invalid digest":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "names a manifest by"},
+		"an index with an invalid digest":       {`{"schemaVersion":2,"manifests":[{"digest":"md5:d41d8cd98f00b204e9800998ecf8427e"}]}`, index, "", "manifests[0].digest must have the algorithm"},
 		"both a manifest and an index":          {`{"schemaVersion":2,"config":` + blob + `,"layers":[],"manifests":[]}`, oci, "", "both an image"},
 		"an index with layers":                  {`{"schemaVersion":2,"layers":[],"manifests":[]}`, index, "", "of its own"},
 		"a layer whose size is a string":        {layer(empty, `"1"`), oci, "", `layers[0].size must be a whole number, got a string`},
@@ -175,8 +175,9 @@ func checkReadError(t *testing.T, err error) {
 		broken      *BrokenImageError
 		unsupported *UnsupportedManifestError
 		platform    *PlatformError
+		empty       *EmptyIndexError
 	)
-	if !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &platform) {
+	if !errors.As(err, &empty) && !errors.As(err, &invalid) && !errors.As(err, &broken) && !errors.As(err, &unsupported) && !errors.As(err, &platform) {
 		t.Errorf("got error of type %T: %v", err, err)
 	}
 }
@@ -220,7 +221,7 @@ func FuzzParseManifest(f *testing.F) {
 			checkReadError(t, err)
 		}
 		// Every listed platform can be requested and matches an entry.
-		withPlatform := slices.DeleteFunc(images(m.candidates()), func(c candidate) bool { return c.Platform == nil })
+		withPlatform := slices.DeleteFunc(images(m.candidates()), func(c *candidate) bool { return c.Platform == nil })
 		for _, listed := range formatPlatforms(withPlatform) {
 			requested, err := newMatcher(listed)
 			if err != nil {

@@ -206,7 +206,7 @@ func newMatcher(s string) (*matcher, error) {
 
 // match reports whether a candidate is one of those requested. An index may
 // contain any version if it does not say.
-func (m *matcher) match(c candidate) bool {
+func (m *matcher) match(c *candidate) bool {
 	version := m.requested.OSVersion
 	return m.Match(c.normalized) && c.normalized.Architecture == m.requested.Architecture &&
 		(version == "" || c.normalized.OSVersion == version || strings.HasPrefix(c.normalized.OSVersion, version+".") ||
@@ -215,8 +215,8 @@ func (m *matcher) match(c candidate) bool {
 
 // best returns the candidates that match best, in their order: none, one, or
 // several that match equally well.
-func (m *matcher) best(candidates []candidate) []candidate {
-	var found, exact []candidate
+func (m *matcher) best(candidates []*candidate) []*candidate {
+	var found, exact []*candidate
 	for _, candidate := range candidates {
 		switch {
 		case !m.match(candidate):
@@ -246,16 +246,17 @@ func (m *matcher) check(config *config) error {
 	if !isSelectable(config.platform) {
 		return &PlatformError{Requested: m.name, Reason: "neither an index nor the config of the image says its platform"}
 	}
-	_, err := choosePlatform([]candidate{newCandidate(ocispec.Descriptor{Platform: &config.platform})}, m)
+	_, err := choosePlatform([]*candidate{newCandidate(ocispec.Descriptor{Platform: &config.platform})}, m)
 	return err
 }
 
 // withoutTwins returns the candidates, but none with features of the operating
 // system if there is one for the same platform without.
-func withoutTwins(candidates []candidate) []candidate {
-	featureless := func(c candidate) string {
-		c.normalized.OSFeatures = nil
-		return platforms.FormatAll(c.normalized)
+func withoutTwins(candidates []*candidate) []*candidate {
+	featureless := func(c *candidate) string {
+		platform := c.normalized
+		platform.OSFeatures = nil
+		return platforms.FormatAll(platform)
 	}
 	twins := map[string]bool{}
 	for _, c := range candidates {
@@ -263,7 +264,7 @@ func withoutTwins(candidates []candidate) []candidate {
 			twins[featureless(c)] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool {
+	return slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool {
 		return len(c.normalized.OSFeatures) > 0 && twins[featureless(c)]
 	})
 }
@@ -274,9 +275,9 @@ func withoutTwins(candidates []candidate) []candidate {
 // compression, annotations, the CPU features of a Docker manifest list. Versions
 // and features of an operating system make different platforms. The error is a
 // *PlatformError.
-func choosePlatform(candidates []candidate, requested *matcher) (candidate, error) {
+func choosePlatform(candidates []*candidate, requested *matcher) (*candidate, error) {
 	failure := &PlatformError{}
-	var found []candidate
+	var found []*candidate
 	if requested != nil {
 		found, failure.Requested = requested.best(candidates), requested.name
 	} else {
@@ -304,13 +305,13 @@ func choosePlatform(candidates []candidate, requested *matcher) (candidate, erro
 		failure.Ambiguous = true
 		failure.Available = formatPlatforms(found)
 	}
-	return candidate{}, failure
+	return nil, failure
 }
 
 // platformFormat returns a function that formats platforms as containerd does,
 // which is how ParsePlatform reads them, but with the version of the operating
 // system only where two candidates have nothing else to tell them apart.
-func platformFormat(candidates []candidate) func(candidate) string {
+func platformFormat(candidates []*candidate) func(*candidate) string {
 	versions, ambiguous := map[string]string{}, map[string]bool{}
 	for _, c := range candidates {
 		key := platforms.FormatAll(versionless(c.normalized))
@@ -319,7 +320,7 @@ func platformFormat(candidates []candidate) func(candidate) string {
 		}
 		versions[key] = c.normalized.OSVersion
 	}
-	return func(c candidate) string {
+	return func(c *candidate) string {
 		platform := *c.Platform
 		platform.OSFeatures = c.normalized.OSFeatures
 		if !ambiguous[platforms.FormatAll(versionless(c.normalized))] {
@@ -331,7 +332,7 @@ func platformFormat(candidates []candidate) func(candidate) string {
 
 // formatPlatforms returns the platforms of candidates by platformFormat, each
 // once, in their order.
-func formatPlatforms(candidates []candidate) []string {
+func formatPlatforms(candidates []*candidate) []string {
 	var formatted []string
 	seen, format := map[string]bool{}, platformFormat(candidates)
 	for _, c := range candidates {
