@@ -33,17 +33,15 @@ const (
 // SetURLStyle sets the form of the pre-signed URLs of a repository, and creates the
 // repository if it does not exist. The host is that of S3 URLs, see
 // [Endpoint.SetLayerHost].
-func (e *Endpoint) SetURLStyle(accountID, region, repository string, style URLStyle) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, repository}).urls = style
+func (e *Endpoint) SetURLStyle(accountID, region, name string, style URLStyle) {
+	e.edit(accountID, region, name, func(r *repository) { r.urls = style })
 }
 
 // cdnQuery returns the query that signs a path of a CDN. timestamp is the expiry or
 // the signing time, depending on the style.
 func (e *Endpoint) cdnQuery(style URLStyle, path string, timestamp time.Time) string {
 	unix := strconv.FormatInt(timestamp.Unix(), 10)
-	mac := hmac.New(sha256.New, e.cdnKey)
+	mac := hmac.New(sha256.New, e.urlKey)
 	mac.Write([]byte(path + "?" + unix))
 	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	if style == CloudflareURLs {
@@ -56,9 +54,7 @@ func (e *Endpoint) cdnQuery(style URLStyle, path string, timestamp time.Time) st
 // authenticateCDN returns an error if the CDN did not sign the URL or the URL has
 // expired, and nil otherwise.
 func (e *Endpoint) authenticateCDN(req *request) *response {
-	e.mu.Lock()
 	style := e.objects[objectKey{req.bucket, req.key}].urls
-	e.mu.Unlock()
 	text, lifetime := req.URL.Query().Get("Expires"), time.Duration(0)
 	if style == CloudflareURLs {
 		text, _, _ = strings.Cut(req.URL.Query().Get("verify"), "-")

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 const (
@@ -36,13 +38,7 @@ func (e *Endpoint) serveSTS(req *request) *response {
 	}
 	switch req.call.Operation {
 	case opGetCallerIdentity:
-		return stsOK(struct {
-			XMLName          xml.Name         `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
-			Arn              string           `xml:"GetCallerIdentityResult>Arn"`
-			UserID           string           `xml:"GetCallerIdentityResult>UserId"`
-			Account          string           `xml:"GetCallerIdentityResult>Account"`
-			ResponseMetadata responseMetadata `xml:"ResponseMetadata"`
-		}{Arn: req.caller.ARN, UserID: req.caller.userID, Account: req.caller.AccountID, ResponseMetadata: metadata})
+		return stsOK(req, newElement("Arn", req.caller.ARN), newElement("UserId", req.caller.userID), newElement("Account", req.caller.AccountID))
 	case opAssumeRole:
 		return e.assumeRole(req)
 	case opAssumeRoleWithWebIdentity:
@@ -52,14 +48,15 @@ func (e *Endpoint) serveSTS(req *request) *response {
 	}
 }
 
-type responseMetadata struct {
-	RequestID string `xml:"RequestId"`
-}
-
-var metadata = responseMetadata{requestIDPlaceholder}
-
-func stsOK(v any) *response {
-	body, _ := xml.MarshalIndent(v, "", "  ")
+// stsOK returns the response to an operation with the elements of its result.
+func stsOK(req *request, result ...element) *response {
+	body, _ := xml.MarshalIndent(element{
+		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: req.call.Operation + "Response"},
+		Children: []element{
+			newElement(req.call.Operation+"Result", "", result...),
+			newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)),
+		},
+	}, "", "  ")
 	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
 }
 
@@ -67,7 +64,7 @@ func stsOK(v any) *response {
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (e *Endpoint) assumeRole(req *request) *response {
 	form := req.call.Form
-	role, known := e.role(form.Get("RoleArn"))
+	role, known := e.roles[form.Get("RoleArn")]
 	session, failure := readSession(req)
 	if failure != nil {
 		return failure
@@ -81,21 +78,18 @@ func (e *Endpoint) assumeRole(req *request) *response {
 	if failure := session.checkDuration(role, req.caller.isAssumedRole()); failure != nil {
 		return failure
 	}
-	credentials, user := e.newSession(role, session)
-	return stsOK(struct {
-		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
-		User             assumedRoleUser    `xml:"AssumeRoleResult>AssumedRoleUser"`
-		Credentials      sessionCredentials `xml:"AssumeRoleResult>Credentials"`
-		SourceIdentity   string             `xml:"AssumeRoleResult>SourceIdentity,omitempty"`
-		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
-	}{User: user, Credentials: credentials, SourceIdentity: form.Get("SourceIdentity"), ResponseMetadata: metadata})
+	result := e.newSession(role, session)
+	if form.Has("SourceIdentity") {
+		result = append(result, newElement("SourceIdentity", form.Get("SourceIdentity")))
+	}
+	return stsOK(req, result...)
 }
 
 // assumeRoleWithWebIdentity implements
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	form := req.call.Form
-	role, known := e.role(form.Get("RoleArn"))
+	role, known := e.roles[form.Get("RoleArn")]
 	token := form.Get("WebIdentityToken")
 	if n := utf8.RuneCountInString(token); n < 4 || n > 20000 {
 		return validationError("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
@@ -113,15 +107,7 @@ func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
 	if failure := session.checkDuration(role, false); failure != nil {
 		return failure
 	}
-	credentials, user := e.newSession(role, session)
-	return stsOK(struct {
-		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
-		Subject          string             `xml:"AssumeRoleWithWebIdentityResult>SubjectFromWebIdentityToken"`
-		Audience         string             `xml:"AssumeRoleWithWebIdentityResult>Audience"`
-		User             assumedRoleUser    `xml:"AssumeRoleWithWebIdentityResult>AssumedRoleUser"`
-		Credentials      sessionCredentials `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
-		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
-	}{Subject: "subject", Audience: "sts.amazonaws.com", User: user, Credentials: credentials, ResponseMetadata: metadata})
+	return stsOK(req, append(e.newSession(role, session), newElement("SubjectFromWebIdentityToken", "subject"), newElement("Audience", "sts.amazonaws.com"))...)
 }
 
 // session is a requested session of a role.
@@ -187,36 +173,25 @@ func (s session) checkDuration(role Role, chained bool) *response {
 	return nil
 }
 
-type assumedRoleUser struct {
-	ID  string `xml:"AssumedRoleId"`
-	Arn string
-}
-
-type sessionCredentials struct {
-	AccessKeyID     string `xml:"AccessKeyId"`
-	SecretAccessKey string
-	SessionToken    string
-	Expiration      string
-}
-
-// newSession creates a session of a role and returns its credentials.
-func (e *Endpoint) newSession(role Role, s session) (sessionCredentials, assumedRoleUser) {
+// newSession creates a session of a role and returns the elements of it that both
+// operations return.
+func (e *Endpoint) newSession(role Role, s session) []element {
+	owner, _ := arn.Parse(role.ARN)
 	p := principal{
 		Credentials: Credentials{
 			AccessKeyID:     randomID("ASIA"),
 			SecretAccessKey: randomBase64(30),
 			SessionToken:    randomBase64(300),
-			AccountID:       arnAccount(role.ARN),
+			AccountID:       owner.AccountID,
 			ARN:             sessionARN(role.ARN, s.name),
 			Expires:         e.now().Add(s.duration).Truncate(time.Second),
 		},
 		userID: randomID("AROA") + ":" + s.name,
 	}
 	e.addPrincipal(p)
-	return sessionCredentials{
-		AccessKeyID:     p.AccessKeyID,
-		SecretAccessKey: p.SecretAccessKey,
-		SessionToken:    p.SessionToken,
-		Expiration:      p.Expires.Format(time.RFC3339),
-	}, assumedRoleUser{ID: p.userID, Arn: p.ARN}
+	return []element{
+		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", p.userID), newElement("Arn", p.ARN)),
+		newElement("Credentials", "", newElement("AccessKeyId", p.AccessKeyID), newElement("SecretAccessKey", p.SecretAccessKey),
+			newElement("SessionToken", p.SessionToken), newElement("Expiration", p.Expires.Format(time.RFC3339))),
+	}
 }
