@@ -5,8 +5,10 @@ package ecrtest
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"time"
@@ -210,9 +212,10 @@ func (f *Fault) response(service string) *response {
 
 // send sends a response with the changes of the fault.
 func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
-	buffered := &bufferingWriter{header: w.Header(), status: http.StatusOK}
-	resp.write(buffered, r)
-	body := buffered.body.Bytes()
+	original := httptest.NewRecorder()
+	resp.write(original, r)
+	maps.Copy(w.Header(), original.Header())
+	body := original.Body.Bytes()
 	if f.Rewrite != nil && r.Method != http.MethodHead {
 		body = f.Rewrite(slices.Clone(body))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -224,7 +227,7 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	if f.Truncate == 0 {
-		w.WriteHeader(buffered.status)
+		w.WriteHeader(original.Code)
 		_, _ = w.Write(body)
 		return
 	}
@@ -233,7 +236,7 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
 	if r.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(max(len(body), sent+1)))
 	}
-	w.WriteHeader(buffered.status)
+	w.WriteHeader(original.Code)
 	_, _ = w.Write(body[:sent])
 	_ = http.NewResponseController(w).Flush()
 	if f.Stall {

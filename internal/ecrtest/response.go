@@ -171,14 +171,3 @@ func (w *recordingWriter) WriteHeader(status int) {
 
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// bufferingWriter keeps a response in memory.
-type bufferingWriter struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *bufferingWriter) Header() http.Header         { return w.header }
-func (w *bufferingWriter) WriteHeader(status int)      { w.status = status }
-func (w *bufferingWriter) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -45,33 +45,24 @@ type authorization struct {
 // parseAuthorization parses an Authorization header. It also returns AWS's messages for
 // what is missing or invalid. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func parseAuthorization(header string) (authorization, []string) {
-	var a authorization
-	rest, ok := strings.CutPrefix(header, signingAlgorithm+" ")
 	fields := map[string]string{}
-	if ok {
+	if rest, ok := strings.CutPrefix(header, signingAlgorithm+" "); ok {
 		for part := range strings.SplitSeq(rest, ",") {
-			name, value, found := strings.Cut(strings.TrimSpace(part), "=")
-			if found {
-				fields[name] = value
-			}
+			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+			fields[name] = value
 		}
 	}
-
 	var problems []string
 	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
 		if fields[name] == "" {
 			problems = append(problems, "Authorization header requires '"+name+"' parameter.")
 		}
 	}
-	a.signature = fields["Signature"]
-	a.signedHeaders = strings.Split(fields["SignedHeaders"], ";")
-	if credential := fields["Credential"]; credential != "" {
-		parts := strings.Split(credential, "/")
-		if len(parts) != 5 {
-			problems = append(problems, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+credential+"'")
-		} else {
-			a.accessKeyID, a.day, a.region, a.service, a.terminator = parts[0], parts[1], parts[2], parts[3], parts[4]
-		}
+	a := authorization{signature: fields["Signature"], signedHeaders: strings.Split(fields["SignedHeaders"], ";")}
+	if parts := strings.Split(fields["Credential"], "/"); len(parts) == 5 {
+		a.accessKeyID, a.day, a.region, a.service, a.terminator = parts[0], parts[1], parts[2], parts[3], parts[4]
+	} else if fields["Credential"] != "" {
+		problems = append(problems, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+fields["Credential"]+"'")
 	}
 	return a, problems
 }
@@ -169,16 +160,14 @@ func unsignedHeader(req *request, signed []string) string {
 		}
 	}
 	slices.Sort(required)
-	for _, name := range required {
-		switch {
-		case slices.Contains(signed, name):
-		case name == "host":
-			return "Host' or ':authority"
-		default:
-			return textproto.CanonicalMIMEHeaderKey(name)
-		}
+	i := slices.IndexFunc(required, func(name string) bool { return !slices.Contains(signed, name) })
+	switch {
+	case i < 0:
+		return ""
+	case required[i] == "host":
+		return "Host' or ':authority"
 	}
-	return ""
+	return textproto.CanonicalMIMEHeaderKey(required[i])
 }
 
 // checkScope returns AWS's message if the credential scope is not for the day of the
@@ -203,13 +192,7 @@ func checkScope(req *request, auth authorization, signed time.Time) string {
 func expectedSignature(req *request, auth authorization, caller principal, signed time.Time) (string, error) {
 	rebuilt := &http.Request{
 		Method: req.Method,
-		URL: &url.URL{
-			Scheme:   scheme(req.Request),
-			Host:     req.Host,
-			Path:     req.URL.Path,
-			RawPath:  req.URL.RawPath,
-			RawQuery: req.URL.RawQuery,
-		},
+		URL:    &url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery},
 		Host:   req.Host,
 		Header: http.Header{},
 	}
@@ -225,11 +208,8 @@ func expectedSignature(req *request, auth authorization, caller principal, signe
 	}
 	// A signer caches keys by access key ID, whose secret may have been replaced, so
 	// each request gets a new one.
-	err := v4.NewSigner().SignHTTP(req.Context(), aws.Credentials{
-		AccessKeyID:     caller.AccessKeyID,
-		SecretAccessKey: caller.SecretAccessKey,
-		SessionToken:    caller.SessionToken,
-	}, rebuilt, hexSHA256(req.body), auth.service, auth.region, signed)
+	credentials := aws.Credentials{AccessKeyID: caller.AccessKeyID, SecretAccessKey: caller.SecretAccessKey, SessionToken: caller.SessionToken}
+	err := v4.NewSigner().SignHTTP(req.Context(), credentials, rebuilt, hexSHA256(req.body), auth.service, auth.region, signed)
 	if err != nil {
 		return "", err
 	}

@@ -4,9 +4,11 @@
 package ecrtest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -23,8 +25,6 @@ const (
 	stsVersion = "2011-06-15"
 
 	defaultSession = time.Hour
-	maxSession     = 12 * time.Hour
-	minSession     = 15 * time.Minute
 	// Role chaining limits a session to one hour.
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	maxChainedSession = time.Hour
@@ -39,10 +39,8 @@ func (e *Endpoint) serveSTS(req *request) *response {
 	switch req.call.Operation {
 	case opGetCallerIdentity:
 		return stsOK(req, newElement("Arn", req.caller.ARN), newElement("UserId", req.caller.userID), newElement("Account", req.caller.AccountID))
-	case opAssumeRole:
+	case opAssumeRole, opAssumeRoleWithWebIdentity:
 		return e.assumeRole(req)
-	case opAssumeRoleWithWebIdentity:
-		return e.assumeRoleWithWebIdentity(req)
 	default:
 		return stsError(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), stsVersion))
 	}
@@ -61,59 +59,46 @@ func stsOK(req *request, result ...element) *response {
 }
 
 // assumeRole implements
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-func (e *Endpoint) assumeRole(req *request) *response {
-	form := req.call.Form
-	role, known := e.roles[form.Get("RoleArn")]
-	session, failure := readSession(req)
-	if failure != nil {
-		return failure
-	}
-	if !known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
-		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") ||
-		e.denies(req.caller, "sts:AssumeRole") {
-		return stsError(http.StatusForbidden, "AccessDenied",
-			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
-	}
-	if failure := session.checkDuration(role, req.caller.isAssumedRole()); failure != nil {
-		return failure
-	}
-	result := e.newSession(role, session)
-	if form.Has("SourceIdentity") {
-		result = append(result, newElement("SourceIdentity", form.Get("SourceIdentity")))
-	}
-	return stsOK(req, result...)
-}
-
-// assumeRoleWithWebIdentity implements
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html and
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
-	form := req.call.Form
+func (e *Endpoint) assumeRole(req *request) *response {
+	form, web := req.call.Form, req.call.Operation == opAssumeRoleWithWebIdentity
 	role, known := e.roles[form.Get("RoleArn")]
 	token := form.Get("WebIdentityToken")
-	if n := utf8.RuneCountInString(token); n < 4 || n > 20000 {
+	if n := utf8.RuneCountInString(token); web && (n < 4 || n > 20000) {
 		return validationError("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
 	}
-	session, failure := readSession(req)
-	if failure != nil {
+	if failure := validateSession(form); failure != nil {
 		return failure
 	}
 	switch {
-	case !known || len(role.WebIdentityTokens) == 0:
+	case web && len(role.WebIdentityTokens) == 0:
 		return stsError(http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-	case !slices.Contains(role.WebIdentityTokens, token):
+	case web && !slices.Contains(role.WebIdentityTokens, token):
 		return stsError(http.StatusBadRequest, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements")
+	case !web && (!known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
+		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") || e.denies(req.caller, "sts:AssumeRole")):
+		return stsError(http.StatusForbidden, "AccessDenied",
+			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
 	}
-	if failure := session.checkDuration(role, false); failure != nil {
-		return failure
+	duration := defaultSession
+	if form.Has("DurationSeconds") {
+		seconds, _ := strconv.Atoi(form.Get("DurationSeconds"))
+		duration = time.Duration(seconds) * time.Second
 	}
-	return stsOK(req, append(e.newSession(role, session), newElement("SubjectFromWebIdentityToken", "subject"), newElement("Audience", "sts.amazonaws.com"))...)
-}
-
-// session is a requested session of a role.
-type session struct {
-	name     string
-	duration time.Duration
+	switch {
+	case duration > maxChainedSession && req.caller.isAssumedRole():
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	case duration > cmp.Or(role.MaxSession, defaultSession):
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	result := e.newSession(role, form.Get("RoleSessionName"), duration)
+	if web {
+		result = append(result, newElement("SubjectFromWebIdentityToken", "subject"), newElement("Audience", "sts.amazonaws.com"))
+	} else if form.Has("SourceIdentity") {
+		result = append(result, newElement("SourceIdentity", form.Get("SourceIdentity")))
+	}
+	return stsOK(req, result...)
 }
 
 // stsParameters are constraints from the API model sts-2011-06-15.
@@ -129,28 +114,21 @@ var stsParameters = []struct {
 	{"sourceIdentity", "SourceIdentity", 2, 64, newPattern(`[\w+=,.@-]*`), false},
 }
 
-// readSession returns the requested session, or the error for input that violates the
-// API model.
-func readSession(req *request) (session, *response) {
-	form := req.call.Form
+// validateSession returns the error for input that violates the API model, or nil.
+func validateSession(form url.Values) *response {
 	for _, p := range stsParameters {
 		if !form.Has(p.parameter) && !p.required {
 			continue
 		}
 		value := form.Get(p.parameter)
 		if n := utf8.RuneCountInString(value); n < p.minLen || n > p.maxLen || !p.pattern.anchored.MatchString(value) {
-			return session{}, validationError("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.minLen, p.maxLen, p.pattern.text))
+			return validationError("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.minLen, p.maxLen, p.pattern.text))
 		}
 	}
-	s := session{name: form.Get("RoleSessionName"), duration: defaultSession}
-	if form.Has("DurationSeconds") {
-		seconds, err := strconv.Atoi(form.Get("DurationSeconds"))
-		s.duration = time.Duration(seconds) * time.Second
-		if err != nil || s.duration < minSession || s.duration > maxSession {
-			return s, validationError("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
-		}
+	if seconds, err := strconv.Atoi(form.Get("DurationSeconds")); form.Has("DurationSeconds") && (err != nil || seconds < 900 || seconds > 43200) {
+		return validationError("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
 	}
-	return s, nil
+	return nil
 }
 
 // validationError returns the error for a parameter that violates the API model.
@@ -158,24 +136,9 @@ func validationError(value, member, text string) *response {
 	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
 }
 
-// checkDuration returns the error for a session that is longer than the role allows.
-func (s session) checkDuration(role Role, chained bool) *response {
-	limit := role.MaxSession
-	if limit == 0 {
-		limit = defaultSession
-	}
-	switch {
-	case chained && s.duration > maxChainedSession:
-		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
-	case s.duration > limit:
-		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
-	return nil
-}
-
 // newSession creates a session of a role and returns the elements of it that both
 // operations return.
-func (e *Endpoint) newSession(role Role, s session) []element {
+func (e *Endpoint) newSession(role Role, name string, duration time.Duration) []element {
 	owner, _ := arn.Parse(role.ARN)
 	p := principal{
 		Credentials: Credentials{
@@ -183,10 +146,10 @@ func (e *Endpoint) newSession(role Role, s session) []element {
 			SecretAccessKey: randomBase64(30),
 			SessionToken:    randomBase64(300),
 			AccountID:       owner.AccountID,
-			ARN:             sessionARN(role.ARN, s.name),
-			Expires:         e.now().Add(s.duration).Truncate(time.Second),
+			ARN:             sessionARN(role.ARN, name),
+			Expires:         e.now().Add(duration).Truncate(time.Second),
 		},
-		userID: randomID("AROA") + ":" + s.name,
+		userID: randomID("AROA") + ":" + name,
 	}
 	e.addPrincipal(p)
 	return []element{
