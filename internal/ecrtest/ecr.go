@@ -106,13 +106,14 @@ func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
 func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey) *response {
 	r, d := e.repositories[k], digest.Digest(*req.ecr.LayerDigest)
-	switch {
-	case r.blobs[d] == nil:
+	if r.blobs[d] == nil {
 		return ecrError(http.StatusBadRequest, "LayersNotFoundException",
 			fmt.Sprintf("The layer with digest '%s' does not exist within the repository with name '%s' in the registry with id '%s'", d, k.name, k.account))
-	case !r.references(d):
+	}
+	// AWS does not document what it returns for a layer of archived images.
+	if reason := r.inaccessible(d); reason != "" {
 		return ecrError(http.StatusBadRequest, "LayerInaccessibleException",
-			fmt.Sprintf("The layer with digest '%s' in the repository with name '%s' in the registry with id '%s' is not available because it is not associated with an image. Unassociated image layers may be cleaned up at any time.", d, k.name, k.account))
+			fmt.Sprintf("The layer with digest '%s' in the repository with name '%s' in the registry with id '%s' is not available because %s", d, k.name, k.account, reason))
 	}
 	signed, err := e.presign(req, k, d)
 	if err != nil {

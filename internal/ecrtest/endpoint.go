@@ -35,6 +35,9 @@ type Endpoint struct {
 	skew         time.Duration
 	advance      time.Duration
 	layerHost    string
+	urlLifetime  time.Duration
+	rate         int                  // of a blob's bytes, see SetRate
+	buckets      map[string]*bucket   // by service, see Throttle
 	principals   map[string]principal // by access key ID
 	roles        map[string]Role      // by ARN
 	denied       map[denial]bool
@@ -53,6 +56,8 @@ type Endpoint struct {
 // New returns an Endpoint without accounts, repositories or faults.
 func New() *Endpoint {
 	return &Endpoint{
+		urlLifetime:  time.Hour, // ECR's
+		buckets:      map[string]*bucket{},
 		principals:   map[string]principal{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
@@ -80,6 +85,39 @@ func (e *Endpoint) Skew(d time.Duration) { e.set(func() { e.skew = d }) }
 // SetLayerHost makes pre-signed URLs point to host ("name:port") instead of the host
 // that the request was sent to. Their signatures are valid for that host only.
 func (e *Endpoint) SetLayerHost(host string) { e.set(func() { e.layerHost = host }) }
+
+// SetURLLifetime sets for how many whole seconds a new pre-signed URL is valid, instead
+// of an hour. A URL is verified when a request arrives, so a response may outlast it.
+func (e *Endpoint) SetURLLifetime(d time.Duration) { e.set(func() { e.urlLifetime = d }) }
+
+// SetRate limits each response with a blob, of the layer bucket or the registry, to this
+// many bytes per second. Zero removes the limit.
+func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.rate = bytesPerSecond }) }
+
+// Throttle limits the correctly signed requests to a service ("ecr", "sts" or "s3") to
+// a token bucket: perSecond tokens are added to it, up to burst, and a request that finds
+// none fails as AWS throttles, for example with a ThrottlingException.
+func (e *Endpoint) Throttle(service string, perSecond, burst float64) {
+	e.set(func() { e.buckets[service] = &bucket{perSecond, burst, burst, time.Now()} })
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	perSecond, burst, tokens float64
+	filled                   time.Time
+}
+
+// take takes a token, and reports whether there was one.
+func (b *bucket) take() bool {
+	now := time.Now()
+	b.tokens = min(b.burst, b.tokens+b.perSecond*now.Sub(b.filled).Seconds())
+	b.filled = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
 
 // now returns the time of the clock for API requests.
 func (e *Endpoint) now() time.Time { return time.Now().UTC().Add(e.skew) }
@@ -139,6 +177,9 @@ func (e *Endpoint) authenticate(req *request) (failure *response) {
 
 // serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
+	if b := e.buckets[req.call.Service]; b != nil && !b.take() {
+		return throttled(req.call.Service)
+	}
 	switch req.call.Service {
 	case serviceS3:
 		return e.serveObject(req)

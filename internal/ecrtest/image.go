@@ -101,6 +101,9 @@ func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *image
 	if !ok || !accepts(accepted, stored.mediaType) {
 		return nil, notFound
 	}
+	if stored.archived {
+		return nil, &imageFailure{Code: "ImageInaccessible", Reason: "The image is archived"} // AWS documents the code, not the reason.
+	}
 	for _, reference := range []string{id.Digest, id.Tag} {
 		if override, ok := r.override[reference]; ok {
 			stored = override

@@ -53,6 +53,7 @@ type image struct {
 	mediaType string
 	raw       []byte
 	uses      map[digest.Digest]bool // the blobs
+	archived  bool
 }
 
 // manifest is a manifest or an index.
@@ -81,14 +82,19 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 	return tags
 }
 
-// references reports whether an image in the repository references a blob.
-func (r *repository) references(d digest.Digest) bool {
+// inaccessible returns the reason why a blob cannot be downloaded, or "" if an image that
+// is not archived references it.
+func (r *repository) inaccessible(d digest.Digest) string {
+	reason := "it is not associated with an image. Unassociated image layers may be cleaned up at any time."
 	for _, i := range r.images {
-		if i.uses[d] {
-			return true
+		switch {
+		case i.uses[d] && !i.archived:
+			return ""
+		case i.uses[d]:
+			reason = "every image that references it is archived."
 		}
 	}
-	return false
+	return reason
 }
 
 // existing returns a repository, or an empty one if it does not exist.
@@ -172,6 +178,19 @@ func tagImage(d digest.Digest, tag string, i *image) func(*repository) {
 	}
 }
 
+// SetArchived archives or restores an image, named by tag or digest, which must exist.
+func (e *Endpoint) SetArchived(accountID, region, name, reference string, archived bool) {
+	e.edit(accountID, region, name, func(r *repository) { r.images[r.resolve(reference)].archived = archived })
+}
+
+// resolve returns the digest of a tag or digest.
+func (r *repository) resolve(reference string) digest.Digest {
+	if tagged, ok := r.tags[reference]; ok {
+		return tagged
+	}
+	return digest.Digest(reference)
+}
+
 // Reference returns the name to push to and pull from a repository:
 // "<host>/<account>/<region>/<repository>". host is the server's "name:port".
 func (e *Endpoint) Reference(host, accountID, region, repository string) string {
@@ -207,10 +226,8 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 
 func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey, kind, reference string) {
 	e.mu.Lock()
-	repository, d := e.existing(k), digest.Digest(reference)
-	if tagged, ok := repository.tags[reference]; ok {
-		d = tagged
-	}
+	repository, rate := e.existing(k), e.rate
+	d := repository.resolve(reference)
 	i, b := repository.images[d], repository.blobs[d]
 	e.mu.Unlock()
 	mediaType := "application/octet-stream"
@@ -226,7 +243,7 @@ func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey,
 	}
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", d.String())
-	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
+	b.serve(w, r, rate)
 }
 
 // pushManifest stores a manifest if the repository has everything that it

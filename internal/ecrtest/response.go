@@ -24,6 +24,7 @@ type response struct {
 	body   []byte
 	code   string // AWS's error code
 	blob   *blob  // a layer, sent instead of body
+	rate   int    // of the blob, see SetRate
 }
 
 func newResponse(status int, contentType string, body []byte) *response {
@@ -39,6 +40,18 @@ func errorResponse(service string, status int, code, message string) *response {
 		return stsError(status, code, message)
 	default:
 		return ecrError(status, code, message)
+	}
+}
+
+// throttled returns the error of the service for too many requests.
+func throttled(service string) *response {
+	switch service {
+	case serviceS3:
+		return s3Error(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	case serviceSTS:
+		return stsError(http.StatusBadRequest, "Throttling", "Rate exceeded")
+	default:
+		return ecrError(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
 	}
 }
 
@@ -114,7 +127,7 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 			r = r.Clone(r.Context())
 			r.Header.Del("Range")
 		}
-		http.ServeContent(w, r, "", resp.blob.stored, bytes.NewReader(resp.blob.content))
+		resp.blob.serve(w, r, resp.rate)
 		return
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
@@ -122,6 +135,30 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(resp.body) //nolint:gosec // The content type is JSON or XML, which browsers do not run.
 	}
+}
+
+// serve sends a blob, or the range of it that was requested, from where it is stored.
+func (b *blob) serve(w http.ResponseWriter, r *http.Request, rate int) {
+	if rate > 0 {
+		w = &pacedWriter{w, r, float64(rate), 0, time.Now()}
+	}
+	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
+}
+
+// pacedWriter sends at most rate bytes per second.
+type pacedWriter struct {
+	http.ResponseWriter
+	request *http.Request
+	rate    float64
+	sent    int
+	start   time.Time
+}
+
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += n
+	wait(w.request, time.Until(w.start.Add(time.Duration(float64(w.sent)/w.rate*float64(time.Second)))))
+	return n, err
 }
 
 // send adds the headers and the request ID of the service to a response, records

@@ -27,8 +27,6 @@ import (
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 
-	// ECR's URLs are valid for one hour.
-	urlLifetime = time.Hour
 	// S3 rejects URLs that are valid for longer than a week.
 	maxURLLifetime = 7 * 24 * time.Hour
 
@@ -80,14 +78,14 @@ func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (stri
 	u := url.URL{Scheme: scheme(req.Request), Host: cmp.Or(e.layerHost, req.Host), Path: "/" + object.bucket + "/" + object.key}
 	switch style {
 	case CloudFrontURLs:
-		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow().Add(urlLifetime))
+		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow().Add(e.urlLifetime))
 		return u.String(), nil
 	case CloudflareURLs:
 		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow())
 		return u.String(), nil
 	case S3URLs:
 	}
-	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(urlLifetime / time.Second))}}.Encode()
+	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(e.urlLifetime / time.Second))}}.Encode()
 	signed, err := signURL(req.Request, e.urlCredentials(randomBytes(267)), k.region, http.MethodGet, u, e.urlNow())
 	if err != nil {
 		return "", err
@@ -273,7 +271,7 @@ func (e *Endpoint) serveObject(req *request) *response {
 	resp := newResponse(http.StatusOK, "binary/octet-stream", nil)
 	resp.header.Set("Etag", b.etag)
 	resp.header.Set("Accept-Ranges", "bytes")
-	resp.blob = b
+	resp.blob, resp.rate = b, e.rate
 	return resp
 }
 
@@ -298,7 +296,7 @@ func (e *Endpoint) authenticateCDN(req *request) *response {
 	text, lifetime := req.URL.Query().Get("Expires"), time.Duration(0)
 	if style == CloudflareURLs {
 		text, _, _ = strings.Cut(req.URL.Query().Get("verify"), "-")
-		lifetime = urlLifetime
+		lifetime = e.urlLifetime
 	}
 	unix, _ := strconv.ParseInt(text, 10, 64)
 	timestamp := time.Unix(unix, 0)
