@@ -19,6 +19,7 @@ import (
 const (
 	opGetDownloadURLForLayer = "GetDownloadUrlForLayer"
 	opBatchGetImage          = "BatchGetImage"
+	opListImageReferrers     = "ListImageReferrers"
 )
 
 // ecrInput is the input of every operation.
@@ -28,7 +29,14 @@ type ecrInput struct {
 	LayerDigest        *string    `json:"layerDigest"`
 	ImageIDs           *[]imageID `json:"imageIds"`
 	AcceptedMediaTypes *[]string  `json:"acceptedMediaTypes"`
-	malformed          bool
+	SubjectID          *imageID   `json:"subjectId"`
+	Filter             struct {
+		Types  []string `json:"artifactTypes"`
+		Status *string  `json:"artifactStatus"`
+	} `json:"filter"`
+	MaxResults *int    `json:"maxResults"`
+	NextToken  *string `json:"nextToken"`
+	malformed  bool
 }
 
 // readECR reads a request in the JSON 1.1 protocol.
@@ -49,6 +57,9 @@ func readECR(req *request) {
 	if in.LayerDigest != nil {
 		c.References = append(c.References, *in.LayerDigest)
 	}
+	if in.SubjectID != nil {
+		c.References = append(c.References, in.SubjectID.Digest)
+	}
 	if in.ImageIDs != nil {
 		for _, id := range *in.ImageIDs {
 			c.References = append(c.References, id.String())
@@ -61,9 +72,11 @@ func (e *Endpoint) serveECR(req *request) *response {
 	serve := map[string]func(*request, repositoryKey) *response{
 		opGetDownloadURLForLayer: e.getDownloadURLForLayer,
 		opBatchGetImage:          e.batchGetImage,
+		opListImageReferrers:     e.listImageReferrers,
 	}[req.call.Operation]
 	if serve == nil {
-		return ecrError(http.StatusBadRequest, "UnknownOperationException", "")
+		return ecrError(http.StatusBadRequest, "UnknownOperationException",
+			"The local endpoint serves only BatchGetImage, GetDownloadUrlForLayer and ListImageReferrers.")
 	}
 	in := req.ecr
 	if in.malformed {
@@ -89,6 +102,9 @@ func (e *Endpoint) serveECR(req *request) *response {
 // cannot tell whether it exists. It returns nil if the operation is allowed.
 func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 	action := "ecr:" + req.call.Operation
+	if req.call.Operation == opListImageReferrers {
+		action = "ecr:" + opBatchGetImage // The operation has no action of its own.
+	}
 	var reason string
 	switch {
 	case e.denies(req.caller, action):
@@ -170,6 +186,8 @@ func (in ecrInput) validate(operation string) string {
 		return constraintMessage("imageIds", "must not be null")
 	case operation == opBatchGetImage:
 		return checkSize("imageIds", "length", len(*in.ImageIDs), 1, maxImageIDs)
+	case operation == opListImageReferrers:
+		return in.validateReferrers()
 	}
 	return ""
 }

@@ -197,7 +197,7 @@ func (e *Endpoint) Reference(host, accountID, region, repository string) string 
 	return strings.Join([]string{host, accountID, region, repository}, "/")
 }
 
-var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads)/([^/]*)$`)
+var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads|referrers)/([^/]*)$`)
 
 // serveRegistry serves the part of the OCI distribution protocol that clients need
 // to push and pull. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
@@ -213,6 +213,8 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	k, kind, reference := repositoryKey{path[1], path[2], path[3]}, path[4], path[5]
 	pull := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
+	case pull && kind == "referrers":
+		e.pullReferrers(w, r, k, reference)
 	case pull && kind != "blobs/uploads":
 		e.pull(w, r, k, kind, reference)
 	case kind == "manifests" && r.Method == http.MethodPut:
@@ -273,6 +275,9 @@ func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k reposi
 		return
 	}
 	e.edit(k.account, k.region, k.name, tagImage(d, tag, i))
+	if i.Subject != nil {
+		w.Header().Set("OCI-Subject", i.Subject.Digest.String())
+	}
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.WriteHeader(http.StatusCreated)
 }
@@ -329,9 +334,11 @@ func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repository
 
 // registryError writes an error of the registry protocol.
 func registryError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/json")
+	writeJSON(w, status, "application/json", map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, mediaType string, v any) {
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"errors": []map[string]string{{"code": code, "message": message}},
-	})
+	_ = json.NewEncoder(w).Encode(v)
 }
