@@ -4,9 +4,14 @@
 package ecrtest
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 // Credentials are an access key and the principal that it belongs to.
@@ -47,7 +52,7 @@ func (e *Endpoint) AddUser(accountID string) Credentials {
 		AccessKeyID:     randomID("AKIA"),
 		SecretAccessKey: randomBase64(30),
 		AccountID:       accountID,
-		ARN:             "arn:aws:iam::" + accountID + ":user/user-" + randomHex(4),
+		ARN:             "arn:aws:iam::" + accountID + ":user/" + randomID("user-"),
 	}
 	e.AddCredentials(c)
 	return c
@@ -59,51 +64,27 @@ func (e *Endpoint) AddCredentials(c Credentials) {
 	if c.ARN == "" {
 		c.ARN = "arn:aws:iam::" + c.AccountID + ":user/" + c.AccessKeyID
 	}
-	e.addPrincipal(principal{Credentials: c, userID: randomID("AIDA")})
+	e.set(func() { e.addPrincipal(principal{Credentials: c, userID: randomID("AIDA")}) })
 }
 
-func (e *Endpoint) addPrincipal(p principal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.principals[p.AccessKeyID] = p
-}
-
-// principal returns the owner of an access key, or the zero value if it is unknown.
-func (e *Endpoint) principal(accessKeyID string) principal {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.principals[accessKeyID]
-}
+func (e *Endpoint) addPrincipal(p principal) { e.principals[p.AccessKeyID] = p }
 
 // AddRole adds a role, and replaces the one with the same ARN.
 func (e *Endpoint) AddRole(r Role) {
 	r.TrustedAccounts = slices.Clone(r.TrustedAccounts)
 	r.WebIdentityTokens = slices.Clone(r.WebIdentityTokens)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.roles[r.ARN] = r
-}
-
-func (e *Endpoint) role(arn string) (Role, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r, ok := e.roles[arn]
-	return r, ok
+	e.set(func() { e.roles[r.ARN] = r })
 }
 
 // Deny adds an explicit deny of an action, such as "ecr:GetDownloadUrlForLayer", to
 // the policies of a principal. The ARN of a role applies to all of its sessions.
 // GetCallerIdentity cannot be denied.
 func (e *Endpoint) Deny(principalARN, action string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.denied[denial{principalARN, action}] = true
+	e.set(func() { e.denied[denial{principalARN, action}] = true })
 }
 
 // denies reports whether an action is denied to a principal.
 func (e *Endpoint) denies(p principal, action string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.denied[denial{p.ARN, action}] {
 		return true
 	}
@@ -118,18 +99,21 @@ func (e *Endpoint) denies(p principal, action string) bool {
 // sessionARN returns the ARN of a session of a role, which does not contain the
 // role's path. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 func sessionARN(roleARN, session string) string {
-	parts := strings.SplitN(roleARN, ":", 6)
-	if len(parts) != 6 {
-		return roleARN
-	}
-	name := parts[5][strings.LastIndex(parts[5], "/")+1:]
-	return "arn:" + parts[1] + ":sts::" + parts[4] + ":assumed-role/" + name + "/" + session
+	a, _ := arn.Parse(roleARN)
+	a.Service, a.Region, a.Resource = "sts", "", "assumed-role/"+path.Base(a.Resource)+"/"+session
+	return a.String()
 }
 
-// arnAccount returns the account ID in an ARN, or "" if the ARN is invalid.
-func arnAccount(arn string) string {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		return parts[4]
-	}
-	return ""
+// randomBytes returns n random bytes. rand.Read never returns an error; it crashes the
+// program instead.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
 }
+
+func randomBase64(n int) string { return base64.StdEncoding.EncodeToString(randomBytes(n)) }
+
+// randomID returns an ID in the format of IAM: a prefix for the type, and 16 letters
+// and digits.
+func randomID(prefix string) string { return prefix + rand.Text()[:16] }

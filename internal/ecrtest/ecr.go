@@ -5,50 +5,60 @@ package ecrtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/opencontainers/go-digest"
 )
 
 const (
 	opGetDownloadURLForLayer = "GetDownloadUrlForLayer"
 	opBatchGetImage          = "BatchGetImage"
+	opListImageReferrers     = "ListImageReferrers"
 )
 
-// ecrInput is the input of both operations.
+// ecrInput is the input of every operation.
 type ecrInput struct {
 	RegistryID         *string    `json:"registryId"`
 	RepositoryName     *string    `json:"repositoryName"`
 	LayerDigest        *string    `json:"layerDigest"`
 	ImageIDs           *[]imageID `json:"imageIds"`
 	AcceptedMediaTypes *[]string  `json:"acceptedMediaTypes"`
+	SubjectID          *imageID   `json:"subjectId"`
+	Filter             struct {
+		Types  []string `json:"artifactTypes"`
+		Status *string  `json:"artifactStatus"`
+	} `json:"filter"`
+	MaxResults *int    `json:"maxResults"`
+	NextToken  *string `json:"nextToken"`
+	malformed  bool
 }
 
 // readECR reads a request in the JSON 1.1 protocol.
-func (e *Endpoint) readECR(req *request) {
-	req.call.Service = serviceECR
+func readECR(req *request) {
+	in, c := &req.ecr, req.call
+	c.Service = serviceECR
 	operation, ok := strings.CutPrefix(req.Header.Get("X-Amz-Target"), ecrTargetPrefix)
 	if ok {
-		req.call.Operation = operation
+		c.Operation = operation
 	}
 	if req.Method != http.MethodPost || req.Header.Get("Content-Type") != ecrContentType {
 		req.reject = ecrUnknownOperation()
 		return
 	}
-	if !json.Valid(req.body) || !bytes.HasPrefix(bytes.TrimSpace(req.body), []byte("{")) {
-		return
-	}
-	// serveECR reports members of the wrong type, after authentication.
-	_ = json.Unmarshal(req.body, &req.ecr)
-	in, c := req.ecr, &req.call
-	c.RegistryID = deref(in.RegistryID)
-	c.RepositoryName = deref(in.RepositoryName)
+	// serveECR reports malformed input, after authentication.
+	in.malformed = json.Unmarshal(req.body, in) != nil || !bytes.HasPrefix(bytes.TrimSpace(req.body), []byte("{"))
+	c.RegistryID, c.RepositoryName = aws.ToString(in.RegistryID), aws.ToString(in.RepositoryName)
 	if in.LayerDigest != nil {
 		c.References = append(c.References, *in.LayerDigest)
+	}
+	if in.SubjectID != nil {
+		c.References = append(c.References, in.SubjectID.Digest)
 	}
 	if in.ImageIDs != nil {
 		for _, id := range *in.ImageIDs {
@@ -57,46 +67,33 @@ func (e *Endpoint) readECR(req *request) {
 	}
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // serveECR returns ECR's response to an authenticated request.
 func (e *Endpoint) serveECR(req *request) *response {
-	switch req.call.Operation {
-	case opGetDownloadURLForLayer, opBatchGetImage:
-	default:
-		return ecrError(http.StatusBadRequest, "UnknownOperationException", "")
+	serve := map[string]func(*request, repositoryKey) *response{
+		opGetDownloadURLForLayer: e.getDownloadURLForLayer,
+		opBatchGetImage:          e.batchGetImage,
+		opListImageReferrers:     e.listImageReferrers,
+	}[req.call.Operation]
+	if serve == nil {
+		return ecrError(http.StatusBadRequest, "UnknownOperationException",
+			"The local endpoint serves only BatchGetImage, GetDownloadUrlForLayer and ListImageReferrers.")
 	}
-	var in ecrInput
-	if err := json.Unmarshal(req.body, &in); err != nil || !bytes.HasPrefix(bytes.TrimSpace(req.body), []byte("{")) {
+	in := req.ecr
+	if in.malformed {
 		return ecrError(http.StatusBadRequest, "SerializationException", "")
 	}
 	if message := in.validate(req.call.Operation); message != "" {
 		return ecrError(http.StatusBadRequest, "InvalidParameterException", message)
 	}
-
-	k := repositoryKey{req.caller.AccountID, req.call.Region, *in.RepositoryName}
-	if in.RegistryID != nil {
-		k.account = *in.RegistryID
-	}
+	k := repositoryKey{cmp.Or(req.call.RegistryID, req.caller.AccountID), req.call.Region, *in.RepositoryName}
 	if denied := e.authorize(req, k); denied != nil {
 		return denied
 	}
-	e.mu.Lock()
-	_, found := e.repositories[k]
-	e.mu.Unlock()
-	if !found {
+	if e.repositories[k] == nil {
 		return ecrError(http.StatusBadRequest, "RepositoryNotFoundException",
 			fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", k.name, k.account))
 	}
-	if req.call.Operation == opBatchGetImage {
-		return e.batchGetImage(k, in)
-	}
-	return e.getDownloadURLForLayer(req, k, digest.Digest(*in.LayerDigest))
+	return serve(req, k)
 }
 
 // authorize returns an AccessDeniedException if the caller's policies deny the
@@ -105,11 +102,14 @@ func (e *Endpoint) serveECR(req *request) *response {
 // cannot tell whether it exists. It returns nil if the operation is allowed.
 func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 	action := "ecr:" + req.call.Operation
+	if req.call.Operation == opListImageReferrers {
+		action = "ecr:" + opBatchGetImage // The operation has no action of its own.
+	}
 	var reason string
 	switch {
 	case e.denies(req.caller, action):
 		reason = "with an explicit deny in an identity-based policy"
-	case req.caller.AccountID != k.account && !e.allows(k, req.caller.AccountID):
+	case req.caller.AccountID != k.account && !e.existing(k).readers[req.caller.AccountID]:
 		reason = "because no resource-based policy allows the " + action + " action"
 	default:
 		return nil
@@ -118,29 +118,18 @@ func (e *Endpoint) authorize(req *request, k repositoryKey) *response {
 		fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", req.caller.ARN, action, k.arn(), reason))
 }
 
-func (e *Endpoint) allows(k repositoryKey, account string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r, ok := e.repositories[k]
-	return ok && r.readers[account]
-}
-
 // getDownloadURLForLayer implements
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
-func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey, d digest.Digest) *response {
-	e.mu.Lock()
-	r := e.repositories[k]
-	_, found := r.blobs[d]
-	referenced := r.references(d)
-	e.mu.Unlock()
-
-	switch {
-	case !found:
+func (e *Endpoint) getDownloadURLForLayer(req *request, k repositoryKey) *response {
+	r, d := e.repositories[k], digest.Digest(*req.ecr.LayerDigest)
+	if r.blobs[d] == nil {
 		return ecrError(http.StatusBadRequest, "LayersNotFoundException",
 			fmt.Sprintf("The layer with digest '%s' does not exist within the repository with name '%s' in the registry with id '%s'", d, k.name, k.account))
-	case !referenced:
+	}
+	// AWS does not document what it returns for a layer of archived images.
+	if reason := r.inaccessible(d); reason != "" {
 		return ecrError(http.StatusBadRequest, "LayerInaccessibleException",
-			fmt.Sprintf("The layer with digest '%s' in the repository with name '%s' in the registry with id '%s' is not available because it is not associated with an image. Unassociated image layers may be cleaned up at any time.", d, k.name, k.account))
+			fmt.Sprintf("The layer with digest '%s' in the repository with name '%s' in the registry with id '%s' is not available because %s", d, k.name, k.account, reason))
 	}
 	signed, err := e.presign(req, k, d)
 	if err != nil {
@@ -179,33 +168,37 @@ func (in ecrInput) validate(operation string) string {
 	if in.RegistryID != nil && !registryID.anchored.MatchString(*in.RegistryID) {
 		return patternMessage("registryId", registryID)
 	}
-	switch name := in.RepositoryName; {
-	case name == nil:
+	if in.RepositoryName == nil {
 		return constraintMessage("repositoryName", "must not be null")
-	case len(*name) < 2:
-		return constraintMessage("repositoryName", "must have length greater than or equal to 2")
-	case len(*name) > 256:
-		return constraintMessage("repositoryName", "must have length less than or equal to 256")
-	case !repositoryName.anchored.MatchString(*name):
+	}
+	if message := checkSize("repositoryName", "length", len(*in.RepositoryName), 2, 256); message != "" {
+		return message
+	}
+	if !repositoryName.anchored.MatchString(*in.RepositoryName) {
 		return patternMessage("repositoryName", repositoryName)
 	}
-	if operation == opGetDownloadURLForLayer {
-		switch d := in.LayerDigest; {
-		case d == nil:
-			return constraintMessage("layerDigest", "must not be null")
-		case !layerDigest.anchored.MatchString(*d):
-			return patternMessage("layerDigest", layerDigest)
-		}
-		return ""
-	}
-
-	switch ids := in.ImageIDs; {
-	case ids == nil:
+	switch {
+	case operation == opGetDownloadURLForLayer && in.LayerDigest == nil:
+		return constraintMessage("layerDigest", "must not be null")
+	case operation == opGetDownloadURLForLayer && !layerDigest.anchored.MatchString(*in.LayerDigest):
+		return patternMessage("layerDigest", layerDigest)
+	case operation == opBatchGetImage && in.ImageIDs == nil:
 		return constraintMessage("imageIds", "must not be null")
-	case len(*ids) < 1:
-		return constraintMessage("imageIds", "must have length greater than or equal to 1")
-	case len(*ids) > maxImageIDs:
-		return constraintMessage("imageIds", fmt.Sprintf("must have length less than or equal to %d", maxImageIDs))
+	case operation == opBatchGetImage:
+		return checkSize("imageIds", "length", len(*in.ImageIDs), 1, maxImageIDs)
+	case operation == opListImageReferrers:
+		return in.validateReferrers()
+	}
+	return ""
+}
+
+// checkSize returns the message for a length or a value that is out of bounds, or "".
+func checkSize(member, what string, n, least, most int) string {
+	switch {
+	case n < least:
+		return constraintMessage(member, fmt.Sprintf("must have %s greater than or equal to %d", what, least))
+	case n > most:
+		return constraintMessage(member, fmt.Sprintf("must have %s less than or equal to %d", what, most))
 	}
 	return ""
 }

@@ -32,7 +32,10 @@ func TestInputValidation(t *testing.T) {
 		{"numeric registry ID", layer, `{"registryId":111122223333,"repositoryName":"team/app","layerDigest":"sha256:00"}`, "SerializationException", ""},
 		{"no image", batch, `{"repositoryName":"team/app","imageIds":[]}`, code, "'imageIds' failed to satisfy constraint: 'must have length greater than or equal to 1'"},
 		{"101 images", batch, `{"repositoryName":"team/app","imageIds":[` + strings.Repeat(`{"imageTag":"a"},`, 100) + `{"imageTag":"a"}]}`, code, "'imageIds' failed to satisfy constraint: 'must have length less than or equal to 100'"},
-		{"unknown operation", "DescribeImages", `{}`, "UnknownOperationException", ""},
+		{"no subject", "ListImageReferrers", `{"repositoryName":"team/app"}`, code, "'subjectId' failed to satisfy constraint: 'must not be null'"},
+		{"subject without a digest", "ListImageReferrers", `{"repositoryName":"team/app","subjectId":{}}`, code, "'subjectId.imageDigest' failed to satisfy constraint: 'must not be null'"},
+		{"maximum that is a string", "ListImageReferrers", `{"repositoryName":"team/app","subjectId":{"imageDigest":"sha256:00"},"maxResults":"1"}`, "SerializationException", ""},
+		{"unknown operation", "DescribeImages", `{}`, "UnknownOperationException", "serves only BatchGetImage, GetDownloadUrlForLayer and ListImageReferrers"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,17 +4,19 @@
 // Package ecrtest is a local endpoint for Amazon ECR, AWS STS and the Amazon S3 bucket
 // that stores ECR's layers, for tests and for the demo.
 //
-// It is at least as strict as AWS, so that a request that succeeds here succeeds there:
-// it verifies the signature of every API request and every pre-signed URL, validates
-// input against the API models, enforces accounts, regions and repository policies, and
-// returns AWS's error codes, response formats and request IDs.
+// It verifies the signature, the credentials and the time of every API request and of
+// every pre-signed URL, checks the input of ECR and STS against the API models, keeps
+// accounts and regions apart, and returns AWS's error codes, response formats and
+// request IDs. In one respect it is less strict than AWS: an identity may do everything
+// in its own account unless [Endpoint.Deny] denies it. Access to another account needs
+// [Endpoint.AllowAccount], and a role trusts only the accounts that it names.
 //
 // An [Endpoint] is an [http.Handler] that serves everything:
 //
 //   - POST / is Amazon ECR (JSON 1.1) or AWS STS (query protocol);
 //   - GET and HEAD /prod-<region>-starport-layer-bucket/… is the layer bucket;
 //   - GET and HEAD /registry-v2/… is a CDN, see [Endpoint.SetURLStyle];
-//   - /v2/ is a registry to push to, see [Endpoint.Reference].
+//   - /v2/ is a registry to push to, without authentication, see [Endpoint.Reference].
 package ecrtest
 
 import (
@@ -27,19 +29,24 @@ import (
 // Endpoint serves Amazon ECR, AWS STS, the layer bucket and a registry to push
 // to, for any number of accounts and regions. It is safe for concurrent use.
 type Endpoint struct {
+	// mu guards everything except the faults. Unexported methods are called with it
+	// held, unless they serve a request or lock it themselves.
 	mu           sync.Mutex
 	skew         time.Duration
 	advance      time.Duration
 	layerHost    string
+	urlLifetime  time.Duration
+	rate         int                  // of a blob's bytes, see SetRate
+	buckets      map[string]*bucket   // by service, see Throttle
 	principals   map[string]principal // by access key ID
 	roles        map[string]Role      // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
-	signing      map[string]urlSigner     // by session token
 	objects      map[objectKey]objectBlob // the blobs in the layer bucket
+	urlKey       []byte                   // authenticates the tokens of S3 URLs and signs those of a CDN
+	uploads      map[string][]byte        // unfinished blob uploads, by ID
 	calls        []*Call
-	cdnKey       []byte
-	uploads      map[string][]byte // unfinished blob uploads, by ID
+	forget       bool // see DiscardCalls
 
 	// faultMu is separate from mu so that Fault.Match can use Endpoint.Calls.
 	faultMu sync.Mutex
@@ -49,53 +56,74 @@ type Endpoint struct {
 // New returns an Endpoint without accounts, repositories or faults.
 func New() *Endpoint {
 	return &Endpoint{
+		urlLifetime:  time.Hour, // ECR's
+		buckets:      map[string]*bucket{},
 		principals:   map[string]principal{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
 		repositories: map[repositoryKey]*repository{},
-		signing:      map[string]urlSigner{},
 		objects:      map[objectKey]objectBlob{},
-		cdnKey:       randomBytes(32),
+		urlKey:       randomBytes(32),
 		uploads:      map[string][]byte{},
 	}
 }
 
-// Advance moves the clock of pre-signed URLs forward by d. It does not move the
-// clock that verifies the signatures of API requests.
-func (e *Endpoint) Advance(d time.Duration) {
+// set changes settings with the lock held.
+func (e *Endpoint) set(change func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.advance += d
+	change()
 }
 
+// Advance moves the clock of pre-signed URLs forward by d. It does not move the
+// clock that verifies the signatures of API requests.
+func (e *Endpoint) Advance(d time.Duration) { e.set(func() { e.advance += d }) }
+
 // Skew sets how far AWS's clock is ahead of the local clock.
-func (e *Endpoint) Skew(d time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.skew = d
-}
+func (e *Endpoint) Skew(d time.Duration) { e.set(func() { e.skew = d }) }
 
 // SetLayerHost makes pre-signed URLs point to host ("name:port") instead of the host
 // that the request was sent to. Their signatures are valid for that host only.
-func (e *Endpoint) SetLayerHost(host string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.layerHost = host
+func (e *Endpoint) SetLayerHost(host string) { e.set(func() { e.layerHost = host }) }
+
+// SetURLLifetime sets for how many whole seconds a new pre-signed URL is valid, instead
+// of an hour. A URL is verified when a request arrives, so a response may outlast it.
+func (e *Endpoint) SetURLLifetime(d time.Duration) { e.set(func() { e.urlLifetime = d }) }
+
+// SetRate limits each response with a blob, of the layer bucket or the registry, to this
+// many bytes per second. Zero removes the limit.
+func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.rate = bytesPerSecond }) }
+
+// Throttle limits the correctly signed requests to a service ("ecr", "sts" or "s3") to
+// a token bucket: perSecond tokens are added to it, up to burst, and a request that finds
+// none fails as AWS throttles, for example with a ThrottlingException.
+func (e *Endpoint) Throttle(service string, perSecond, burst float64) {
+	e.set(func() { e.buckets[service] = &bucket{perSecond, burst, burst, time.Now()} })
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	perSecond, burst, tokens float64
+	filled                   time.Time
+}
+
+// take takes a token, and reports whether there was one.
+func (b *bucket) take() bool {
+	now := time.Now()
+	b.tokens = min(b.burst, b.tokens+b.perSecond*now.Sub(b.filled).Seconds())
+	b.filled = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
 }
 
 // now returns the time of the clock for API requests.
-func (e *Endpoint) now() time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return time.Now().UTC().Add(e.skew)
-}
+func (e *Endpoint) now() time.Time { return time.Now().UTC().Add(e.skew) }
 
 // urlNow returns the time of the clock for pre-signed URLs.
-func (e *Endpoint) urlNow() time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return time.Now().UTC().Add(e.skew + e.advance)
-}
+func (e *Endpoint) urlNow() time.Time { return e.now().Add(e.advance) }
 
 // ServeHTTP serves a request to any of the services.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -104,31 +132,37 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	req := e.read(r)
-	call := e.record(req.call)
+	req := read(r)
+	e.record(req)
 
-	fault := e.takeFault(req.call, beforeAuthentication)
-	e.delay(r, req.call)
+	fault := e.takeFault(*req.call, beforeAuthentication)
+	e.delay(r, *req.call)
 	fault.interrupt(w, r)
 
-	resp := e.authenticate(req)
+	resp := e.locked(e.authenticate, req)
 	if resp != nil {
 		fault = nil
 	} else {
 		if fault == nil {
-			fault = e.takeFault(req.call, afterAuthentication)
+			fault = e.takeFault(*req.call, afterAuthentication)
 			fault.interrupt(w, r)
 		}
 		if resp = fault.response(req.call.Service); resp == nil {
-			resp = e.serve(req)
+			resp = e.locked(e.serve, req)
 		}
 	}
-	e.send(w, r, call, resp, fault)
+	e.send(w, req, resp, fault)
+}
+
+func (e *Endpoint) locked(step func(*request) *response, req *request) *response {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return step(req)
 }
 
 // authenticate sets the caller of a request, or returns the error if authentication
 // fails.
-func (e *Endpoint) authenticate(req *request) *response {
+func (e *Endpoint) authenticate(req *request) (failure *response) {
 	switch {
 	case req.reject != nil:
 		return req.reject
@@ -137,16 +171,15 @@ func (e *Endpoint) authenticate(req *request) *response {
 	case req.call.Service == serviceSTS && req.call.Operation == opAssumeRoleWithWebIdentity:
 		return nil
 	}
-	caller, failure := e.verify(req)
-	if failure != nil {
-		return failure.response(req.call.Service)
-	}
-	req.caller = caller
-	return nil
+	req.caller, failure = e.verify(req)
+	return failure
 }
 
 // serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
+	if b := e.buckets[req.call.Service]; b != nil && !b.take() {
+		return throttled(req.call.Service)
+	}
 	switch req.call.Service {
 	case serviceS3:
 		return e.serveObject(req)

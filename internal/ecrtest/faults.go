@@ -5,8 +5,10 @@ package ecrtest
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"time"
@@ -42,11 +44,13 @@ type Fault struct {
 
 	// Rewrite returns the body to send instead of the original one.
 	Rewrite func(body []byte) []byte
-	// Truncate closes the connection after this many bytes of the body, fewer than
-	// the Content-Length. If negative, it closes it right after the headers.
+	// Truncate closes the connection after this many bytes of the body, unless the body
+	// is no longer. If negative, it closes it right after the headers.
 	Truncate int
 	// Stall, with Truncate, keeps the connection open until the client closes it.
 	Stall bool
+
+	IgnoreRange bool // serves the whole blob whatever range is requested
 
 	Reset bool // resets the connection before any response or, with Truncate, after those bytes
 	Hang  bool // sends no response and waits until the client disconnects
@@ -88,7 +92,7 @@ func (f *Fault) responds() bool { return f.Code != "" || f.Status != 0 || f.Body
 
 // changes reports whether the fault changes the original response.
 func (f *Fault) changes() bool {
-	return f.Rewrite != nil || f.Truncate != 0 || f.RetryAfter > 0 || len(f.Headers) > 0
+	return f.Rewrite != nil || f.Truncate != 0 || f.IgnoreRange || f.RetryAfter > 0 || len(f.Headers) > 0
 }
 
 func (f *Fault) matches(c Call) bool {
@@ -158,6 +162,9 @@ func (f *Fault) interrupt(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait(r, f.Delay)
+	if f.IgnoreRange {
+		r.Header.Del("Range")
+	}
 	switch {
 	case f.Hang:
 		<-r.Context().Done()
@@ -210,9 +217,10 @@ func (f *Fault) response(service string) *response {
 
 // send sends a response with the changes of the fault.
 func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
-	buffered := &bufferingWriter{header: w.Header(), status: http.StatusOK}
-	resp.write(buffered, r)
-	body := buffered.body.Bytes()
+	original := httptest.NewRecorder()
+	resp.write(original, r)
+	maps.Copy(w.Header(), original.Header())
+	body := original.Body.Bytes()
 	if f.Rewrite != nil && r.Method != http.MethodHead {
 		body = f.Rewrite(slices.Clone(body))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -223,18 +231,12 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
 	for name, values := range f.Headers {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
-	if f.Truncate == 0 {
-		w.WriteHeader(buffered.status)
+	w.WriteHeader(original.Code)
+	if f.Truncate == 0 || f.Truncate >= len(body) {
 		_, _ = w.Write(body)
 		return
 	}
-
-	sent := min(max(f.Truncate, 0), len(body))
-	if r.Method != http.MethodHead {
-		w.Header().Set("Content-Length", strconv.Itoa(max(len(body), sent+1)))
-	}
-	w.WriteHeader(buffered.status)
-	_, _ = w.Write(body[:sent])
+	_, _ = w.Write(body[:max(f.Truncate, 0)])
 	_ = http.NewResponseController(w).Flush()
 	if f.Stall {
 		<-r.Context().Done()

@@ -4,8 +4,14 @@
 package ecrtest_test
 
 import (
+	"errors"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -43,5 +49,148 @@ func TestFaultSelection(t *testing.T) {
 	wantError(t, e.requestLayer(t, unknownDigest), http.StatusBadRequest, "UnableToGetUpstreamLayerException", "")
 	if err := e.requestLayer(t, layer); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRangeFaults requests all but the first ten bytes of a layer, from hosts that do
+// not serve ranges as they should.
+func TestRangeFaults(t *testing.T) {
+	t.Parallel()
+	ranged := func(c ecrtest.Call) bool { return c.Range != "" }
+	for _, test := range []struct {
+		name   string
+		fault  ecrtest.Fault
+		status int
+		from   int    // the first byte of the body in the layer, or -1 if the body is an error
+		length int    // of the body
+		text   string // of an error
+		cut    bool   // the body is shorter than the Content-Length
+	}{
+		{"none", ecrtest.Fault{Service: "ecr", Status: 500}, http.StatusPartialContent, 10, -10, "", false},
+		{"ignored", ecrtest.Fault{Service: "s3", IgnoreRange: true}, http.StatusOK, 0, 0, "", false},
+		{"refused", ecrtest.Fault{Match: ranged, Status: http.StatusRequestedRangeNotSatisfiable, Code: "InvalidRange"}, http.StatusRequestedRangeNotSatisfiable, -1, 0, "<Code>InvalidRange</Code>", false},
+		{"refused as invalid", ecrtest.Fault{Match: ranged, Code: "InvalidArgument"}, http.StatusBadRequest, -1, 0, "<Code>InvalidArgument</Code>", false},
+		{"cut", ecrtest.Fault{Service: "s3", Truncate: 99}, http.StatusPartialContent, 10, 99, "", true},
+		{"cut where it ends", ecrtest.Fault{Service: "s3", Truncate: 1 << 20}, http.StatusPartialContent, 10, -10, "", false},
+		{"reset", ecrtest.Fault{Service: "s3", Truncate: 99, Reset: true}, http.StatusPartialContent, 10, 99, "", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			_, layer := e.push(t, repo+":v1")
+			u := e.url(t, layer)
+			_, content := e.get(t, http.MethodGet, u)
+			e.Inject(test.fault)
+			if test.length <= 0 {
+				test.length += len(content)
+			}
+			for range 2 { // A fault affects every response.
+				resp, err := e.server.Client().Do(e.request(t, http.MethodGet, u, "", "Range", "bytes=10-"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if closed := resp.Body.Close(); closed != nil {
+					t.Error(closed)
+				}
+				if resp.StatusCode != test.status || (err != nil) != test.cut {
+					t.Fatalf("%s, error %v, want status %d and a cut body: %t", resp.Status, err, test.status, test.cut)
+				}
+				if test.from < 0 && !strings.Contains(string(body), test.text) {
+					t.Errorf("body = %s, want %s", body, test.text)
+				}
+				if want := content[max(0, test.from):]; test.from >= 0 && (len(body) > test.length || !test.cut && len(body) != test.length || !strings.HasPrefix(want, string(body))) {
+					t.Errorf("got %d bytes, want %d of the layer, from byte %d", len(body), test.length, test.from)
+				}
+			}
+		})
+	}
+}
+
+func TestThrottle(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+	for _, service := range []string{"ecr", "sts", "s3"} {
+		e.Throttle(service, 0, 2) // A bucket that is not refilled.
+	}
+	for i := range 4 {
+		_, stsErr := e.sts(e.user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+		resp, body := e.get(t, http.MethodGet, u)
+		if i < 2 {
+			if err := errors.Join(e.requestLayer(t, layer), stsErr); err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("request %d: %v, S3: %s", i, err, resp.Status)
+			}
+			continue
+		}
+		wantError(t, e.requestLayer(t, layer), http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
+		wantError(t, stsErr, http.StatusBadRequest, "Throttling", "Rate exceeded")
+		if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "<Code>SlowDown</Code>") {
+			t.Errorf("S3: %s: %s", resp.Status, body)
+		}
+	}
+	e.Throttle("ecr", 1e9, 1)
+	for range 3 {
+		if err := e.requestLayer(t, layer); err != nil {
+			t.Errorf("with a bucket that is refilled: %v", err)
+		}
+	}
+}
+
+func TestArchivedImage(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	image, layer := e.push(t, repo+":v1")
+	for _, archived := range []bool{true, false} {
+		e.SetArchived(account, region, repo, "v1", archived)
+		out, err := e.ecr(e.user).BatchGetImage(t.Context(), tagged("v1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !archived {
+			if len(out.Images) != 1 || e.requestLayer(t, layer) != nil {
+				t.Errorf("restored: %d images, layer: %v", len(out.Images), e.requestLayer(t, layer))
+			}
+			continue
+		}
+		if len(out.Failures) != 1 || out.Failures[0].FailureCode != types.ImageFailureCodeImageInaccessible {
+			t.Errorf("failures = %+v, want ImageInaccessible", out.Failures)
+		}
+		wantError(t, e.requestLayer(t, layer), http.StatusBadRequest, "LayerInaccessibleException", "every image that references it is archived")
+	}
+	// A layer stays accessible while an image that references it is not archived.
+	raw, err := image.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.PutManifest(account, region, repo, "v2", allTypes[0], append(raw, '\n'))
+	e.SetArchived(account, region, repo, "v1", true)
+	if err := e.requestLayer(t, layer); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRate reads a layer at a rate that would take hours to send the rest of it.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	content := make([]byte, 1<<20)
+	layer := e.PutBlob(account, region, repo, content).String()
+	e.PutManifest(account, region, repo, "v1", allTypes[2], []byte(`{"layers":[{"digest":"`+layer+`"}]}`))
+	e.SetRate(1)
+	for _, u := range []string{e.url(t, layer), "http://" + e.Reference(e.host(), account, region, repo) + "/blobs/" + layer} {
+		u = strings.Replace(u, e.server.URL+"/"+account, e.server.URL+"/v2/"+account, 1)
+		resp, err := e.server.Client().Do(e.request(t, http.MethodGet, u, "", "Range", "bytes=1-"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1<<14)
+		if _, err := io.ReadFull(resp.Body, first); err != nil || resp.StatusCode != http.StatusPartialContent || resp.ContentLength != 1<<20-1 {
+			t.Errorf("%s of %d bytes, error %v, want a range", resp.Status, resp.ContentLength, err)
+		}
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

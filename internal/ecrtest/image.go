@@ -44,30 +44,23 @@ type imageResult struct {
 // FailImage makes BatchGetImage fail for one image, with a code such as "KmsError",
 // "UpstreamUnavailable" or "ImageInaccessible". reference is the tag or the digest in
 // the request. The image need not exist, and the repository is created if it does not.
-func (e *Endpoint) FailImage(accountID, region, repository, reference, code, reason string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, repository}).failures[reference] = imageFailure{Code: code, Reason: reason}
+func (e *Endpoint) FailImage(accountID, region, name, reference, code, reason string) {
+	e.edit(accountID, region, name, func(r *repository) { r.failures[reference] = imageFailure{Code: code, Reason: reason} })
 }
 
 // OverrideManifest makes BatchGetImage return raw instead of the stored manifest of
 // an image, with the digest of the stored one. reference is the tag or the digest in
 // the request. The image must exist.
-func (e *Endpoint) OverrideManifest(accountID, region, repository, reference, mediaType string, raw []byte) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, repository}).override[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)}
+func (e *Endpoint) OverrideManifest(accountID, region, name, reference, mediaType string, raw []byte) {
+	e.edit(accountID, region, name, func(r *repository) { r.override[reference] = &image{mediaType: mediaType, raw: bytes.Clone(raw)} })
 }
 
 // batchGetImage implements
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
-func (e *Endpoint) batchGetImage(k repositoryKey, in ecrInput) *response {
+func (e *Endpoint) batchGetImage(req *request, k repositoryKey) *response {
 	images, failures := []imageResult{}, []imageFailure{}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r := e.repositories[k]
-	for _, id := range *in.ImageIDs {
-		found, failure := r.find(id, in.AcceptedMediaTypes)
+	for _, id := range *req.ecr.ImageIDs {
+		found, failure := e.repositories[k].find(id, req.ecr.AcceptedMediaTypes)
 		if failure != nil {
 			failure.ID = id
 			failures = append(failures, *failure)
@@ -107,6 +100,9 @@ func (r *repository) find(id imageID, accepted *[]string) ([]imageResult, *image
 	stored, ok := r.images[d]
 	if !ok || !accepts(accepted, stored.mediaType) {
 		return nil, notFound
+	}
+	if stored.archived {
+		return nil, &imageFailure{Code: "ImageInaccessible", Reason: "The image is archived"} // AWS documents the code, not the reason.
 	}
 	for _, reference := range []string{id.Digest, id.Tag} {
 		if override, ok := r.override[reference]; ok {

@@ -80,20 +80,19 @@ func (c Call) clone() Call {
 	return c
 }
 
-// record adds a call to Calls and returns the recorded copy.
-func (e *Endpoint) record(c Call) *Call {
-	recorded := c.clone()
+// record completes the call of a request with what the endpoint knows of its caller and
+// its object, and adds it to Calls. It locks mu.
+func (e *Endpoint) record(req *request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.calls = append(e.calls, &recorded)
-	return &recorded
-}
-
-// finish adds the response to a recorded call.
-func (e *Endpoint) finish(c *Call, status int, requestID, code string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c.Status, c.RequestID, c.ErrorCode = status, requestID, code
+	c := req.call
+	c.AccountID = e.principals[c.AccessKeyID].AccountID
+	if o, ok := e.objects[objectKey{req.bucket, req.key}]; ok {
+		c.RegistryID, c.RepositoryName, c.References = o.repository.account, o.repository.name, []string{o.digest.String()}
+	}
+	if !e.forget {
+		e.calls = append(e.calls, c)
+	}
 }
 
 // Calls returns the calls to ECR, STS and the layer bucket in the order in which they
@@ -118,8 +117,7 @@ func (e *Endpoint) CallsTo(service, operation string) []Call {
 }
 
 // Reset removes the calls recorded so far.
-func (e *Endpoint) Reset() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.calls = nil
-}
+func (e *Endpoint) Reset() { e.set(func() { e.calls = nil }) }
+
+// DiscardCalls ends recording, for an endpoint that serves for a long time.
+func (e *Endpoint) DiscardCalls() { e.set(func() { e.calls, e.forget = nil, true }) }

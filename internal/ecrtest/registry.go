@@ -14,7 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // maxManifestSize is the maximum size in bytes, from ECR's API model.
@@ -45,11 +47,27 @@ type blob struct {
 	etag    string
 }
 
-// image is a manifest.
+// image is an image, an index or an artifact.
 type image struct {
+	manifest
 	mediaType string
 	raw       []byte
-	blobs     map[digest.Digest]bool // that the manifest references
+	uses      map[digest.Digest]bool // the blobs
+	archived  bool
+}
+
+// manifest is a manifest or an index.
+type manifest struct {
+	ocispec.Manifest
+	Manifests []ocispec.Descriptor `json:"manifests"`
+}
+
+// blobs returns the config and the layers.
+func (m manifest) blobs() []ocispec.Descriptor {
+	if m.Config.Digest == "" {
+		return m.Layers
+	}
+	return append([]ocispec.Descriptor{m.Config}, m.Layers...)
 }
 
 // tagsOf returns the tags of an image, sorted.
@@ -64,136 +82,122 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 	return tags
 }
 
-// references reports whether an image in the repository references a blob.
-func (r *repository) references(d digest.Digest) bool {
+// inaccessible returns the reason why a blob cannot be downloaded, or "" if an image that
+// is not archived references it.
+func (r *repository) inaccessible(d digest.Digest) string {
+	reason := "it is not associated with an image. Unassociated image layers may be cleaned up at any time."
 	for _, i := range r.images {
-		if i.blobs[d] {
-			return true
+		switch {
+		case i.uses[d] && !i.archived:
+			return ""
+		case i.uses[d]:
+			reason = "every image that references it is archived."
 		}
 	}
-	return false
+	return reason
 }
 
-// repository returns a repository, and creates it if it does not exist. The
-// caller must hold mu.
-func (e *Endpoint) repository(k repositoryKey) *repository {
-	r, ok := e.repositories[k]
-	if !ok {
-		r = &repository{
-			blobs:    map[digest.Digest]*blob{},
-			images:   map[digest.Digest]*image{},
-			tags:     map[string]digest.Digest{},
-			readers:  map[string]bool{},
-			failures: map[string]imageFailure{},
-			override: map[string]*image{},
-		}
-		e.repositories[k] = r
-	}
-	return r
-}
-
-// existing returns a repository, or an empty one if it does not exist. The
-// caller must hold mu.
+// existing returns a repository, or an empty one if it does not exist.
 func (e *Endpoint) existing(k repositoryKey) *repository {
 	if r, ok := e.repositories[k]; ok {
 		return r
 	}
-	return &repository{}
+	return &repository{
+		blobs:    map[digest.Digest]*blob{},
+		images:   map[digest.Digest]*image{},
+		tags:     map[string]digest.Digest{},
+		readers:  map[string]bool{},
+		failures: map[string]imageFailure{},
+		override: map[string]*image{},
+	}
+}
+
+// edit changes a repository, and creates it if it does not exist. It locks mu.
+func (e *Endpoint) edit(accountID, region, name string, change func(*repository)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	k := repositoryKey{accountID, region, name}
+	r := e.existing(k)
+	change(r)
+	e.repositories[k] = r
 }
 
 // CreateRepository creates an empty repository. A push also creates one.
 func (e *Endpoint) CreateRepository(accountID, region, name string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, name})
+	e.edit(accountID, region, name, func(*repository) {})
 }
 
 // AllowAccount allows another account to pull from a repository, as a repository
 // policy does. It creates the repository if it does not exist.
 func (e *Endpoint) AllowAccount(accountID, region, repository, otherAccountID string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(repositoryKey{accountID, region, repository}).readers[otherAccountID] = true
+	e.edit(accountID, region, repository, allow(otherAccountID))
+}
+
+func allow(accountID string) func(*repository) {
+	return func(r *repository) { r.readers[accountID] = true }
 }
 
 // PutBlob stores a blob, which no image needs to reference, and returns its digest.
 func (e *Endpoint) PutBlob(accountID, region, repository string, content []byte) digest.Digest {
 	d := digest.FromBytes(content)
-	e.putBlob(repositoryKey{accountID, region, repository}, d, content)
+	e.edit(accountID, region, repository, store(d, bytes.Clone(content)))
 	return d
 }
 
-func (e *Endpoint) putBlob(k repositoryKey, d digest.Digest, content []byte) {
-	b := &blob{
-		content: bytes.Clone(content),
-		stored:  time.Now().UTC().Truncate(time.Second),
-		etag:    `"` + d.Encoded()[:32] + `-1"`, // the form of a multipart upload with one part
+func store(d digest.Digest, content []byte) func(*repository) {
+	return func(r *repository) {
+		r.blobs[d] = &blob{
+			content: content,
+			stored:  time.Now().UTC().Truncate(time.Second),
+			etag:    `"` + d.Encoded()[:32] + `-1"`, // the form of a multipart upload with one part
+		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.repository(k).blobs[d] = b
 }
 
 // PutManifest stores raw as a manifest, without the checks of a push, and returns
 // its digest. An empty tag leaves the image untagged. BatchGetImage returns raw
 // unchanged only if it is valid UTF-8.
 func (e *Endpoint) PutManifest(accountID, region, repository, tag, mediaType string, raw []byte) digest.Digest {
+	i := &image{mediaType: mediaType, raw: bytes.Clone(raw)}
+	_ = json.Unmarshal(raw, &i.manifest) // Invalid JSON references no blobs.
 	d := digest.FromBytes(raw)
-	e.putManifest(repositoryKey{accountID, region, repository}, d, tag, mediaType, raw)
+	e.edit(accountID, region, repository, tagImage(d, tag, i))
 	return d
 }
 
-func (e *Endpoint) putManifest(k repositoryKey, d digest.Digest, tag, mediaType string, raw []byte) {
-	i := &image{mediaType: mediaType, raw: bytes.Clone(raw), blobs: map[digest.Digest]bool{}}
-	m, _ := parseManifest(raw) // Invalid JSON references no blobs.
-	for _, b := range m.blobs() {
-		i.blobs[b.Digest] = true
+func tagImage(d digest.Digest, tag string, i *image) func(*repository) {
+	i.uses = map[digest.Digest]bool{}
+	for _, b := range i.blobs() {
+		i.uses[b.Digest] = true
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	r := e.repository(k)
-	r.images[d] = i
-	if tag != "" {
-		r.tags[tag] = d
+	return func(r *repository) {
+		r.images[d] = i
+		if tag != "" {
+			r.tags[tag] = d
+		}
 	}
 }
 
-// manifest holds the fields of a manifest or an index that the endpoint reads.
-type manifest struct {
-	Config    descriptor   `json:"config"`
-	Layers    []descriptor `json:"layers"`
-	Manifests []descriptor `json:"manifests"`
+// SetArchived archives or restores an image, named by tag or digest, which must exist.
+func (e *Endpoint) SetArchived(accountID, region, name, reference string, archived bool) {
+	e.edit(accountID, region, name, func(r *repository) { r.images[r.resolve(reference)].archived = archived })
 }
 
-type descriptor struct {
-	MediaType string        `json:"mediaType"`
-	Digest    digest.Digest `json:"digest"`
-	URLs      []string      `json:"urls"`
-}
-
-func parseManifest(raw []byte) (m manifest, err error) {
-	err = json.Unmarshal(raw, &m)
-	return m, err
-}
-
-// blobs returns the config and the layers.
-func (m manifest) blobs() []descriptor {
-	if m.Config.Digest == "" {
-		return m.Layers
+// resolve returns the digest of a tag or digest.
+func (r *repository) resolve(reference string) digest.Digest {
+	if tagged, ok := r.tags[reference]; ok {
+		return tagged
 	}
-	return append([]descriptor{m.Config}, m.Layers...)
+	return digest.Digest(reference)
 }
 
 // Reference returns the name to push to and pull from a repository:
 // "<host>/<account>/<region>/<repository>". host is the server's "name:port".
 func (e *Endpoint) Reference(host, accountID, region, repository string) string {
-	return host + "/" + repositoryKey{accountID, region, repository}.registryName()
+	return strings.Join([]string{host, accountID, region, repository}, "/")
 }
 
-// registryName returns the repository's name in the registry protocol.
-func (k repositoryKey) registryName() string { return k.account + "/" + k.region + "/" + k.name }
-
-var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads)/([^/]*)$`)
+var registryPath = regexp.MustCompile(`^/v2/([0-9]{12})/([a-z]{2,}(?:-[a-z0-9]+)+)/(.+)/(manifests|blobs|blobs/uploads|referrers)/([^/]*)$`)
 
 // serveRegistry serves the part of the OCI distribution protocol that clients need
 // to push and pull. https://github.com/opencontainers/distribution-spec/blob/main/spec.md
@@ -209,12 +213,12 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	k, kind, reference := repositoryKey{path[1], path[2], path[3]}, path[4], path[5]
 	pull := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
-	case kind == "manifests" && pull:
-		e.pullManifest(w, r, k, reference)
+	case pull && kind == "referrers":
+		e.pullReferrers(w, r, k, reference)
+	case pull && kind != "blobs/uploads":
+		e.pull(w, r, k, kind, reference)
 	case kind == "manifests" && r.Method == http.MethodPut:
 		e.pushManifest(w, r, k, reference)
-	case kind == "blobs" && pull:
-		e.pullBlob(w, r, k, digest.Digest(reference))
 	case kind == "blobs/uploads" && !pull:
 		e.pushBlob(w, r, k, reference)
 	default:
@@ -222,69 +226,64 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (e *Endpoint) pullManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, reference string) {
+func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey, kind, reference string) {
 	e.mu.Lock()
-	repo := e.existing(k)
-	d, tagged := repo.tags[reference]
-	if !tagged {
-		d = digest.Digest(reference)
-	}
-	i := repo.images[d]
+	repository, rate := e.existing(k), e.rate
+	d := repository.resolve(reference)
+	i, b := repository.images[d], repository.blobs[d]
 	e.mu.Unlock()
-	if i == nil {
+	mediaType := "application/octet-stream"
+	switch {
+	case kind == "manifests" && i == nil:
 		registryError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
 		return
-	}
-	w.Header().Set("Content-Type", i.mediaType)
-	w.Header().Set("Docker-Content-Digest", d.String())
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(i.raw))
-}
-
-func (e *Endpoint) pullBlob(w http.ResponseWriter, r *http.Request, k repositoryKey, d digest.Digest) {
-	e.mu.Lock()
-	b := e.existing(k).blobs[d]
-	e.mu.Unlock()
-	if b == nil {
+	case kind == "manifests":
+		mediaType, b = i.mediaType, &blob{content: i.raw}
+	case b == nil:
 		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", d.String())
-	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
+	b.serve(w, r, rate)
 }
 
 // pushManifest stores a manifest if the repository has everything that it
 // references, except foreign layers.
 func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k repositoryKey, reference string) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxManifestSize+1))
-	d, tag := digest.FromBytes(raw), reference
-	m, invalid := parseManifest(raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		panic(http.ErrAbortHandler)
-	case len(raw) > maxManifestSize:
+	}
+	d, tag, i := digest.FromBytes(raw), reference, &image{mediaType: r.Header.Get("Content-Type"), raw: raw}
+	if len(raw) > maxManifestSize {
 		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
 		return
-	case invalid != nil:
-		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", invalid.Error())
+	}
+	if err := json.Unmarshal(raw, &i.manifest); err != nil {
+		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", err.Error())
 		return
-	case reference == d.String():
+	}
+	if reference == d.String() {
 		tag = ""
-	case strings.Contains(reference, ":"):
+	} else if strings.Contains(reference, ":") {
 		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the manifest")
 		return
 	}
-	if missing := e.missing(k, m); missing != "" {
+	if missing := e.missing(k, i.manifest); missing != "" {
 		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "unknown blob or manifest "+missing.String())
 		return
 	}
-	e.putManifest(k, d, tag, r.Header.Get("Content-Type"), raw)
+	e.edit(k.account, k.region, k.name, tagImage(d, tag, i))
+	if i.Subject != nil {
+		w.Header().Set("OCI-Subject", i.Subject.Digest.String())
+	}
 	w.Header().Set("Docker-Content-Digest", d.String())
 	w.WriteHeader(http.StatusCreated)
 }
 
 // missing returns the digest of a blob or manifest that m references and the
-// repository does not have, or "" if there is none.
+// repository does not have, or "" if there is none. It locks mu.
 func (e *Endpoint) missing(k repositoryKey, m manifest) digest.Digest {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -311,35 +310,35 @@ func (e *Endpoint) pushBlob(w http.ResponseWriter, r *http.Request, k repository
 		panic(http.ErrAbortHandler)
 	}
 	if r.Method == http.MethodPost {
-		id = newUUID()
+		id = uuid.NewString()
 	}
 	e.mu.Lock()
-	e.uploads[id] = append(e.uploads[id], content...)
-	content = e.uploads[id]
-	e.mu.Unlock()
-	if r.Method != http.MethodPut {
-		w.Header().Set("Location", "/v2/"+k.registryName()+"/blobs/uploads/"+id)
-		w.WriteHeader(http.StatusAccepted)
-		return
+	content = append(e.uploads[id], content...)
+	if e.uploads[id] = content; r.Method == http.MethodPut {
+		delete(e.uploads, id)
 	}
-	e.mu.Lock()
-	delete(e.uploads, id)
 	e.mu.Unlock()
 	d := digest.FromBytes(content)
-	if r.URL.Query().Get("digest") != d.String() {
+	switch {
+	case r.Method != http.MethodPut:
+		w.Header().Set("Location", e.Reference("/v2", k.account, k.region, k.name)+"/blobs/uploads/"+id)
+		w.WriteHeader(http.StatusAccepted)
+	case r.URL.Query().Get("digest") != d.String():
 		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the blob")
-		return
+	default:
+		e.edit(k.account, k.region, k.name, store(d, content))
+		w.Header().Set("Docker-Content-Digest", d.String())
+		w.WriteHeader(http.StatusCreated)
 	}
-	e.putBlob(k, d, content)
-	w.Header().Set("Docker-Content-Digest", d.String())
-	w.WriteHeader(http.StatusCreated)
 }
 
 // registryError writes an error of the registry protocol.
 func registryError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/json")
+	writeJSON(w, status, "application/json", map[string]any{"errors": []map[string]string{{"code": code, "message": message}}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, mediaType string, v any) {
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"errors": []map[string]string{{"code": code, "message": message}},
-	})
+	_ = json.NewEncoder(w).Encode(v)
 }

@@ -4,6 +4,7 @@
 package ecrtest
 
 import (
+	"cmp"
 	"io"
 	"mime"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 )
 
 // Service names, as used in [Call] and [Fault].
@@ -36,7 +39,7 @@ const (
 type request struct {
 	*http.Request
 	body   []byte
-	call   Call
+	call   *Call
 	ecr    ecrInput
 	bucket string
 	key    string
@@ -45,42 +48,35 @@ type request struct {
 }
 
 // read reads a request and determines its service and operation.
-func (e *Endpoint) read(r *http.Request) *request {
-	req := &request{Request: r}
+func read(r *http.Request) *request {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		// The client disconnected.
 		panic(http.ErrAbortHandler)
 	}
-	req.body = body
-
-	req.call = Call{
-		Time:      time.Now(),
-		Host:      r.Host,
-		Method:    r.Method,
-		UserAgent: r.UserAgent(),
-		Range:     r.Header.Get("Range"),
-		Header:    r.Header.Clone(),
-	}
 	auth, _ := parseAuthorization(r.Header.Get("Authorization"))
-	req.call.AccessKeyID = auth.accessKeyID
-	req.call.Region = auth.region
-
+	req := &request{Request: r, body: body, call: &Call{
+		Time:        time.Now(),
+		AccessKeyID: auth.accessKeyID,
+		Region:      auth.region,
+		Host:        r.Host,
+		Method:      r.Method,
+		UserAgent:   r.UserAgent(),
+		Range:       r.Header.Get("Range"),
+		Header:      r.Header.Clone(),
+	}}
+	host := apiHost(r.Host)
 	switch {
 	case r.URL.Path != "/" && r.URL.Path != "":
-		e.readS3(req)
-	case r.Header.Get("X-Amz-Target") != "":
-		e.readECR(req)
-	case isForm(r) || auth.service == serviceSTS || apiHost(r.Host).service == serviceSTS:
-		e.readSTS(req)
+		readS3(req)
+	case r.Header.Get("X-Amz-Target") == "" && (isForm(r) || auth.service == serviceSTS || host.service == serviceSTS):
+		readSTS(req)
 	default:
-		e.readECR(req)
+		readECR(req)
 	}
-
-	if host := apiHost(r.Host); host.region != "" {
+	if host.region != "" {
 		req.call.Region = host.region
 	}
-	req.call.AccountID = e.principal(req.call.AccessKeyID).AccountID
 	if len(body) > maxBody {
 		req.reject = errorResponse(req.call.Service, http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request size exceeded the limit.")
 	}
@@ -93,7 +89,7 @@ func isForm(r *http.Request) bool {
 }
 
 // readSTS reads a request in the AWS query protocol.
-func (e *Endpoint) readSTS(req *request) {
+func readSTS(req *request) {
 	req.call.Service = serviceSTS
 	if req.Method != http.MethodPost || !isForm(req.Request) {
 		req.reject = errorResponse(serviceSTS, http.StatusNotFound, "MissingAction", "The request must contain the parameter Action")
@@ -142,18 +138,6 @@ func apiHost(host string) awsHost {
 
 // partition returns the partition of a region, as in an ARN.
 func partition(region string) string {
-	for _, p := range []struct{ prefix, name string }{
-		{"cn-", "aws-cn"},
-		{"us-gov-", "aws-us-gov"},
-		{"us-isob-", "aws-iso-b"},
-		{"us-isof-", "aws-iso-f"},
-		{"us-iso-", "aws-iso"},
-		{"eu-isoe-", "aws-iso-e"},
-		{"eusc-", "aws-eusc"},
-	} {
-		if strings.HasPrefix(region, p.prefix) {
-			return p.name
-		}
-	}
-	return "aws"
+	p, _ := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), region)
+	return cmp.Or(p.ID(), endpoints.AwsPartitionID)
 }

@@ -9,8 +9,12 @@ import (
 	"encoding/xml"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // response is a response of ECR, STS or the layer bucket.
@@ -20,6 +24,7 @@ type response struct {
 	body   []byte
 	code   string // AWS's error code
 	blob   *blob  // a layer, sent instead of body
+	rate   int    // of the blob, see SetRate
 }
 
 func newResponse(status int, contentType string, body []byte) *response {
@@ -35,6 +40,18 @@ func errorResponse(service string, status int, code, message string) *response {
 		return stsError(status, code, message)
 	default:
 		return ecrError(status, code, message)
+	}
+}
+
+// throttled returns the error of the service for too many requests.
+func throttled(service string) *response {
+	switch service {
+	case serviceS3:
+		return s3Error(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	case serviceSTS:
+		return stsError(http.StatusBadRequest, "Throttling", "Rate exceeded")
+	default:
+		return ecrError(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
 	}
 }
 
@@ -64,12 +81,13 @@ func stsError(status int, code, message string) *response {
 	if status >= http.StatusInternalServerError {
 		fault = "Receiver"
 	}
-	type detail struct{ Type, Code, Message string }
-	body, _ := xml.MarshalIndent(struct {
-		XMLName   xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ ErrorResponse"`
-		Error     detail
-		RequestID string `xml:"RequestId"`
-	}{Error: detail{fault, code, message}, RequestID: requestIDPlaceholder}, "", "  ")
+	body, _ := xml.MarshalIndent(element{
+		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: "ErrorResponse"},
+		Children: []element{
+			newElement("Error", "", newElement("Type", fault), newElement("Code", code), newElement("Message", message)),
+			newElement("RequestId", requestIDPlaceholder),
+		},
+	}, "", "  ")
 	resp := newResponse(status, "text/xml", append(body, '\n'))
 	resp.code = code
 	return resp
@@ -78,27 +96,23 @@ func stsError(status int, code, message string) *response {
 // requestIDPlaceholder stands for the request ID in an XML body until send sets it.
 const requestIDPlaceholder = "{request-id}"
 
-// element is an additional element of an S3 error.
+// element is an XML element with either a value or children.
 type element struct {
-	XMLName xml.Name
-	Value   string `xml:",chardata"`
+	XMLName  xml.Name
+	Value    string    `xml:",chardata"`
+	Children []element `xml:",any"`
 }
 
-func newElement(name, value string) element {
-	return element{XMLName: xml.Name{Local: name}, Value: value}
+func newElement(name, value string, children ...element) element {
+	return element{xml.Name{Local: name}, value, children}
 }
 
 // s3Error returns an error in the format of Amazon S3.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func s3Error(status int, code, message string, extra ...element) *response {
-	body, _ := xml.Marshal(struct {
-		XMLName   xml.Name `xml:"Error"`
-		Code      string
-		Message   string
-		Extra     []element
-		RequestID string `xml:"RequestId"`
-		HostID    string `xml:"HostId"`
-	}{Code: code, Message: message, Extra: extra, RequestID: requestIDPlaceholder, HostID: randomBase64(56)})
+	all := slices.Concat([]element{newElement("Code", code), newElement("Message", message)}, extra,
+		[]element{newElement("RequestId", requestIDPlaceholder), newElement("HostId", randomBase64(56))})
+	body, _ := xml.Marshal(newElement("Error", "", all...))
 	resp := newResponse(status, "application/xml", append([]byte(xml.Header), body...))
 	resp.code = code
 	return resp
@@ -113,7 +127,7 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 			r = r.Clone(r.Context())
 			r.Header.Del("Range")
 		}
-		http.ServeContent(w, r, "", resp.blob.stored, bytes.NewReader(resp.blob.content))
+		resp.blob.serve(w, r, resp.rate)
 		return
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
@@ -123,33 +137,57 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serve sends a blob, or the range of it that was requested, from where it is stored.
+func (b *blob) serve(w http.ResponseWriter, r *http.Request, rate int) {
+	if rate > 0 {
+		w = &pacedWriter{w, r, float64(rate), 0, time.Now()}
+	}
+	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
+}
+
+// pacedWriter sends at most rate bytes per second.
+type pacedWriter struct {
+	http.ResponseWriter
+	request *http.Request
+	rate    float64
+	sent    int
+	start   time.Time
+}
+
+func (w *pacedWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += n
+	wait(w.request, time.Until(w.start.Add(time.Duration(float64(w.sent)/w.rate*float64(time.Second)))))
+	return n, err
+}
+
 // send adds the headers and the request ID of the service to a response, records
-// it in the call, and sends it with the changes of the fault, if any.
-func (e *Endpoint) send(w http.ResponseWriter, r *http.Request, call *Call, resp *response, fault *Fault) {
-	id := newUUID()
-	switch call.Service {
-	case serviceS3:
-		id = strings.ToUpper(randomHex(8))
+// it in the call, and sends it with the changes of the fault, if any. It locks mu.
+func (e *Endpoint) send(w http.ResponseWriter, req *request, resp *response, fault *Fault) {
+	id, now := uuid.NewString(), time.Time{}
+	e.set(func() { now = e.now() })
+	if req.call.Service == serviceS3 {
+		e.set(func() { now = e.urlNow() })
+		id = randomID("")
 		resp.header.Set("X-Amz-Request-Id", id)
 		resp.header.Set("X-Amz-Id-2", randomBase64(56))
 		resp.header.Set("Server", "AmazonS3")
-		resp.header.Set("Date", e.urlNow().Format(http.TimeFormat))
-	default:
+	} else {
 		resp.header.Set("X-Amzn-Requestid", id)
-		resp.header.Set("Date", e.now().Format(http.TimeFormat))
 	}
-	if resp.code != "" || call.Service == serviceSTS {
+	resp.header.Set("Date", now.Format(http.TimeFormat))
+	if resp.code != "" || req.call.Service == serviceSTS {
 		resp.body = bytes.ReplaceAll(resp.body, []byte(requestIDPlaceholder), []byte(id))
 	}
 
 	out := &recordingWriter{ResponseWriter: w, record: func(status int) {
-		e.finish(call, status, id, resp.code)
+		e.set(func() { req.call.Status, req.call.RequestID, req.call.ErrorCode = status, id, resp.code })
 	}}
 	if fault == nil {
-		resp.write(out, r)
+		resp.write(out, req.Request)
 		return
 	}
-	fault.send(out, r, resp)
+	fault.send(out, req.Request, resp)
 }
 
 // recordingWriter calls record before it sends the status, so that a client that
@@ -170,14 +208,3 @@ func (w *recordingWriter) WriteHeader(status int) {
 
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// bufferingWriter keeps a response in memory.
-type bufferingWriter struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *bufferingWriter) Header() http.Header         { return w.header }
-func (w *bufferingWriter) WriteHeader(status int)      { w.status = status }
-func (w *bufferingWriter) Write(p []byte) (int, error) { return w.body.Write(p) }

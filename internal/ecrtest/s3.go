@@ -4,9 +4,13 @@
 package ecrtest
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
-	"encoding/hex"
+	"encoding/base32"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,16 +20,18 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/google/uuid"
 	"github.com/opencontainers/go-digest"
 )
 
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 
-	// ECR's URLs are valid for one hour.
-	urlLifetime = time.Hour
 	// S3 rejects URLs that are valid for longer than a week.
 	maxURLLifetime = 7 * 24 * time.Hour
+
+	cdnBucket = "registry-v2" // the first element of the path of a CDN's URL
+	keyPairID = "K2JCJMDEHXQW5F"
 )
 
 // objectKey is a key in a layer bucket.
@@ -38,10 +44,22 @@ type objectBlob struct {
 	urls       URLStyle
 }
 
-// urlSigner holds the credentials and the region that sign a pre-signed URL.
-type urlSigner struct {
-	aws.Credentials
-	region string
+// URLStyle is the form of the pre-signed URLs of a repository's blobs.
+type URLStyle int
+
+// The upstream's CDN may serve the layers of a pull-through cache instead of S3. A
+// CloudFront URL carries its expiry; a Cloudflare URL carries its signing time.
+const (
+	S3URLs         URLStyle = iota
+	CloudFrontURLs          // ?Expires=<unix>&Signature=…&Key-Pair-Id=…
+	CloudflareURLs          // ?verify=<unix>-…
+)
+
+// SetURLStyle sets the form of the pre-signed URLs of a repository, and creates the
+// repository if it does not exist. The host is that of S3 URLs, see
+// [Endpoint.SetLayerHost].
+func (e *Endpoint) SetURLStyle(accountID, region, name string, style URLStyle) {
+	e.edit(accountID, region, name, func(r *repository) { r.urls = style })
 }
 
 func layerBucket(region string) string { return "prod-" + region + "-starport-layer-bucket" }
@@ -50,53 +68,52 @@ func layerBucket(region string) string { return "prod-" + region + "-starport-la
 // was sent to. New temporary credentials sign each URL, so that every URL is different.
 // The parameters are in the order of ECR's URLs.
 func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (string, error) {
-	e.mu.Lock()
 	style := e.repositories[k].urls
-	e.mu.Unlock()
 	object := objectKey{layerBucket(k.region), layerKey(k, d)}
 	if style != S3URLs {
 		object.bucket = cdnBucket
 	}
-	signer := urlSigner{
-		Credentials: aws.Credentials{
-			AccessKeyID:     randomID("ASIA"),
-			SecretAccessKey: randomBase64(30),
-			SessionToken:    randomBase64(300),
-		},
-		region: k.region,
-	}
-	e.mu.Lock()
 	e.objects[object] = objectBlob{k, d, style}
-	e.signing[signer.SessionToken] = signer
-	host := req.Host
-	if e.layerHost != "" {
-		host = e.layerHost
-	}
-	e.mu.Unlock()
 
-	u := url.URL{Scheme: scheme(req.Request), Host: host, Path: "/" + object.bucket + "/" + object.key}
+	u := url.URL{Scheme: scheme(req.Request), Host: cmp.Or(e.layerHost, req.Host), Path: "/" + object.bucket + "/" + object.key}
 	switch style {
 	case CloudFrontURLs:
-		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow().Add(urlLifetime))
+		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow().Add(e.urlLifetime))
 		return u.String(), nil
 	case CloudflareURLs:
 		u.RawQuery = e.cdnQuery(style, u.Path, e.urlNow())
 		return u.String(), nil
 	case S3URLs:
 	}
-	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(urlLifetime / time.Second))}}.Encode()
-	signed, err := signURL(req.Request, signer, http.MethodGet, u, e.urlNow())
+	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(e.urlLifetime / time.Second))}}.Encode()
+	signed, err := signURL(req.Request, e.urlCredentials(randomBytes(267)), k.region, http.MethodGet, u, e.urlNow())
 	if err != nil {
 		return "", err
 	}
 	return sortParameters(signed), nil
 }
 
+// urlCredentials returns the temporary credentials that belong to a seed. The session
+// token holds the seed, so that the endpoint need not keep the credentials of each URL.
+func (e *Endpoint) urlCredentials(seed []byte) aws.Credentials {
+	mac := func(what string) []byte {
+		h := hmac.New(sha512.New, e.urlKey)
+		h.Write([]byte(what))
+		h.Write(seed)
+		return h.Sum(nil)
+	}
+	return aws.Credentials{
+		AccessKeyID:     "ASIA" + base32.StdEncoding.EncodeToString(mac("access key"))[:16],
+		SecretAccessKey: base64.StdEncoding.EncodeToString(mac("secret key")[:30]),
+		SessionToken:    base64.StdEncoding.EncodeToString(slices.Concat(seed, mac("token")[:33])),
+	}
+}
+
 // signURL returns u with a signature. Host is the only signed header.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-func signURL(r *http.Request, s urlSigner, method string, u url.URL, at time.Time) (string, error) {
+func signURL(r *http.Request, c aws.Credentials, region, method string, u url.URL, at time.Time) (string, error) {
 	unsigned := &http.Request{Method: method, URL: &u, Host: u.Host, Header: http.Header{}}
-	signed, _, err := v4.NewSigner().PresignHTTP(r.Context(), s.Credentials, unsigned, unsignedPayload, serviceS3, s.region, at,
+	signed, _, err := v4.NewSigner().PresignHTTP(r.Context(), c, unsigned, unsignedPayload, serviceS3, region, at,
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	return signed, err
 }
@@ -116,14 +133,14 @@ func sortParameters(signed string) string {
 // layerKey returns the key of a blob in the form
 // 1a2b-111122223333-<uuid of the registry>/<uuid of the blob>.
 func layerKey(k repositoryKey, d digest.Digest) string {
-	registry := sha256.Sum256([]byte(k.account + "/" + k.region))
-	layer := sha256.Sum256([]byte(k.name + "@" + d.String()))
-	return hex.EncodeToString(registry[:2]) + "-" + k.account + "-" + formatUUID(registry[2:18]) + "/" + formatUUID(layer[:16])
+	registry := uuid.NewSHA1(uuid.Nil, []byte(k.account+"/"+k.region)).String()
+	layer := uuid.NewSHA1(uuid.Nil, []byte(k.name+"@"+d.String())).String()
+	return registry[:4] + "-" + k.account + "-" + registry + "/" + layer
 }
 
 // readS3 reads a request for an object.
-func (e *Endpoint) readS3(req *request) {
-	c := &req.call
+func readS3(req *request) {
+	c := req.call
 	c.Service = serviceS3
 	switch req.Method {
 	case http.MethodGet:
@@ -139,12 +156,6 @@ func (e *Endpoint) readS3(req *request) {
 	query := req.URL.Query()
 	if scope := strings.Split(query.Get("X-Amz-Credential"), "/"); len(scope) == 5 {
 		c.AccessKeyID, c.Region = scope[0], scope[2]
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if o, ok := e.objects[objectKey{req.bucket, req.key}]; ok {
-		c.RegistryID, c.RepositoryName = o.repository.account, o.repository.name
-		c.References = []string{o.digest.String()}
 	}
 }
 
@@ -172,12 +183,11 @@ func (e *Endpoint) authenticateObject(req *request) *response {
 		return failure
 	}
 
-	e.mu.Lock()
-	signer, known := e.signing[query.Get("X-Amz-Security-Token")]
-	e.mu.Unlock()
+	token, _ := base64.StdEncoding.DecodeString(query.Get("X-Amz-Security-Token"))
+	signer := e.urlCredentials(token[:max(0, len(token)-33)])
 	scope := strings.Split(query.Get("X-Amz-Credential"), "/")
 	switch {
-	case !known:
+	case !hmac.Equal([]byte(query.Get("X-Amz-Security-Token")), []byte(signer.SessionToken)):
 		return s3Error(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
 	case scope[0] != signer.AccessKeyID:
 		return s3Error(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", newElement("AWSAccessKeyId", scope[0]))
@@ -201,7 +211,8 @@ func (e *Endpoint) authenticateObject(req *request) *response {
 		}
 	}
 	u := url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: rest.Encode()}
-	expected, err := signURL(req.Request, signer, req.Method, u, signed)
+	region := strings.TrimSuffix(strings.TrimPrefix(req.bucket, "prod-"), "-starport-layer-bucket")
+	expected, err := signURL(req.Request, signer, region, req.Method, u, signed)
 	if err != nil || !sameParameters(expected, query) {
 		return s3Error(http.StatusForbidden, "SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your key and signing method.",
@@ -252,19 +263,46 @@ func sameParameters(expected string, query url.Values) bool {
 
 // serveObject returns the layer of an authenticated request.
 func (e *Endpoint) serveObject(req *request) *response {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	o, ok := e.objects[objectKey{req.bucket, req.key}]
-	var b *blob
-	if ok {
-		b = e.repositories[o.repository].blobs[o.digest]
-	}
+	o := e.objects[objectKey{req.bucket, req.key}]
+	b := e.existing(o.repository).blobs[o.digest]
 	if b == nil {
 		return s3Error(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.", newElement("Key", req.key))
 	}
 	resp := newResponse(http.StatusOK, "binary/octet-stream", nil)
 	resp.header.Set("Etag", b.etag)
 	resp.header.Set("Accept-Ranges", "bytes")
-	resp.blob = b
+	resp.blob, resp.rate = b, e.rate
 	return resp
+}
+
+// cdnQuery returns the query that signs a path of a CDN. timestamp is the expiry or
+// the signing time, depending on the style.
+func (e *Endpoint) cdnQuery(style URLStyle, path string, timestamp time.Time) string {
+	unix := strconv.FormatInt(timestamp.Unix(), 10)
+	mac := hmac.New(sha256.New, e.urlKey)
+	mac.Write([]byte(path + "?" + unix))
+	signature := base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	if style == CloudflareURLs {
+		return "verify=" + unix + "-" + url.QueryEscape(signature)
+	}
+	signature = strings.NewReplacer("+", "-", "=", "_", "/", "~").Replace(signature)
+	return "Expires=" + unix + "&Signature=" + signature + "&Key-Pair-Id=" + keyPairID
+}
+
+// authenticateCDN returns an error if the CDN did not sign the URL or the URL has
+// expired, and nil otherwise.
+func (e *Endpoint) authenticateCDN(req *request) *response {
+	style := e.objects[objectKey{req.bucket, req.key}].urls
+	text, lifetime := req.URL.Query().Get("Expires"), time.Duration(0)
+	if style == CloudflareURLs {
+		text, _, _ = strings.Cut(req.URL.Query().Get("verify"), "-")
+		lifetime = e.urlLifetime
+	}
+	unix, _ := strconv.ParseInt(text, 10, 64)
+	timestamp := time.Unix(unix, 0)
+	if style == S3URLs || !hmac.Equal([]byte(req.URL.RawQuery), []byte(e.cdnQuery(style, req.URL.Path, timestamp))) ||
+		!e.urlNow().Before(timestamp.Add(lifetime)) {
+		return s3Error(http.StatusForbidden, "AccessDenied", "Access denied")
+	}
+	return nil
 }

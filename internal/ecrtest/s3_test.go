@@ -4,6 +4,7 @@
 package ecrtest_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -60,13 +61,23 @@ func TestLayerDownload(t *testing.T) {
 		{"Range", "bytes=0-1,3-4", body, http.StatusOK},
 		{"Range", "bytes=999999-", "invalid range", http.StatusRequestedRangeNotSatisfiable},
 		{"If-Match", `"other"`, "", http.StatusPreconditionFailed},
+		{"If-Range", resp.Header.Get("Etag"), body[:10], http.StatusPartialContent},
+		{"If-Range", resp.Header.Get("Last-Modified"), body[:10], http.StatusPartialContent},
+		{"If-Range", `"other"`, body, http.StatusOK},
 	} {
-		resp, got := e.get(t, http.MethodGet, u, test.header, test.value)
+		header := []string{test.header, test.value}
+		if test.header == "If-Range" {
+			header = append(header, "Range", "bytes=0-9")
+		}
+		resp, got := e.get(t, http.MethodGet, u, header...)
 		if resp.StatusCode != test.status || !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: %s: %s, %d bytes", test.header, test.value, resp.Status, len(got))
 		}
+		if want := fmt.Sprintf("/%d", len(body)); test.status == http.StatusPartialContent && !strings.HasSuffix(resp.Header.Get("Content-Range"), want) {
+			t.Errorf("Content-Range = %q, want one of %s", resp.Header.Get("Content-Range"), want)
+		}
 	}
-	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 6 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
+	if calls := e.CallsTo("s3", "GetObject"); len(calls) != 9 || calls[1].Range != "bytes=0-9" || calls[1].Status != http.StatusPartialContent ||
 		calls[1].References[0] != layer || calls[1].RepositoryName != repo || calls[1].RegistryID != account {
 		t.Errorf("calls = %+v", calls)
 	}
@@ -119,19 +130,32 @@ func TestURLExpires(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
-	u := e.url(t, layer)
-	e.Advance(59 * time.Minute)
-	if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK {
-		t.Errorf("after 59 minutes: %s", resp.Status)
-	}
-	e.Advance(2 * time.Minute)
-	resp, body := e.get(t, http.MethodGet, u)
-	for _, want := range []string{"<Code>AccessDenied</Code>", "<Message>Request has expired</Message>", "<X-Amz-Expires>3600</X-Amz-Expires>", "<Expires>", "<ServerTime>"} {
-		if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, want) {
-			t.Errorf("after 61 minutes: %s: %.300q", resp.Status, body)
+	for _, test := range []struct {
+		lifetime time.Duration // 0 means that it is not set
+		seconds  string
+		valid    time.Duration
+	}{
+		{0, "3600", time.Hour},
+		{2 * time.Hour, "7200", 2 * time.Hour},
+		{10 * time.Minute, "600", 10 * time.Minute},
+	} {
+		if test.lifetime != 0 {
+			e.SetURLLifetime(test.lifetime)
 		}
-	}
-	if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
-		t.Errorf("new URL: %s", resp.Status)
+		u := e.url(t, layer)
+		e.Advance(test.valid - time.Minute)
+		if resp, _ := e.get(t, http.MethodGet, u, "Range", "bytes=0-9"); resp.StatusCode != http.StatusPartialContent {
+			t.Errorf("a minute before %s: %s", test.valid, resp.Status)
+		}
+		e.Advance(2 * time.Minute)
+		resp, body := e.get(t, http.MethodGet, u, "Range", "bytes=10-")
+		for _, want := range []string{"<Code>AccessDenied</Code>", "<Message>Request has expired</Message>", "<X-Amz-Expires>" + test.seconds + "</X-Amz-Expires>", "<Expires>", "<ServerTime>"} {
+			if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, want) {
+				t.Errorf("a minute after %s: %s: %.300q", test.valid, resp.Status, body)
+			}
+		}
+		if resp, _ := e.get(t, http.MethodGet, e.url(t, layer)); resp.StatusCode != http.StatusOK {
+			t.Errorf("new URL: %s", resp.Status)
+		}
 	}
 }

@@ -45,44 +45,29 @@ type authorization struct {
 // parseAuthorization parses an Authorization header. It also returns AWS's messages for
 // what is missing or invalid. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func parseAuthorization(header string) (authorization, []string) {
-	var a authorization
-	rest, ok := strings.CutPrefix(header, signingAlgorithm+" ")
 	fields := map[string]string{}
-	if ok {
+	if rest, ok := strings.CutPrefix(header, signingAlgorithm+" "); ok {
 		for part := range strings.SplitSeq(rest, ",") {
-			name, value, found := strings.Cut(strings.TrimSpace(part), "=")
-			if found {
-				fields[name] = value
-			}
+			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+			fields[name] = value
 		}
 	}
-
 	var problems []string
 	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
 		if fields[name] == "" {
 			problems = append(problems, "Authorization header requires '"+name+"' parameter.")
 		}
 	}
-	a.signature = fields["Signature"]
-	a.signedHeaders = strings.Split(fields["SignedHeaders"], ";")
-	if credential := fields["Credential"]; credential != "" {
-		parts := strings.Split(credential, "/")
-		if len(parts) != 5 {
-			problems = append(problems, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+credential+"'")
-		} else {
-			a.accessKeyID, a.day, a.region, a.service, a.terminator = parts[0], parts[1], parts[2], parts[3], parts[4]
-		}
+	a := authorization{signature: fields["Signature"], signedHeaders: strings.Split(fields["SignedHeaders"], ";")}
+	if parts := strings.Split(fields["Credential"], "/"); len(parts) == 5 {
+		a.accessKeyID, a.day, a.region, a.service, a.terminator = parts[0], parts[1], parts[2], parts[3], parts[4]
+	} else if fields["Credential"] != "" {
+		problems = append(problems, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '"+fields["Credential"]+"'")
 	}
 	return a, problems
 }
 
-// authFailure is the reason why the authentication of an API request failed.
-type authFailure struct {
-	code    authErrorCode
-	message string
-}
-
-// authErrorCode is the error code of an authFailure in each service.
+// authErrorCode is the error code of a failed authentication in each service.
 type authErrorCode struct {
 	ecr       string
 	sts       string
@@ -100,22 +85,21 @@ var (
 	invalidSignature    = authErrorCode{"InvalidSignatureException", "SignatureDoesNotMatch", http.StatusForbidden}
 )
 
-func (f *authFailure) response(service string) *response {
+func (code authErrorCode) response(service, message string) *response {
 	if service == serviceSTS {
-		return stsError(f.code.stsStatus, f.code.sts, f.message)
+		return stsError(code.stsStatus, code.sts, message)
 	}
-	return ecrError(http.StatusBadRequest, f.code.ecr, f.message)
-}
-
-func fail(code authErrorCode, format string, args ...any) (principal, *authFailure) {
-	return principal{}, &authFailure{code, fmt.Sprintf(format, args...)}
+	return ecrError(http.StatusBadRequest, code.ecr, message)
 }
 
 const mismatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
 
-// verify returns the principal that signed a request to ECR or STS. It verifies the
-// signature by signing the request again with the SDK's signer.
-func (e *Endpoint) verify(req *request) (principal, *authFailure) {
+// verify returns the principal that signed a request to ECR or STS, or the error. It
+// verifies the signature by signing the request again with the SDK's signer.
+func (e *Endpoint) verify(req *request) (principal, *response) {
+	fail := func(code authErrorCode, format string, args ...any) (principal, *response) {
+		return principal{}, code.response(req.call.Service, fmt.Sprintf(format, args...))
+	}
 	header := req.Header.Get("Authorization")
 	if header == "" {
 		if req.call.Service == serviceSTS {
@@ -138,11 +122,11 @@ func (e *Endpoint) verify(req *request) (principal, *authFailure) {
 	if name := unsignedHeader(req, auth.signedHeaders); name != "" {
 		return fail(invalidSignature, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
 	}
-	if f := checkScope(req, auth, signed); f != nil {
-		return principal{}, f
+	if message := checkScope(req, auth, signed); message != "" {
+		return fail(invalidSignature, "%s", message)
 	}
 
-	caller := e.principal(auth.accessKeyID)
+	caller := e.principals[auth.accessKeyID]
 	token := req.Header.Get("X-Amz-Security-Token")
 	if caller.AccessKeyID == "" || subtle.ConstantTimeCompare([]byte(token), []byte(caller.SessionToken)) == 0 {
 		return fail(unknownToken, "The security token included in the request is invalid.")
@@ -176,37 +160,31 @@ func unsignedHeader(req *request, signed []string) string {
 		}
 	}
 	slices.Sort(required)
-	for _, name := range required {
-		switch {
-		case slices.Contains(signed, name):
-		case name == "host":
-			return "Host' or ':authority"
-		default:
-			return textproto.CanonicalMIMEHeaderKey(name)
-		}
+	i := slices.IndexFunc(required, func(name string) bool { return !slices.Contains(signed, name) })
+	switch {
+	case i < 0:
+		return ""
+	case required[i] == "host":
+		return "Host' or ':authority"
 	}
-	return ""
+	return textproto.CanonicalMIMEHeaderKey(required[i])
 }
 
-// checkScope returns the failure if the credential scope is not for the day of the
-// signature, the requested service and the region of the host, and nil otherwise.
-func checkScope(req *request, auth authorization, signed time.Time) *authFailure {
-	host := apiHost(req.Host)
-	day := signed.Format(signingDayFormat)
-	var message string
+// checkScope returns AWS's message if the credential scope is not for the day of the
+// signature, the requested service and the region of the host, and "" otherwise.
+func checkScope(req *request, auth authorization, signed time.Time) string {
+	host, day := apiHost(req.Host), signed.Format(signingDayFormat)
 	switch {
 	case auth.day != day:
-		message = fmt.Sprintf("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", auth.day, day, signed.Format(signingTimeFormat))
+		return fmt.Sprintf("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", auth.day, day, signed.Format(signingTimeFormat))
 	case auth.region == "" || host.region != "" && auth.region != host.region:
-		message = "Credential should be scoped to a valid region. "
+		return "Credential should be scoped to a valid region. "
 	case auth.service != req.call.Service || host.service != "" && auth.service != host.service:
-		message = "Credential should be scoped to correct service: '" + req.call.Service + "'. "
+		return "Credential should be scoped to correct service: '" + req.call.Service + "'. "
 	case auth.terminator != signingTerminator:
-		message = fmt.Sprintf("Credential should be scoped with a valid terminator: '%s', not '%s'.", signingTerminator, auth.terminator)
-	default:
-		return nil
+		return fmt.Sprintf("Credential should be scoped with a valid terminator: '%s', not '%s'.", signingTerminator, auth.terminator)
 	}
-	return &authFailure{invalidSignature, message}
+	return ""
 }
 
 // expectedSignature returns the signature that a request must have. It hashes the
@@ -214,13 +192,7 @@ func checkScope(req *request, auth authorization, signed time.Time) *authFailure
 func expectedSignature(req *request, auth authorization, caller principal, signed time.Time) (string, error) {
 	rebuilt := &http.Request{
 		Method: req.Method,
-		URL: &url.URL{
-			Scheme:   scheme(req.Request),
-			Host:     req.Host,
-			Path:     req.URL.Path,
-			RawPath:  req.URL.RawPath,
-			RawQuery: req.URL.RawQuery,
-		},
+		URL:    &url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery},
 		Host:   req.Host,
 		Header: http.Header{},
 	}
@@ -236,11 +208,8 @@ func expectedSignature(req *request, auth authorization, caller principal, signe
 	}
 	// A signer caches keys by access key ID, whose secret may have been replaced, so
 	// each request gets a new one.
-	err := v4.NewSigner().SignHTTP(req.Context(), aws.Credentials{
-		AccessKeyID:     caller.AccessKeyID,
-		SecretAccessKey: caller.SecretAccessKey,
-		SessionToken:    caller.SessionToken,
-	}, rebuilt, hexSHA256(req.body), auth.service, auth.region, signed)
+	credentials := aws.Credentials{AccessKeyID: caller.AccessKeyID, SecretAccessKey: caller.SecretAccessKey, SessionToken: caller.SessionToken}
+	err := v4.NewSigner().SignHTTP(req.Context(), credentials, rebuilt, hexSHA256(req.body), auth.service, auth.region, signed)
 	if err != nil {
 		return "", err
 	}

@@ -4,13 +4,17 @@
 package ecrtest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
 const (
@@ -21,8 +25,6 @@ const (
 	stsVersion = "2011-06-15"
 
 	defaultSession = time.Hour
-	maxSession     = 12 * time.Hour
-	minSession     = 15 * time.Minute
 	// Role chaining limits a session to one hour.
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	maxChainedSession = time.Hour
@@ -36,98 +38,67 @@ func (e *Endpoint) serveSTS(req *request) *response {
 	}
 	switch req.call.Operation {
 	case opGetCallerIdentity:
-		return stsOK(struct {
-			XMLName          xml.Name         `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
-			Arn              string           `xml:"GetCallerIdentityResult>Arn"`
-			UserID           string           `xml:"GetCallerIdentityResult>UserId"`
-			Account          string           `xml:"GetCallerIdentityResult>Account"`
-			ResponseMetadata responseMetadata `xml:"ResponseMetadata"`
-		}{Arn: req.caller.ARN, UserID: req.caller.userID, Account: req.caller.AccountID, ResponseMetadata: metadata})
-	case opAssumeRole:
+		return stsOK(req, newElement("Arn", req.caller.ARN), newElement("UserId", req.caller.userID), newElement("Account", req.caller.AccountID))
+	case opAssumeRole, opAssumeRoleWithWebIdentity:
 		return e.assumeRole(req)
-	case opAssumeRoleWithWebIdentity:
-		return e.assumeRoleWithWebIdentity(req)
 	default:
 		return stsError(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", form.Get("Action"), stsVersion))
 	}
 }
 
-type responseMetadata struct {
-	RequestID string `xml:"RequestId"`
-}
-
-var metadata = responseMetadata{requestIDPlaceholder}
-
-func stsOK(v any) *response {
-	body, _ := xml.MarshalIndent(v, "", "  ")
+// stsOK returns the response to an operation with the elements of its result.
+func stsOK(req *request, result ...element) *response {
+	body, _ := xml.MarshalIndent(element{
+		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: req.call.Operation + "Response"},
+		Children: []element{
+			newElement(req.call.Operation+"Result", "", result...),
+			newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)),
+		},
+	}, "", "  ")
 	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
 }
 
 // assumeRole implements
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-func (e *Endpoint) assumeRole(req *request) *response {
-	form := req.call.Form
-	role, known := e.role(form.Get("RoleArn"))
-	session, failure := readSession(req)
-	if failure != nil {
-		return failure
-	}
-	if !known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
-		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") ||
-		e.denies(req.caller, "sts:AssumeRole") {
-		return stsError(http.StatusForbidden, "AccessDenied",
-			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
-	}
-	if failure := session.checkDuration(role, req.caller.isAssumedRole()); failure != nil {
-		return failure
-	}
-	credentials, user := e.newSession(role, session)
-	return stsOK(struct {
-		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
-		User             assumedRoleUser    `xml:"AssumeRoleResult>AssumedRoleUser"`
-		Credentials      sessionCredentials `xml:"AssumeRoleResult>Credentials"`
-		SourceIdentity   string             `xml:"AssumeRoleResult>SourceIdentity,omitempty"`
-		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
-	}{User: user, Credentials: credentials, SourceIdentity: form.Get("SourceIdentity"), ResponseMetadata: metadata})
-}
-
-// assumeRoleWithWebIdentity implements
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html and
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-func (e *Endpoint) assumeRoleWithWebIdentity(req *request) *response {
-	form := req.call.Form
-	role, known := e.role(form.Get("RoleArn"))
+func (e *Endpoint) assumeRole(req *request) *response {
+	form, web := req.call.Form, req.call.Operation == opAssumeRoleWithWebIdentity
+	role, known := e.roles[form.Get("RoleArn")]
 	token := form.Get("WebIdentityToken")
-	if n := utf8.RuneCountInString(token); n < 4 || n > 20000 {
+	if n := utf8.RuneCountInString(token); web && (n < 4 || n > 20000) {
 		return validationError("'[redacted]'", "webIdentityToken", "Member must have length between 4 and 20000")
 	}
-	session, failure := readSession(req)
-	if failure != nil {
+	if failure := validateSession(form); failure != nil {
 		return failure
 	}
 	switch {
-	case !known || len(role.WebIdentityTokens) == 0:
+	case web && len(role.WebIdentityTokens) == 0:
 		return stsError(http.StatusForbidden, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-	case !slices.Contains(role.WebIdentityTokens, token):
+	case web && !slices.Contains(role.WebIdentityTokens, token):
 		return stsError(http.StatusBadRequest, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements")
+	case !web && (!known || !slices.Contains(role.TrustedAccounts, req.caller.AccountID) ||
+		role.ExternalID != "" && role.ExternalID != form.Get("ExternalId") || e.denies(req.caller, "sts:AssumeRole")):
+		return stsError(http.StatusForbidden, "AccessDenied",
+			fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", req.caller.ARN, form.Get("RoleArn")))
 	}
-	if failure := session.checkDuration(role, false); failure != nil {
-		return failure
+	duration := defaultSession
+	if form.Has("DurationSeconds") {
+		seconds, _ := strconv.Atoi(form.Get("DurationSeconds"))
+		duration = time.Duration(seconds) * time.Second
 	}
-	credentials, user := e.newSession(role, session)
-	return stsOK(struct {
-		XMLName          xml.Name           `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleWithWebIdentityResponse"`
-		Subject          string             `xml:"AssumeRoleWithWebIdentityResult>SubjectFromWebIdentityToken"`
-		Audience         string             `xml:"AssumeRoleWithWebIdentityResult>Audience"`
-		User             assumedRoleUser    `xml:"AssumeRoleWithWebIdentityResult>AssumedRoleUser"`
-		Credentials      sessionCredentials `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
-		ResponseMetadata responseMetadata   `xml:"ResponseMetadata"`
-	}{Subject: "subject", Audience: "sts.amazonaws.com", User: user, Credentials: credentials, ResponseMetadata: metadata})
-}
-
-// session is a requested session of a role.
-type session struct {
-	name     string
-	duration time.Duration
+	switch {
+	case duration > maxChainedSession && req.caller.isAssumedRole():
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	case duration > cmp.Or(role.MaxSession, defaultSession):
+		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	result := e.newSession(role, form.Get("RoleSessionName"), duration)
+	if web {
+		result = append(result, newElement("SubjectFromWebIdentityToken", "subject"), newElement("Audience", "sts.amazonaws.com"))
+	} else if form.Has("SourceIdentity") {
+		result = append(result, newElement("SourceIdentity", form.Get("SourceIdentity")))
+	}
+	return stsOK(req, result...)
 }
 
 // stsParameters are constraints from the API model sts-2011-06-15.
@@ -143,28 +114,21 @@ var stsParameters = []struct {
 	{"sourceIdentity", "SourceIdentity", 2, 64, newPattern(`[\w+=,.@-]*`), false},
 }
 
-// readSession returns the requested session, or the error for input that violates the
-// API model.
-func readSession(req *request) (session, *response) {
-	form := req.call.Form
+// validateSession returns the error for input that violates the API model, or nil.
+func validateSession(form url.Values) *response {
 	for _, p := range stsParameters {
 		if !form.Has(p.parameter) && !p.required {
 			continue
 		}
 		value := form.Get(p.parameter)
 		if n := utf8.RuneCountInString(value); n < p.minLen || n > p.maxLen || !p.pattern.anchored.MatchString(value) {
-			return session{}, validationError("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.minLen, p.maxLen, p.pattern.text))
+			return validationError("'"+value+"'", p.member, fmt.Sprintf("Member must have length between %d and %d and satisfy regular expression pattern: %s", p.minLen, p.maxLen, p.pattern.text))
 		}
 	}
-	s := session{name: form.Get("RoleSessionName"), duration: defaultSession}
-	if form.Has("DurationSeconds") {
-		seconds, err := strconv.Atoi(form.Get("DurationSeconds"))
-		s.duration = time.Duration(seconds) * time.Second
-		if err != nil || s.duration < minSession || s.duration > maxSession {
-			return s, validationError("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
-		}
+	if seconds, err := strconv.Atoi(form.Get("DurationSeconds")); form.Has("DurationSeconds") && (err != nil || seconds < 900 || seconds > 43200) {
+		return validationError("'"+form.Get("DurationSeconds")+"'", "durationSeconds", "Member must have value between 900 and 43200")
 	}
-	return s, nil
+	return nil
 }
 
 // validationError returns the error for a parameter that violates the API model.
@@ -172,51 +136,25 @@ func validationError(value, member, text string) *response {
 	return stsError(http.StatusBadRequest, "ValidationError", fmt.Sprintf("1 validation error detected: Value %s at '%s' failed to satisfy constraint: %s", value, member, text))
 }
 
-// checkDuration returns the error for a session that is longer than the role allows.
-func (s session) checkDuration(role Role, chained bool) *response {
-	limit := role.MaxSession
-	if limit == 0 {
-		limit = defaultSession
-	}
-	switch {
-	case chained && s.duration > maxChainedSession:
-		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
-	case s.duration > limit:
-		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	}
-	return nil
-}
-
-type assumedRoleUser struct {
-	ID  string `xml:"AssumedRoleId"`
-	Arn string
-}
-
-type sessionCredentials struct {
-	AccessKeyID     string `xml:"AccessKeyId"`
-	SecretAccessKey string
-	SessionToken    string
-	Expiration      string
-}
-
-// newSession creates a session of a role and returns its credentials.
-func (e *Endpoint) newSession(role Role, s session) (sessionCredentials, assumedRoleUser) {
+// newSession creates a session of a role and returns the elements of it that both
+// operations return.
+func (e *Endpoint) newSession(role Role, name string, duration time.Duration) []element {
+	owner, _ := arn.Parse(role.ARN)
 	p := principal{
 		Credentials: Credentials{
 			AccessKeyID:     randomID("ASIA"),
 			SecretAccessKey: randomBase64(30),
 			SessionToken:    randomBase64(300),
-			AccountID:       arnAccount(role.ARN),
-			ARN:             sessionARN(role.ARN, s.name),
-			Expires:         e.now().Add(s.duration).Truncate(time.Second),
+			AccountID:       owner.AccountID,
+			ARN:             sessionARN(role.ARN, name),
+			Expires:         e.now().Add(duration).Truncate(time.Second),
 		},
-		userID: randomID("AROA") + ":" + s.name,
+		userID: randomID("AROA") + ":" + name,
 	}
 	e.addPrincipal(p)
-	return sessionCredentials{
-		AccessKeyID:     p.AccessKeyID,
-		SecretAccessKey: p.SecretAccessKey,
-		SessionToken:    p.SessionToken,
-		Expiration:      p.Expires.Format(time.RFC3339),
-	}, assumedRoleUser{ID: p.userID, Arn: p.ARN}
+	return []element{
+		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", p.userID), newElement("Arn", p.ARN)),
+		newElement("Credentials", "", newElement("AccessKeyId", p.AccessKeyID), newElement("SecretAccessKey", p.SecretAccessKey),
+			newElement("SessionToken", p.SessionToken), newElement("Expiration", p.Expires.Format(time.RFC3339))),
+	}
 }
