@@ -28,6 +28,8 @@ type Call struct {
 	Attempts int
 	// Elapsed is the duration of the whole call.
 	Elapsed time.Duration
+	// Responded is whether any attempt got a response.
+	Responded bool
 	// StatusCode is the HTTP status of the last attempt, 0 without a response.
 	StatusCode int
 	// RequestID is the AWS request ID of the last attempt, or empty if it has none.
@@ -88,6 +90,7 @@ func (call *Call) record(stack *middleware.Stack) error {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
 				call.StatusCode = response.StatusCode
+				call.Responded = call.Responded || call.StatusCode != 0
 			}
 			if id, ok := awsmiddleware.GetRequestIDMetadata(metadata); ok {
 				call.RequestID = id

@@ -15,6 +15,8 @@ import (
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // maxErrorsInText is how many failures the text of a BatchError contains.
@@ -31,10 +33,11 @@ type BatchError struct {
 	Digests int
 	// Failures are the calls that failed, sorted by digest.
 	Failures []*CallError
-	// Incomplete is the number of digests without a finished call, because the
-	// context ended, or because a failure showed that no call can succeed: no
-	// credentials, no access, no repository, no connection, a panic.
-	Incomplete int
+	// Incomplete is the number of digests without a result, because the context
+	// ended, or because the failures show that no call can succeed: no credentials,
+	// no access, no repository, no connection, a panic. For Canceled of them, a call
+	// had begun.
+	Incomplete, Canceled int
 	// Interrupted is set if the context ended first. It is the interrupted call with
 	// the most attempts, or one without attempts if no call was interrupted.
 	Interrupted *CallError
@@ -68,8 +71,7 @@ func (e *BatchError) Unwrap() []error {
 
 // DownloadURLs returns the pre-signed URLs of layers, by digest. It makes one call
 // of GetDownloadUrlForLayer per distinct digest, up to 50 at once; all batches of
-// the Client share that limit. The error is a *BatchError, and the URLs of the
-// calls that succeeded are returned with it.
+// the Client share that limit. The error is a *BatchError.
 //
 // Throttling makes a batch slower: a call that waits for its next attempt counts
 // among the 50.
@@ -116,30 +118,38 @@ func (c *Client) recoveringDownloadURL(ctx context.Context, repo Repository, lay
 
 // batch collects the results of the calls.
 type batch struct {
-	mu      sync.Mutex
-	urls    map[digest.Digest]DownloadURL
-	failure BatchError
+	mu        sync.Mutex
+	urls      map[digest.Digest]DownloadURL
+	failure   BatchError
+	responded bool // to any attempt of any call
 }
 
 // add adds the result of a call. It returns whether no other call can succeed.
 func (b *batch) add(url DownloadURL, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var call *CallError
+	call, _ := errors.AsType[*CallError](err)
+	b.responded = b.responded || err == nil || call.Responded
 	switch {
 	case err == nil:
 		b.urls[url.LayerDigest] = url
-	case !errors.As(err, &call), errors.Is(call.cause, errBatchAborted):
-		// The call was interrupted by the batch itself.
-	case call.cause != nil:
+		return false
+	case call.cause == nil, errors.Is(call.cause, errBatchAborted) && !errors.Is(call.Err, context.Canceled) && !errors.Is(call.Err, errBatchAborted):
+		b.failure.Failures = append(b.failure.Failures, call)
+		// One connection that breaks says nothing of the others, those of a whole
+		// round say that nothing responds.
+		return call.Attempts == 0 || call.isRejected() || !b.responded && len(b.failure.Failures) >= maxConcurrentCalls
+	case errors.Is(call.cause, errBatchAborted):
+		if call.Attempts > 0 {
+			b.failure.Canceled++
+		}
+		return false
+	default:
 		if b.failure.Interrupted == nil || call.Attempts > b.failure.Interrupted.Attempts {
 			b.failure.Interrupted = call
 		}
-	default:
-		b.failure.Failures = append(b.failure.Failures, call)
-		return call.isFatal()
+		return false
 	}
-	return false
 }
 
 // result returns the result of the batch. ctx is the caller's.
@@ -153,27 +163,16 @@ func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[dig
 		failure.Interrupted = &CallError{Call: Call{Operation: operationDownloadURL, Repository: c.withRegion(repo), Err: ctx.Err()}, cause: cause}
 	}
 	slices.SortFunc(failure.Failures, func(a, b *CallError) int { return strings.Compare(a.Resource, b.Resource) })
-	return b.urls, failure
+	return nil, failure
 }
 
-// fatalCodes are the error codes that do not depend on the digest.
-var fatalCodes = []string{
-	(*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode(),
-	"AccessDeniedException",
-	"ExpiredTokenException",
-	"UnrecognizedClientException",
-	"InvalidSignatureException",
-	"IncompleteSignatureException",
-	"MissingAuthenticationTokenException",
-	"OptInRequired",
-}
-
-// isFatal reports whether a call with any other digest would fail, too: no request
-// was sent, no attempt got a response, or ECR rejects the caller or the repository.
-func (e *CallError) isFatal() bool {
-	if e.Attempts == 0 || e.StatusCode == 0 {
-		return true
+// isRejected reports whether ECR rejects the caller or the repository, so that a
+// call with any other digest would fail, too.
+func (e *CallError) isRejected() bool {
+	api, ok := errors.AsType[smithy.APIError](e.Err)
+	if !ok {
+		return false
 	}
-	var api smithy.APIError
-	return errors.As(e.Err, &api) && slices.Contains(fatalCodes, api.ErrorCode())
+	_, rejected := transport.FindRejection(api.ErrorCode())
+	return rejected || api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == (*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode()
 }

@@ -185,7 +185,7 @@ func TestBatchMakesOneCallPerDistinctDigest(t *testing.T) {
 	}
 }
 
-func TestBatchReturnsURLsAndSortedFailures(t *testing.T) {
+func TestBatchReturnsSortedFailures(t *testing.T) {
 	t.Parallel()
 	l := newLayerRegistry(t, 30)
 	inaccessible := l.PutBlob(testAccount, testRegion, testRepository, []byte("layer without an image"))
@@ -200,7 +200,7 @@ func TestBatchReturnsURLsAndSortedFailures(t *testing.T) {
 
 	urls, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, requested)
 	batch := batchError(t, err)
-	if len(urls) != 30 || batch.Digests != 101 || batch.Incomplete != 0 || batch.Interrupted != nil {
+	if urls != nil || batch.Digests != 101 || batch.Incomplete != 0 || batch.Interrupted != nil {
 		t.Errorf("got %d URLs and %+v", len(urls), batch)
 	}
 	var failed []string
@@ -381,8 +381,8 @@ func TestBatchEndsWhenNoCallCanSucceed(t *testing.T) {
 		"no credentials": {func(l *layerRegistry) {
 			l.cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("none") })
 		}, 50},
-		"connection reset":   {func(l *layerRegistry) { l.Inject(ecrtest.Fault{Reset: true}) }, 50},
-		"connection refused": {func(l *layerRegistry) { l.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1") }, 50},
+		"connection reset":   {func(l *layerRegistry) { l.Inject(ecrtest.Fault{Reset: true}) }, 99}, // a round, and what begins during it
+		"connection refused": {func(l *layerRegistry) { l.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1") }, 99},
 		"no repository":      {func(l *layerRegistry) { l.cfg.Region = "eu-west-1" }, 50},
 		"no layers": {func(l *layerRegistry) {
 			l.CreateRepository(testAccount, "eu-west-2", testRepository)
@@ -396,13 +396,50 @@ func TestBatchEndsWhenNoCallCanSucceed(t *testing.T) {
 			test.prepare(l)
 			_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 			batch := batchError(t, err)
-			if len(batch.Failures) == 0 || len(batch.Failures) > test.maxFailures || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
+			if len(batch.Failures) == 0 || len(batch.Failures) > test.maxFailures || batch.Canceled > batch.Incomplete || len(batch.Failures)+batch.Incomplete != 1000 || batch.Interrupted != nil {
 				t.Errorf("%d calls failed, %d digests are incomplete, interrupted by %v", len(batch.Failures), batch.Incomplete, batch.Interrupted)
 			}
 			if requested := len(l.callsByDigest(t)); requested > test.maxFailures {
 				t.Errorf("%d digests were requested, want at most %d", requested, test.maxFailures)
 			}
 		})
+	}
+}
+
+// While another call succeeds, one that got no response says nothing of the others.
+func TestBatchOutlivesABrokenConnection(t *testing.T) {
+	t.Parallel()
+	l := newLayerRegistry(t, 1000)
+	l.cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	l.Inject(ecrtest.Fault{Reset: true, Times: 1})
+	_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
+	if batch := batchError(t, err); len(batch.Failures) != 1 || batch.Incomplete != 0 || batch.Failures[0].Responded {
+		t.Errorf("%d calls failed, %d digests are incomplete: %v", len(batch.Failures), batch.Incomplete, err)
+	}
+	if requested := len(l.callsByDigest(t)); requested != 1000 {
+		t.Errorf("%d digests were requested, want all", requested)
+	}
+}
+
+// Every digest is in one of the numbers that a user reads.
+func TestBatchCountsWhatItCanceled(t *testing.T) {
+	t.Parallel()
+	const hanging = 20
+	l := newLayerRegistry(t, 200)
+	first := slices.Sorted(slices.Values(l.digests))[:hanging]
+	var waiting atomic.Int32
+	l.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
+		hangs := slices.Contains(first, digest.Digest(call.References[0]))
+		if hangs {
+			waiting.Add(1)
+		}
+		return hangs
+	}})
+	l.Inject(ecrtest.Fault{Code: "ExpiredTokenException", Match: func(ecrtest.Call) bool { return waiting.Load() == hanging }})
+	_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
+	batch, requested := batchError(t, err), len(l.callsByDigest(t))
+	if batch.Canceled < hanging || len(batch.Failures) == 0 || 200-requested != batch.Incomplete-batch.Canceled {
+		t.Errorf("%d of 200 requested: %d failed, %d of %d incomplete ones were canceled", requested, len(batch.Failures), batch.Canceled, batch.Incomplete)
 	}
 }
 
