@@ -22,43 +22,35 @@ func IsThrottle(code string) bool {
 	return ok
 }
 
-// ConnectionCauses are the ways in which a connection fails. {endpoint} stands for
-// what sets the endpoint's URL, {host} for a host that has no address.
-var ConnectionCauses = []Cause[error]{
-	{When: func(err error) bool { return strings.Contains(missingHost(err), "-fips.") },
-		Summary: "Host not found",
-		Advice:  "The name {host} does not resolve. Not every region has FIPS endpoints. Check use_fips_endpoint in the provider block and the environment variable AWS_USE_FIPS_ENDPOINT."},
-	{When: func(err error) bool { return missingHost(err) != "" },
-		Summary: "Host not found",
-		Advice:  "The name {host} does not resolve. Check the region, that this network resolves the names of AWS, and that private DNS is enabled if you use a VPC endpoint."},
-	{When: func(err error) bool { op, ok := errors.AsType[*net.OpError](err); return ok && op.Op == "proxyconnect" },
-		Summary: "Proxy failed",
-		Advice:  "The proxy refused the connection or is unreachable. Check http_proxy, https_proxy and no_proxy in the provider block, and the environment variables of the same names."},
-	{When: func(err error) bool { return errors.Is(err, http.ErrSchemeMismatch) },
-		Summary: "TLS failed",
-		Advice:  "The endpoint returned plain HTTP where HTTPS was expected. If that is intended, begin its URL with http://; otherwise something between this machine and the endpoint responds in its place."},
-	{When: isTLS,
-		Summary: "TLS failed",
-		Advice:  "The certificate of the endpoint is not trusted. If a proxy inspects TLS, or the endpoint has a private certificate authority, set custom_ca_bundle in the provider block to a file with its certificates."},
-	{When: func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) },
-		Summary: "Connection refused",
-		Advice:  "Nothing accepts connections at the endpoint. Check {endpoint}."},
-	{When: func(err error) bool {
-		return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-	},
-		Summary: "Connection lost",
-		Advice:  "The connection was closed before the response was complete. Check the proxies and firewalls between this machine and the endpoint, and run again."},
-	{When: func(err error) bool { timeout, ok := errors.AsType[net.Error](err); return ok && timeout.Timeout() },
-		Summary: "Connection timed out",
-		Advice:  "The endpoint did not respond in time. Check the routes, security groups and firewalls between this machine and the endpoint, and {endpoint}."},
-}
-
-// ExplainConnection returns the cause of an error of a connection and true, or
-// false for any other error. endpoint says what sets the endpoint's URL.
-func ExplainConnection(err error, endpoint string) (Cause[error], bool) {
-	cause, ok := FirstCause(ConnectionCauses, err)
-	cause.Advice = Fill(cause.Advice, "{host}", missingHost(err), "{endpoint}", endpoint)
-	return cause, ok
+// ExplainConnection returns the summary of a connection that failed and what to do,
+// and false for any other error. endpoint says what sets the endpoint's URL.
+func ExplainConnection(err error, endpoint string) (summary, advice string, ok bool) {
+	proxy, _ := errors.AsType[*net.OpError](err)
+	timeout, _ := errors.AsType[net.Error](err)
+	switch host := missingHost(err); {
+	case strings.Contains(host, "-fips."):
+		return "Host not found", "The name " + host + " does not resolve. Not every region has FIPS endpoints. " +
+			"Check use_fips_endpoint in the provider block and the environment variable AWS_USE_FIPS_ENDPOINT.", true
+	case host != "":
+		return "Host not found", "The name " + host + " does not resolve. Check the region, that this network resolves the names of AWS, " +
+			"and that private DNS is enabled if you use a VPC endpoint.", true
+	case proxy != nil && proxy.Op == "proxyconnect":
+		return "Proxy failed", "The proxy refused the connection or is unreachable. Check http_proxy, https_proxy and no_proxy in the provider block, " +
+			"and the environment variables of the same names.", true
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "TLS failed", "The endpoint returned plain HTTP where HTTPS was expected. If that is intended, begin its URL with http://; " +
+			"otherwise something between this machine and the endpoint responds in its place.", true
+	case isTLS(err):
+		return "TLS failed", "The certificate of the endpoint is not trusted. If a proxy inspects TLS, or the endpoint has a private certificate authority, " +
+			"set custom_ca_bundle in the provider block to a file with its certificates.", true
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Connection refused", "Nothing accepts connections at the endpoint. Check " + endpoint + ".", true
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "Connection lost", "The connection was closed before the response was complete. Check the proxies and firewalls between this machine and the endpoint, and run again.", true
+	case timeout != nil && timeout.Timeout():
+		return "Connection timed out", "The endpoint did not respond in time. Check the routes, security groups and firewalls between this machine and the endpoint, and " + endpoint + ".", true
+	}
+	return "", "", false
 }
 
 func missingHost(err error) string {

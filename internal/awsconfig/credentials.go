@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -25,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // authTimeout bounds how long finding credentials may take, because not every CLI
@@ -56,170 +56,117 @@ func NewCredentialsFailure(err error, profile string) *CredentialsFailure {
 	return f
 }
 
-func errorIs[E error](f *CredentialsFailure) bool {
-	_, ok := errors.AsType[E](f.err)
-	return ok
-}
-
-func codeIs(codes ...string) func(*CredentialsFailure) bool {
-	return func(f *CredentialsFailure) bool { return slices.Contains(codes, f.code) }
-}
-
-func textHas(parts ...string) func(*CredentialsFailure) bool {
-	return func(f *CredentialsFailure) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(f.err.Error(), part) })
-	}
-}
-
-func atAttribute(name string) func(*CredentialsFailure) path.Path {
-	return func(*CredentialsFailure) path.Path { return path.Root(name) }
-}
-
 // serviceIMDS is the SDK's name of the EC2 instance metadata service.
 const serviceIMDS = "ec2imds"
 
-// credentialsOrigin ends the advice about credentials that AWS rejects.
-const credentialsOrigin = " The credentials come from the provider block, else the environment, else the shared files and the profile, else the container or the instance."
-
-// RejectedCredentials are the error codes with which any service of AWS rejects
-// credentials.
-var RejectedCredentials = []Cause[string]{
-	{When: isCode("ExpiredTokenException", "ExpiredToken"), Summary: "Credentials expired",
-		Advice: "The session of these credentials has expired. Authenticate again (with IAM Identity Center: aws sso login), or pass fresh credentials." + credentialsOrigin},
-	{When: isCode("UnrecognizedClientException", "InvalidClientTokenId"), Summary: "Invalid credentials",
-		Advice: "AWS does not recognize this access key or session token in this partition. Temporary credentials require their session token, and keys that were deleted or deactivated are not recognized." + credentialsOrigin},
-	{When: isCode("InvalidSignatureException", "SignatureDoesNotMatch"), Summary: "Invalid signature",
-		Advice: "Check that the secret key belongs to the access key, that the clock of this machine is right (AWS allows 15 minutes), and that no proxy alters requests." + credentialsOrigin},
-	{When: isCode("IncompleteSignatureException", "IncompleteSignature"), Summary: "Invalid signature",
-		Advice: "The access key or the session token has invalid characters. Copy them again." + credentialsOrigin},
-	{When: isCode("MissingAuthenticationTokenException", "MissingAuthenticationToken"), Summary: "Missing signature",
-		Advice: "The request reached AWS without its signature. Check that no proxy removes headers." + credentialsOrigin},
-	{When: isCode("OptInRequired"), Summary: "Account or region not enabled",
-		Advice: "Enable the region in the account, or use another region." + credentialsOrigin},
+// ExplainRejection returns the summary of an error code with which AWS rejects
+// credentials and what to do, and false for any other code.
+func ExplainRejection(code string) (summary, advice string, ok bool) {
+	rejection, ok := transport.FindRejection(code)
+	return rejection.Summary, rejection.Advice +
+		" The credentials come from the provider block, else the environment, else the shared files and the profile, else the container or the instance.", ok
 }
 
-func isCode(codes ...string) func(string) bool {
-	return func(code string) bool { return slices.Contains(codes, code) }
-}
-
-// CredentialsCauses are the ways in which finding credentials fails, the most
-// specific first. {profile} stands for the profile in use, {option} for the option
-// of the AWS CLI that selects it.
-var CredentialsCauses = []Cause[*CredentialsFailure]{
-	{When: func(f *CredentialsFailure) bool { return errors.Is(f.err, context.Canceled) },
-		Summary: "Interrupted",
-		Advice:  "The run was interrupted while the provider authenticated. Run it again."},
-	{When: func(f *CredentialsFailure) bool {
-		return errorIs[*ssocreds.InvalidTokenError](f) || textHas("SSO token")(f) || f.service == "SSO" && f.code == "UnauthorizedException"
-	},
-		Summary: "IAM Identity Center session expired",
-		Advice:  "The session of {profile} has expired, or there is none on this machine. Authenticate again: aws sso login{option}"},
-	{When: func(f *CredentialsFailure) bool { return f.service == "SSO" && f.code != "" },
-		Summary: "No access in IAM Identity Center",
-		Advice:  "Check sso_account_id and sso_role_name of {profile}: the user must be assigned to this permission set in this account."},
-	{When: textHas("please reauthenticate"),
-		Summary: "Login session expired",
-		Advice:  "The session of {profile} has expired. Authenticate again: aws login{option}"},
-	{When: errorIs[*processcreds.ProviderError],
-		Summary: "The credential_process failed",
-		Advice: "The command in credential_process of {profile}, or of its source_profile, returned no credentials. Run it by itself: it must print credentials in JSON, with Version 1, within a minute. " +
-			"Its standard error is in the log (TF_LOG=WARN). The SDK removes quotes around the whole value."},
-	{When: errorIs[config.AssumeRoleTokenProviderNotSetError],
-		Summary: "Role needs MFA",
-		Advice: "The role of {profile} requires the code of an MFA device (mfa_serial), which a provider cannot prompt for. " +
-			"Get session credentials first, with aws sts assume-role or a tool that caches them, and pass them in environment variables or with credential_process."},
-	{When: textHas("role ARN is not set"),
-		Summary: "Missing role ARN",
-		Advice: "The environment variable AWS_WEB_IDENTITY_TOKEN_FILE sets a token, but AWS_ROLE_ARN sets no role to assume with it. " +
-			"Set AWS_ROLE_ARN, also if the block assume_role_with_web_identity sets role_arn; or unset AWS_WEB_IDENTITY_TOKEN_FILE, and set web_identity_token_file in the block."},
-	{When: func(f *CredentialsFailure) bool {
-		return f.operation == "GetCallerIdentity" && codeIs("AccessDenied", "AccessDeniedException")(f)
-	},
-		Summary: "Access denied",
-		Advice:  "Every principal may call sts:GetCallerIdentity, unless the policy of a VPC endpoint for STS or a service control policy denies it. Allow it there, or set skip_credentials_validation = true without allowed_account_ids and forbidden_account_ids."},
-	{When: codeIs("AccessDenied", "AccessDeniedException"),
-		Summary: "Access denied",
-		At:      atAttribute("role_arn"),
-		Advice: "The role does not exist, or the credentials may not assume it. Its trust policy must name their principal (with a web identity: the token's issuer, audience and subject), " +
+// stsCodes are the error codes of STS that say by themselves what is wrong.
+// argument is the one at fault in the block of the role, if it is known.
+var stsCodes = []struct{ code, summary, argument, advice string }{
+	{"AccessDenied", "Access denied", "role_arn",
+		"The role does not exist, or the credentials may not assume it. Its trust policy must name their principal (with a web identity: the token's issuer, audience and subject), " +
 			"and must require no other external_id, source_identity or session tags than the provider block sets. The principal's own policies must allow sts:AssumeRole, and sts:TagSession or sts:SetSourceIdentity where used."},
-	{When: codeIs("ValidationError"),
-		Summary: "Rejected by STS",
-		Advice:  "Correct the argument that STS names. A session lasts at most the maximum session duration of its role (1 hour, unless the role sets another), and at most 1 hour if another role assumes it."},
-	{When: codeIs("MalformedPolicyDocument"),
-		Summary: "Malformed policy",
-		At:      atAttribute("policy"),
-		Advice:  "The policy must be an IAM policy in JSON, as the aws_iam_policy_document data source returns it."},
-	{When: codeIs("PackedPolicyTooLarge"),
-		Summary: "Policies and tags too large",
-		At:      atAttribute("policy"),
-		Advice:  "The policy, the policy ARNs and the session tags together exceed what a session can hold. Shorten the policy, or use policy_arns."},
-	{When: codeIs("RegionDisabledException"),
-		Summary: "STS not enabled in the region",
-		At:      atAttribute("role_arn"),
-		Advice:  "Enable STS in this region in the account settings of IAM, or set another region in sts_region."},
-	{When: codeIs("InvalidIdentityToken"),
-		Summary: "Web identity token not accepted",
-		Advice:  "The role's account must have an identity provider for the token's issuer and audience, and AWS must be able to reach the issuer."},
-	{When: func(f *CredentialsFailure) bool {
-		return f.operation == "AssumeRoleWithWebIdentity" && codeIs("ExpiredTokenException")(f)
-	},
-		Summary: "Web identity token expired",
-		Advice:  "Request a new token. Tokens of CI systems are valid for minutes only."},
-	{When: codeIs("IDPRejectedClaim"),
-		Summary: "Web identity token rejected",
-		Advice:  "The identity provider rejected the token: it was revoked or has expired. Request a new one."},
-	{When: codeIs("IDPCommunicationError"),
-		Summary: "Identity provider unreachable",
-		Advice:  "AWS could not reach the token's issuer in time. Run again."},
-	{When: func(f *CredentialsFailure) bool { return IsThrottle(f.code) },
-		Summary: "Throttled",
-		Advice:  "AWS throttled the requests for credentials at every attempt. Run again later."},
-	{When: textHas("failed to load credentials"),
-		Summary: "Container credentials failed",
-		Advice: "The credentials come from the endpoint in the environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. " +
-			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."},
-	{When: textHas("custom endpoint are not supported"),
-		Summary: "No such endpoint",
-		Advice:  "The SDK does not support an STS URL from the environment or the shared config file together with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."},
-	{When: func(f *CredentialsFailure) bool {
-		return f.service != serviceIMDS && textHas("deserialization failed")(f)
-	},
-		Summary: "Invalid response",
-		Advice:  "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."},
-	{When: func(*CredentialsFailure) bool { return true },
-		Summary: "No usable credentials",
-		Advice: "The provider looks for credentials, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile it sets; " +
-			"the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the web identity token of AWS_WEB_IDENTITY_TOKEN_FILE; " +
-			"the profile of AWS_PROFILE, or \"default\", in the shared config and credentials files (IAM Identity Center and credential_process included); " +
-			"the container credentials endpoint; the EC2 instance metadata service."},
+	{"ValidationError", "Rejected by STS", "",
+		"Correct the argument that STS names. A session lasts at most the maximum session duration of its role (1 hour, unless the role sets another), and at most 1 hour if another role assumes it."},
+	{"MalformedPolicyDocument", "Malformed policy", "policy",
+		"The policy must be an IAM policy in JSON, as the aws_iam_policy_document data source returns it."},
+	{"PackedPolicyTooLarge", "Policies and tags too large", "policy",
+		"The policy, the policy ARNs and the session tags together exceed what a session can hold. Shorten the policy, or use policy_arns."},
+	{"RegionDisabledException", "STS not enabled in the region", "role_arn",
+		"Enable STS in this region in the account settings of IAM, or set another region in sts_region."},
+	{"InvalidIdentityToken", "Web identity token not accepted", "",
+		"The role's account must have an identity provider for the token's issuer and audience, and AWS must be able to reach the issuer."},
+	{"IDPRejectedClaim", "Web identity token rejected", "",
+		"The identity provider rejected the token: it was revoked or has expired. Request a new one."},
+	{"IDPCommunicationError", "Identity provider unreachable", "",
+		"AWS could not reach the token's issuer in time. Run again."},
 }
 
-// Explain returns the cause of the failure, with its advice filled in.
-func (f *CredentialsFailure) Explain() Cause[*CredentialsFailure] {
-	cause, _ := FirstCause(CredentialsCauses, f)
-	if rejected, ok := FirstCause(RejectedCredentials, f.code); ok && cause.Summary == CredentialsCauses[len(CredentialsCauses)-1].Summary {
-		return Cause[*CredentialsFailure]{Summary: rejected.Summary, Advice: rejected.Advice}
-	}
-	lost, ok := ExplainConnection(f.err, "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL")
-	if ok && f.service != "" && f.service != serviceIMDS {
-		cause = Cause[*CredentialsFailure]{Summary: lost.Summary, Advice: lost.Advice}
+// Explain returns the summary of the failure, the argument at fault in the block of
+// the role, if it is known, and what to do.
+func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
+	summary, advice, lost := ExplainConnection(f.err, "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL_SSO and AWS_ENDPOINT_URL")
+	if lost && f.service != "" && f.service != serviceIMDS {
 		if f.service == "STS" {
-			cause.Advice += " A private subnet reaches STS through a VPC endpoint for it; sts_region can select its region."
+			advice += " A private subnet reaches STS through a VPC endpoint for it; sts_region can select its region."
 		}
+		return summary, "", advice
 	}
+	var (
+		token   *ssocreds.InvalidTokenError
+		process *processcreds.ProviderError
+		mfa     config.AssumeRoleTokenProviderNotSetError
+	)
 	profile, option := "the profile in use", ""
 	if f.profile != "" {
 		profile, option = fmt.Sprintf("profile %q", f.profile), " --profile "+f.profile
 	}
-	cause.Advice = Fill(cause.Advice, "{profile}", profile, "{option}", option)
-	return cause
+	switch code := strings.TrimSuffix(f.code, "Exception"); {
+	case errors.Is(f.err, context.Canceled):
+		return "Interrupted", "", "The run was interrupted while the provider authenticated. Run it again."
+	case errors.As(f.err, &token), f.says("SSO token"), f.service == "SSO" && f.code == "UnauthorizedException":
+		return "IAM Identity Center session expired", "", "The session of " + profile + " has expired, or there is none on this machine. Authenticate again: aws sso login" + option
+	case f.service == "SSO" && f.code != "":
+		return "No access in IAM Identity Center", "", "Check sso_account_id and sso_role_name of " + profile + ": the user must be assigned to this permission set in this account."
+	case f.says("please reauthenticate"):
+		return "Login session expired", "", "The session of " + profile + " has expired. Authenticate again: aws login" + option
+	case errors.As(f.err, &process):
+		return "The credential_process failed", "", "The command in credential_process of " + profile + ", or of its source_profile, returned no credentials. " +
+			"Run it by itself: it must print credentials in JSON, with Version 1, within a minute. " +
+			"Its standard error is in the log (TF_LOG=WARN). The SDK removes quotes around the whole value."
+	case errors.As(f.err, &mfa):
+		return "Role needs MFA", "", "The role of " + profile + " requires the code of an MFA device (mfa_serial), which a provider cannot prompt for. " +
+			"Get session credentials first, with aws sts assume-role or a tool that caches them, and pass them in environment variables or with credential_process."
+	case f.says("role ARN is not set"):
+		return "Missing role ARN", "", "The environment variable AWS_WEB_IDENTITY_TOKEN_FILE sets a token, but AWS_ROLE_ARN sets no role to assume with it. " +
+			"Set AWS_ROLE_ARN, also if the block assume_role_with_web_identity sets role_arn; or unset AWS_WEB_IDENTITY_TOKEN_FILE, and set web_identity_token_file in the block."
+	case f.operation == "GetCallerIdentity" && code == "AccessDenied":
+		return "Access denied", "", "Every principal may call sts:GetCallerIdentity, unless the policy of a VPC endpoint for STS or a service control policy denies it. " +
+			"Allow it there, or set skip_credentials_validation = true without allowed_account_ids and forbidden_account_ids."
+	case f.operation == "AssumeRoleWithWebIdentity" && code == "ExpiredToken":
+		return "Web identity token expired", "", "Request a new token. Tokens of CI systems are valid for minutes only."
+	case IsThrottle(f.code):
+		return "Throttled", "", "AWS throttled the requests for credentials at every attempt. Run again later."
+	case f.says("failed to load credentials"):
+		return "Container credentials failed", "", "The credentials come from the endpoint in the environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. " +
+			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."
+	case f.says("custom endpoint are not supported"):
+		return "No such endpoint", "", "The SDK does not support an STS URL from the environment or the shared config file together with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."
+	case f.service != serviceIMDS && f.says("deserialization failed"):
+		return "Invalid response", "", "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."
+	}
+	for _, row := range stsCodes {
+		if row.code == f.code || row.code+"Exception" == f.code {
+			return row.summary, row.argument, row.advice
+		}
+	}
+	if summary, advice, ok := ExplainRejection(f.code); ok {
+		return summary, "", advice
+	}
+	return "No usable credentials", "", "The provider looks for credentials, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile it sets; " +
+		"the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the web identity token of AWS_WEB_IDENTITY_TOKEN_FILE; " +
+		"the profile of AWS_PROFILE, or \"default\", in the shared config and credentials files (IAM Identity Center and credential_process included); " +
+		"the container credentials endpoint; the EC2 instance metadata service."
+}
+
+// says reports whether the text of the error contains part, where the SDK has no
+// type for it.
+func (f *CredentialsFailure) says(part string) bool {
+	return strings.Contains(f.err.Error(), part)
 }
 
 // Describe returns what failed, as the SDK says it: which service, operation and
 // status, once and without secrets.
 func (f *CredentialsFailure) Describe() string {
 	text := f.err.Error()
-	if errorIs[*processcreds.ProviderError](f) {
+	if _, ok := errors.AsType[*processcreds.ProviderError](f.err); ok {
 		text = RootCause(f.err) // The rest may repeat what the command printed.
 	}
 	for _, noise := range []string{"retrieving credentials: ", "validating provider credentials: ", "failed to refresh cached credentials, ", "retrieving caller identity from STS: "} {
@@ -236,7 +183,7 @@ const maxErrorText = 1 << 10
 // response. recorded lacks requests to the container's endpoint, for which the SDK
 // uses its own client.
 func (f *CredentialsFailure) lastRequest(recorded string) string {
-	if recorded == "" && textHas("failed to load credentials")(f) {
+	if recorded == "" && f.says("failed to load credentials") {
 		url := cmp.Or(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"), "http://169.254.170.2"+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
 		recorded = "GET " + url + ": no valid response"
 		if status, ok := errors.AsType[interface {
@@ -273,19 +220,17 @@ func (m *Model) credentialsDiagnostics(baseDiags basediag.Diagnostics, exchange 
 			continue
 		}
 		failure := NewCredentialsFailure(err, m.profile())
-		cause := failure.Explain()
+		summary, argument, advice := failure.Explain()
 		switch at, role := m.roleAtFault(d); {
 		case role != "":
-			if cause.At != nil {
-				for _, step := range cause.At(failure).Steps() {
-					at = at.AtName(step.String())
-				}
+			if argument != "" {
+				at = at.AtName(argument)
 			}
-			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(cause.Summary), failure.detail("The role "+role+" cannot be assumed.", exchange, cause.Advice))
+			diags.AddAttributeError(at, "Cannot assume role: "+uncapitalize(summary), failure.detail("The role "+role+" cannot be assumed.", exchange, advice))
 		case m.Profile.ValueString() != "":
-			diags.AddAttributeError(path.Root("profile"), cause.Summary, failure.detail("", exchange, cause.Advice))
+			diags.AddAttributeError(path.Root("profile"), summary, failure.detail("", exchange, advice))
 		default:
-			diags.AddError(cause.Summary, failure.detail("", exchange, cause.Advice))
+			diags.AddError(summary, failure.detail("", exchange, advice))
 		}
 	}
 	return diags
@@ -333,9 +278,9 @@ func (m *Model) roleAtFault(d basediag.Diagnostic) (path.Path, string) {
 // argument that calls for it.
 func (m *Model) accountUnknown(at path.Path, err error, exchange string) diag.Diagnostic {
 	failure := NewCredentialsFailure(err, m.profile())
-	cause := failure.Explain()
-	return diag.NewAttributeErrorDiagnostic(at, cause.Summary,
-		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), exchange, cause.Advice))
+	summary, _, advice := failure.Explain()
+	return diag.NewAttributeErrorDiagnostic(at, summary,
+		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), exchange, advice))
 }
 
 // authTimedOut is for sources of credentials that do not respond. because is the

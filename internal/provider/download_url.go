@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
@@ -25,8 +24,8 @@ type downloadURLModel struct {
 	ExpiresAt   timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
-func downloadURL() object[downloadURLModel, *downloadURLModel] {
-	return object[downloadURLModel, *downloadURLModel]{name: "_download_url", attributes: map[string]schema.Attribute{
+func downloadURL() object {
+	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, attributes: map[string]schema.Attribute{
 		"layer_digest": schema.StringAttribute{
 			Required:            true,
 			MarkdownDescription: "Digest of the layer in the image's manifest (not a `diff_id`): `sha256:` and 64 lowercase hexadecimal digits. The digest of an image's config also works.",
@@ -46,13 +45,13 @@ func downloadURL() object[downloadURLModel, *downloadURLModel] {
 }
 
 func newDownloadURLDataSource() datasource.DataSource {
-	return &dataSource[downloadURLModel, *downloadURLModel]{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
+	return &dataSource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
 		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires. " +
 		"The ephemeral resource of the same name does not store it."}
 }
 
 func newDownloadURLEphemeralResource() ephemeral.EphemeralResource {
-	return &ephemeralResource[downloadURLModel, *downloadURLModel]{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials. " +
+	return &ephemeralResource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials. " +
 		"The URL is stored in neither plan nor state. Plan and apply each call ECR once, so the URL is fresh when it is used, and usually expires after an hour.\n\n" +
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
 }
@@ -68,5 +67,5 @@ func (m *downloadURLModel) read(ctx context.Context, c *ecrlayer.Client, repo ec
 }
 
 func (m *downloadURLModel) newOperation() operation {
-	return operation{what: "the download URL of a layer", resource: path.Root("layer_digest")}
+	return operation{what: "the download URL of a layer", resource: "layer_digest"}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
@@ -27,8 +26,8 @@ type downloadURLsModel struct {
 	ExpiresAt    timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
-func downloadURLs() object[downloadURLsModel, *downloadURLsModel] {
-	return object[downloadURLsModel, *downloadURLsModel]{name: "_download_urls", attributes: map[string]schema.Attribute{
+func downloadURLs() object {
+	return object{name: "_download_urls", newModel: func() model { return &downloadURLsModel{} }, attributes: map[string]schema.Attribute{
 		"layer_digests": schema.ListAttribute{
 			Required:    true,
 			ElementType: types.StringType,
@@ -51,13 +50,13 @@ func downloadURLs() object[downloadURLsModel, *downloadURLsModel] {
 }
 
 func newDownloadURLsDataSource() datasource.DataSource {
-	return &dataSource[downloadURLsModel, *downloadURLsModel]{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image.\n\n" +
+	return &dataSource{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image.\n\n" +
 		"Every read calls ECR once per distinct digest, up to 50 at a time, and returns new URLs, which usually expire after an hour. If any call fails, the read fails and reports every digest that failed. " +
 		"The URLs are stored in the state: anyone who can read the state can download the layers until the URLs expire. The ephemeral resource of the same name does not store them."}
 }
 
 func newDownloadURLsEphemeralResource() ephemeral.EphemeralResource {
-	return &ephemeralResource[downloadURLsModel, *downloadURLsModel]{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image. " +
+	return &ephemeralResource{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image. " +
 		"The URLs are stored in neither plan nor state. Plan and apply each call ECR once per distinct digest, up to 50 at a time, so the URLs are fresh when they are used, and usually expire after an hour. " +
 		"If any call fails, all digests that failed are reported.\n\n" +
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
@@ -85,5 +84,5 @@ func (m *downloadURLsModel) read(ctx context.Context, c *ecrlayer.Client, repo e
 }
 
 func (m *downloadURLsModel) newOperation() operation {
-	return operation{what: "the download URLs of layers", resource: path.Root("layer_digests")}
+	return operation{what: "the download URLs of layers", resource: "layer_digests"}
 }

@@ -123,7 +123,7 @@ func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 				}
 				return hangs
 			}})
-			o := object[downloadURLsModel, *downloadURLsModel]{client: &client{Client: ecrlayer.NewClient(f.cfg, func(logged context.Context, call ecrlayer.Call) {
+			o := object{client: &client{Client: ecrlayer.NewClient(f.cfg, func(logged context.Context, call ecrlayer.Call) {
 				logCall(logged, call)
 				event()
 			})}}

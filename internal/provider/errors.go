@@ -21,11 +21,11 @@ func (op operation) diagnostics(err error) diag.Diagnostics {
 	if batch, ok := errors.AsType[*ecrlayer.BatchError](err); ok && batch.Digests > 1 {
 		return batchDiagnostics(batch, op)
 	}
-	// It wraps the call for a manifest that the configuration does not name.
-	if missing, ok := errors.AsType[*ecrlayer.MissingManifestError](err); ok {
-		return diag.Diagnostics{missingManifest(missing, op)}
+	call, ok := errors.AsType[*ecrlayer.CallError](err)
+	if !ok {
+		return diag.Diagnostics{errorAt(path.Empty(), "Internal error", fmt.Sprintf("Reading %s failed: %s.", op.what, err), reportBug)}
 	}
-	f := newFailure(err, op)
+	f := newFailure(err, call, op)
 	summary, at, advice := f.explain()
 	return diag.Diagnostics{errorAt(at, summary, f.describeRequest(), f.describeResponse(), advice)}
 }
@@ -41,22 +41,8 @@ func errorAt(at path.Path, summary string, paragraphs ...string) diag.Diagnostic
 	return diag.NewAttributeErrorDiagnostic(at, summary, detail)
 }
 
-func missingManifest(missing *ecrlayer.MissingManifestError, op operation) diag.Diagnostic {
-	found := fmt.Sprintf("The repository has the index %s, but not its manifest %s", missing.Index, missing.Manifest)
-	if missing.Platform != "" {
-		found += " for platform " + missing.Platform
-	}
-	found += "."
-	if call, ok := errors.AsType[*ecrlayer.CallError](missing); ok {
-		found += " " + newFailure(call, op).describeResponse()
-	}
-	return errorAt(op.resource, "Manifest of the index not found", newFailure(nil, op).describeRequest(), found,
-		"The manifest was never pushed, copied or replicated with the index, or it was deleted. Push the image again for all of its platforms, "+
-			"or set another platform. In a pull-through cache, pull the image once for this platform.")
-}
-
 // maxListedFailures is how many failed calls of a batch a diagnostic lists.
-const maxListedFailures = 20
+const maxListedFailures = 5000
 
 // batchDiagnostics returns one diagnostic for all failures of a batch, and one if
 // the batch was interrupted.
@@ -73,7 +59,7 @@ func batchDiagnostics(batch *ecrlayer.BatchError, op operation) diag.Diagnostics
 
 // interruptedDiagnostic says that a batch was interrupted, and how far it got.
 func interruptedDiagnostic(batch *ecrlayer.BatchError, op operation) diag.Diagnostic {
-	f := newFailure(batch.Interrupted, op)
+	f := newFailure(batch.Interrupted, batch.Interrupted, op)
 	summary, at, advice := f.explain()
 	progress := fmt.Sprintf("%d of %d calls completed.", batch.Digests-batch.Incomplete, batch.Digests)
 	if batch.Interrupted.Attempts > 0 {
@@ -91,7 +77,7 @@ func failuresDiagnostic(batch *ecrlayer.BatchError, op operation) diag.Diagnosti
 	if batch.Interrupted == nil {
 		failed += batch.Incomplete
 	}
-	if len(groups) == 1 && failed == batch.Digests && !first.at.Equal(op.resource) {
+	if len(groups) == 1 && failed == batch.Digests && !first.at.Equal(op.at(theResource)) {
 		// Whatever the digests, the call fails.
 		return errorAt(first.at, first.summary, first.failures[0].describeBatch(batch), first.failures[0].describeResponse(), first.advice)
 	}
@@ -108,9 +94,10 @@ func failuresDiagnostic(batch *ecrlayer.BatchError, op operation) diag.Diagnosti
 		paragraphs = append(paragraphs, group.list(listed), group.advice)
 	}
 	if batch.Interrupted == nil && batch.Incomplete > 0 {
-		paragraphs = append(paragraphs, fmt.Sprintf("No request was sent for the other digests (%d).", batch.Incomplete))
+		paragraphs = append(paragraphs, fmt.Sprintf("As no call could succeed, %d calls in progress were canceled, and no request was sent for %d digests.",
+			batch.Canceled, batch.Incomplete-batch.Canceled))
 	}
-	return errorAt(op.resource, summary, paragraphs...)
+	return errorAt(op.at(theResource), summary, paragraphs...)
 }
 
 // failureGroup are the failures of a batch with the same diagnostic.
@@ -125,7 +112,7 @@ type failureGroup struct {
 func groupFailures(calls []*ecrlayer.CallError, op operation) []*failureGroup {
 	var groups []*failureGroup
 	for _, call := range calls {
-		f := newFailure(call, op)
+		f := newFailure(call, call, op)
 		summary, at, advice := f.explain()
 		i := slices.IndexFunc(groups, func(g *failureGroup) bool { return g.summary == summary && g.advice == advice })
 		if i < 0 {

@@ -23,34 +23,43 @@ type operation struct {
 	// what is requested, in words: "the download URL of a layer".
 	what string
 	// resource is the argument that names it in the repository.
-	resource path.Path
+	resource string
 	// reference is the requested image, and platform the requested one of its
 	// platforms. Both are "" for layers.
 	reference, platform string
 
-	// Set by the object: the repository, the argument that bounds the read, and
-	// the profile of the credentials.
-	repository ecrlayer.Repository
-	timeout    path.Path
-	profile    string
+	// Set by the object: the argument that bounds the read, and the profile of the
+	// credentials.
+	timeout path.Path
+	profile string
+}
+
+// at returns the path of an argument.
+func (op operation) at(argument string) path.Path {
+	switch argument {
+	case "":
+		return path.Empty()
+	case theResource:
+		return path.Root(op.resource)
+	case theTimeout:
+		return op.timeout
+	}
+	return path.Root(argument)
 }
 
 // failure is an error of an operation.
 type failure struct {
 	operation
 	err error
-	// call is the one that failed. For an image that ECR returned and that cannot
-	// be used, it is the one that returned it.
+	// call is the one that failed or that returned what cannot be used.
 	call *ecrlayer.CallError
 	// code is the error code of ECR or Amazon S3, "" if there is none.
 	code string
 }
 
-func newFailure(err error, op operation) *failure {
-	f := &failure{operation: op, err: err}
-	if !errors.As(err, &f.call) {
-		f.call = &ecrlayer.CallError{Call: ecrlayer.Call{Operation: "BatchGetImage", Repository: op.repository, Resource: op.reference, Attempts: 1}}
-	}
+// newFailure returns an error that wraps call as a failure.
+func newFailure(err error, call *ecrlayer.CallError, op operation) *failure {
+	f := &failure{operation: op, err: err, call: call}
 	var (
 		api      smithy.APIError
 		image    *ecrlayer.ImageFailure
@@ -114,12 +123,15 @@ func (f *failure) request(resource string) string {
 // describeResponse returns what came back, and after how many attempts.
 func (f *failure) describeResponse() string {
 	var (
-		call     = f.call
-		api      smithy.APIError
-		image    *ecrlayer.ImageFailure
-		download *ecrlayer.DownloadError
-		platform *ecrlayer.PlatformError
-		attempts = fmt.Sprintf("%d attempts in %s", call.Attempts, call.Elapsed.Round(time.Millisecond))
+		call       = f.call
+		api        smithy.APIError
+		image      *ecrlayer.ImageFailure
+		missing    *ecrlayer.MissingManifestError
+		download   *ecrlayer.DownloadError
+		platform   *ecrlayer.PlatformError
+		notAnIndex *ecrlayer.NotAnIndexError
+		notAnImage *ecrlayer.NotAnImageError
+		attempts   = fmt.Sprintf("%d attempts in %s", call.Attempts, call.Elapsed.Round(time.Millisecond))
 	)
 	if call.Attempts == 1 {
 		attempts = fmt.Sprintf("1 attempt in %s", call.Elapsed.Round(time.Millisecond))
@@ -128,18 +140,24 @@ func (f *failure) describeResponse() string {
 	switch {
 	case call.Attempts == 0:
 		return "No request was sent. " + awsconfig.NewCredentialsFailure(call.Err, f.profile).Describe()
+	case errors.As(f.err, &missing):
+		of := ""
+		if missing.Platform != "" {
+			of = " for platform " + missing.Platform
+		}
+		return fmt.Sprintf("The repository has the index %s, but not its manifest %s%s (%s, %s).", missing.Index, missing.Manifest, of, f.code, response)
 	case errors.As(f.err, &platform): // The advice lists the choices.
-		return fmt.Sprintf("ECR returned the image, but %s.", platform.Reason)
-	case call.Err == nil:
-		return fmt.Sprintf("ECR returned the image, but %s.", f.err)
-	case errors.As(call.Err, &image):
+		return fmt.Sprintf("ECR returned the image, but %s (%s).", platform.Reason, response)
+	case errors.As(f.err, &notAnIndex), errors.As(f.err, &notAnImage):
+		return fmt.Sprintf("ECR returned the image, but %s (%s).", awsconfig.RootCause(f.err), response)
+	case errors.As(f.err, &image):
 		return fmt.Sprintf("ECR returned %s: %s (%s).", image.Code, image.Reason, response)
-	case errors.As(call.Err, &download):
+	case errors.As(f.err, &download):
 		return fmt.Sprintf("%s (request ID %s, %s).", download, orNone(call.RequestID), attempts)
-	case errors.As(call.Err, &api):
+	case errors.As(f.err, &api):
 		return fmt.Sprintf("ECR returned %s: %s (%s).", api.ErrorCode(), api.ErrorMessage(), response)
-	case isReadable(call.Err):
-		return fmt.Sprintf("%s responded, but %s (%s).", f.service(), awsconfig.RootCause(call.Err), response)
+	case isReadable(f.err):
+		return fmt.Sprintf("%s responded, but %s (%s).", f.service(), awsconfig.RootCause(f.err), response)
 	case call.StatusCode != 0 && (call.TimedOut() || call.Canceled()):
 		return fmt.Sprintf("%s had not returned a successful response by then (%s).", orNone(call.Endpoint), response)
 	case call.StatusCode != 0:
@@ -165,14 +183,6 @@ func (f *failure) service() string {
 		return "The host of the download URL"
 	}
 	return "ECR"
-}
-
-// registry returns the registry in words.
-func (f *failure) registry() string {
-	if id := f.call.Repository.RegistryID; id != "" {
-		return "registry " + id
-	}
-	return "the registry of the credentials' account"
 }
 
 // repositoryARN returns the ARN of the repository, for a policy.

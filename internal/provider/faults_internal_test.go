@@ -113,8 +113,8 @@ func proxyThrough(t *testing.T, f *fixture, proxy string) {
 }
 
 // run reads an object as Terraform does.
-func run[M any, P model[M]](ctx context.Context, f *fixture, m P) diag.Diagnostics {
-	o := object[M, P]{client: &client{Client: ecrlayer.NewClient(f.cfg, logCall)}}
+func run(ctx context.Context, f *fixture, m model) diag.Diagnostics {
+	o := object{client: &client{Client: ecrlayer.NewClient(f.cfg, logCall)}}
 	return o.run(tflogtest.RootLogger(ctx, &f.log), m, readTimeout)
 }
 

@@ -62,9 +62,9 @@ func (a *imageArguments) reference() ecrlayer.ImageReference {
 }
 
 func (a *imageArguments) imageOperation(what string) operation {
-	resource := path.Root("image_tag")
+	resource := "image_tag"
 	if a.ImageTag.IsNull() {
-		resource = path.Root("image_digest")
+		resource = "image_digest"
 	}
 	return operation{what: what, resource: resource, reference: a.reference().String()}
 }
@@ -128,12 +128,12 @@ const descriptionPlatform = "Platform to select from an index, as `os/arch` or `
 	"Required if the index has several. If the image is not an index, its config must be for this platform."
 
 func newImageDataSource() datasource.DataSource {
-	return &dataSource[imageModel, *imageModel]{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
+	return &dataSource{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
 		"Other artifacts, such as Helm charts, models and WebAssembly modules, are read like images.\n\n" +
 		"Manifests are OCI or Docker schema 2, read as they are, and their digests are verified. Every read calls ECR once, or twice if the image is an index. " +
 		"With `platform`, an image that is not an index takes another call and a small download, to verify the platform against the image's config. " +
 		"Lists and maps without elements are empty, never null.",
-		object: object[imageModel, *imageModel]{name: "_image", attributes: imageAttributes(map[string]schema.Attribute{
+		object: object{name: "_image", newModel: func() model { return &imageModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
 			"platform": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: descriptionPlatform,

@@ -48,12 +48,12 @@ type configLayerModel struct {
 }
 
 func newImageConfigDataSource() datasource.DataSource {
-	return &dataSource[imageConfigModel, *imageConfigModel]{description: "Reads the config of an image in ECR: its labels, how to run it, and the digests of its uncompressed layers, which no ECR API returns.\n\n" +
+	return &dataSource{description: "Reads the config of an image in ECR: its labels, how to run it, and the digests of its uncompressed layers, which no ECR API returns.\n\n" +
 		"Every read gets the manifest as `ecrlayer_image` does, then a download URL of the config, and downloads it. " +
 		"The machine that runs Terraform or OpenTofu needs a route to Amazon S3 (or, in a pull-through cache, to the host of the URL). " +
 		fmt.Sprintf("A config may have at most %d MiB; its size and digest are verified. The URL is not stored. ", ecrlayer.MaxConfigSize>>20) +
 		"Values that the config does not set are null; lists and maps without elements are empty, never null.",
-		object: object[imageConfigModel, *imageConfigModel]{name: "_image_config", attributes: imageAttributes(map[string]schema.Attribute{
+		object: object{name: "_image_config", newModel: func() model { return &imageConfigModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
 			"platform": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: descriptionPlatform,

@@ -31,10 +31,10 @@ type entryModel struct {
 }
 
 func newImageIndexDataSource() datasource.DataSource {
-	return &dataSource[imageIndexModel, *imageIndexModel]{description: "Reads the index of an image for several platforms in ECR (also called a manifest list): its platforms and its manifests, " +
+	return &dataSource{description: "Reads the index of an image for several platforms in ECR (also called a manifest list): its platforms and its manifests, " +
 		"including attestations, SOCI indexes and other artifacts.\n\n" +
 		"Every read calls ECR once. An image that is not an index is an error: use `ecrlayer_image`, which reads both. Lists and maps without elements are empty, never null.",
-		object: object[imageIndexModel, *imageIndexModel]{name: "_image_index", attributes: imageAttributes(map[string]schema.Attribute{
+		object: object{name: "_image_index", newModel: func() model { return &imageIndexModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
 			"media_type":    computedString("Media type of the index."),
 			"artifact_type": computedString("`artifactType` of the index. Null if it has none."),
 			"annotations":   computedMap("Annotations of the index, empty if there are none."),

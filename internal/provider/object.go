@@ -45,9 +45,8 @@ type arguments struct {
 
 func (a *arguments) common() *arguments { return a }
 
-// model is a pointer to a model M.
-type model[M any] interface {
-	*M
+// model is a pointer to the attributes of an object.
+type model interface {
 	common() *arguments
 	// read makes the calls and sets the results. The repository's region is set.
 	read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error
@@ -57,18 +56,19 @@ type model[M any] interface {
 
 // object is what Terraform reads under one name: a data source, an ephemeral
 // resource, or both.
-type object[M any, P model[M]] struct {
+type object struct {
 	// name is what follows "ecrlayer".
 	name string
 	// attributes are those of its own.
 	attributes map[string]schema.Attribute
+	newModel   func() model
 
 	client *client
 }
 
 // configure stores the data from the provider's Configure, which is nil until the
 // provider is configured, as in validation.
-func (o *object[M, P]) configure(data any, diags *diag.Diagnostics) {
+func (o *object) configure(data any, diags *diag.Diagnostics) {
 	if data == nil {
 		return
 	}
@@ -81,7 +81,7 @@ func (o *object[M, P]) configure(data any, diags *diag.Diagnostics) {
 }
 
 // run sets the results of m. timeout is the argument that bounds it.
-func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Diagnostics {
+func (o *object) run(ctx context.Context, m model, timeout path.Path) diag.Diagnostics {
 	a := m.common()
 	repo := ecrlayer.Repository{Name: a.RepositoryName.ValueString(), RegistryID: a.RegistryID.ValueString(), Region: a.Region.ValueString()}
 	if repo.Region == "" {
@@ -96,7 +96,7 @@ func (o *object[M, P]) run(ctx context.Context, m P, timeout path.Path) diag.Dia
 			logPanic(ctx, "reading ecrlayer"+o.name, panicked.Value, panicked.Stack)
 		}
 		op := m.newOperation()
-		op.repository, op.timeout, op.profile = repo, timeout, o.client.profile
+		op.timeout, op.profile = timeout, o.client.profile
 		return op.diagnostics(err)
 	}
 	a.Region = types.StringValue(repo.Region)
@@ -120,16 +120,16 @@ func (a *arguments) timeout(at path.Path) time.Duration {
 }
 
 // dataSource is an object as a data source.
-type dataSource[M any, P model[M]] struct {
-	object[M, P]
+type dataSource struct {
+	object
 	description string
 }
 
-func (d *dataSource[M, P]) Metadata(_ context.Context, request datasource.MetadataRequest, response *datasource.MetadataResponse) {
+func (d *dataSource) Metadata(_ context.Context, request datasource.MetadataRequest, response *datasource.MetadataResponse) {
 	response.TypeName = request.ProviderTypeName + d.name
 }
 
-func (d *dataSource[M, P]) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
+func (d *dataSource) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
 	response.Schema = schema.Schema{
 		MarkdownDescription: d.description,
 		Attributes:          withCommon(d.attributes),
@@ -139,32 +139,32 @@ func (d *dataSource[M, P]) Schema(_ context.Context, _ datasource.SchemaRequest,
 	}
 }
 
-func (d *dataSource[M, P]) Configure(_ context.Context, request datasource.ConfigureRequest, response *datasource.ConfigureResponse) {
+func (d *dataSource) Configure(_ context.Context, request datasource.ConfigureRequest, response *datasource.ConfigureResponse) {
 	d.configure(request.ProviderData, &response.Diagnostics)
 }
 
-func (d *dataSource[M, P]) Read(ctx context.Context, request datasource.ReadRequest, response *datasource.ReadResponse) {
-	var m M
-	response.Diagnostics.Append(request.Config.Get(ctx, &m)...)
+func (d *dataSource) Read(ctx context.Context, request datasource.ReadRequest, response *datasource.ReadResponse) {
+	m := d.newModel()
+	response.Diagnostics.Append(request.Config.Get(ctx, m)...)
 	if !response.Diagnostics.HasError() {
-		response.Diagnostics.Append(d.run(ctx, &m, readTimeout)...)
+		response.Diagnostics.Append(d.run(ctx, m, readTimeout)...)
 	}
 	if !response.Diagnostics.HasError() {
-		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
+		response.Diagnostics.Append(response.State.Set(ctx, m)...)
 	}
 }
 
 // ephemeralResource is an object as an ephemeral resource.
-type ephemeralResource[M any, P model[M]] struct {
-	object[M, P]
+type ephemeralResource struct {
+	object
 	description string
 }
 
-func (e *ephemeralResource[M, P]) Metadata(_ context.Context, request ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
+func (e *ephemeralResource) Metadata(_ context.Context, request ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
 	response.TypeName = request.ProviderTypeName + e.name
 }
 
-func (e *ephemeralResource[M, P]) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
+func (e *ephemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
 	response.Schema = ephemeralschema.Schema{
 		MarkdownDescription: e.description,
 		Attributes:          ephemeralAttributes(withCommon(e.attributes)),
@@ -174,18 +174,18 @@ func (e *ephemeralResource[M, P]) Schema(_ context.Context, _ ephemeral.SchemaRe
 	}
 }
 
-func (e *ephemeralResource[M, P]) Configure(_ context.Context, request ephemeral.ConfigureRequest, response *ephemeral.ConfigureResponse) {
+func (e *ephemeralResource) Configure(_ context.Context, request ephemeral.ConfigureRequest, response *ephemeral.ConfigureResponse) {
 	e.configure(request.ProviderData, &response.Diagnostics)
 }
 
-func (e *ephemeralResource[M, P]) Open(ctx context.Context, request ephemeral.OpenRequest, response *ephemeral.OpenResponse) {
-	var m M
-	response.Diagnostics.Append(request.Config.Get(ctx, &m)...)
+func (e *ephemeralResource) Open(ctx context.Context, request ephemeral.OpenRequest, response *ephemeral.OpenResponse) {
+	m := e.newModel()
+	response.Diagnostics.Append(request.Config.Get(ctx, m)...)
 	if !response.Diagnostics.HasError() {
-		response.Diagnostics.Append(e.run(ctx, &m, openTimeout)...)
+		response.Diagnostics.Append(e.run(ctx, m, openTimeout)...)
 	}
 	if !response.Diagnostics.HasError() {
-		response.Diagnostics.Append(response.Result.Set(ctx, &m)...)
+		response.Diagnostics.Append(response.Result.Set(ctx, m)...)
 	}
 }
 

@@ -99,7 +99,7 @@ func TestPanicInBatch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := &client{Client: ecrlayer.NewClient(f.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
-	o := object[downloadURLsModel, *downloadURLsModel]{client: c}
+	o := object{client: c}
 	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}, readTimeout)
 	if log := f.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
 		t.Errorf("the log does not contain a stack trace: %s", log)
