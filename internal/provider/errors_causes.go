@@ -88,6 +88,7 @@ func (f *failure) cause() (summary, argument, advice string) {
 		unsupported *ecrlayer.UnsupportedManifestError
 		notAnIndex  *ecrlayer.NotAnIndexError
 		notAnImage  *ecrlayer.NotAnImageError
+		empty       *ecrlayer.EmptyIndexError
 		image       *ecrlayer.ImageFailure
 		unreadable  *smithy.DeserializationError
 	)
@@ -112,6 +113,8 @@ func (f *failure) cause() (summary, argument, advice string) {
 			"Push the image again for all of its platforms, or set another platform. In a pull-through cache, pull the image once for this platform."
 	case errors.As(f.err, &platform):
 		return f.explainPlatform(platform)
+	case errors.As(f.err, &empty):
+		return "Empty index", theResource, "The index was pushed like this. Set another tag or digest, or push the image again."
 	case errors.As(f.err, &unsupported):
 		return "Unsupported manifest", theResource, "The provider reads images and artifacts with an OCI or Docker schema 2 manifest, and indexes of them. " +
 			"Set the tag or digest of one, or push the image in one of these formats."
@@ -206,7 +209,7 @@ func (f *failure) explainPlatform(e *ecrlayer.PlatformError) (summary, argument,
 	choose := "Set platform to one of: " + e.Choices() + "."
 	switch {
 	case e.Ambiguous:
-		return "Several versions of the platform", "platform", "The index has " + e.Requested + " for several versions of the operating system. " + choose
+		return "Several versions of the platform", "platform", "The index has " + e.Requested + " for several versions or sets of features of the operating system. " + choose
 	case len(e.Available) > 0 && e.Requested == "":
 		return "Platform required", "platform", choose
 	case len(e.Available) > 0:

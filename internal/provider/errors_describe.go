@@ -131,6 +131,7 @@ func (f *failure) describeResponse() string {
 		platform   *ecrlayer.PlatformError
 		notAnIndex *ecrlayer.NotAnIndexError
 		notAnImage *ecrlayer.NotAnImageError
+		empty      *ecrlayer.EmptyIndexError
 		attempts   = fmt.Sprintf("%d attempts in %s", call.Attempts, call.Elapsed.Round(time.Millisecond))
 	)
 	if call.Attempts == 1 {
@@ -148,7 +149,7 @@ func (f *failure) describeResponse() string {
 		return fmt.Sprintf("The repository has the index %s, but not its manifest %s%s (%s, %s).", missing.Index, missing.Manifest, of, f.code, response)
 	case errors.As(f.err, &platform): // The advice lists the choices.
 		return fmt.Sprintf("ECR returned the image, but %s (%s).", platform.Reason, response)
-	case errors.As(f.err, &notAnIndex), errors.As(f.err, &notAnImage):
+	case errors.As(f.err, &notAnIndex), errors.As(f.err, &notAnImage), errors.As(f.err, &empty):
 		return fmt.Sprintf("ECR returned the image, but %s (%s).", awsconfig.RootCause(f.err), response)
 	case errors.As(f.err, &image):
 		return fmt.Sprintf("ECR returned %s: %s (%s).", image.Code, image.Reason, response)

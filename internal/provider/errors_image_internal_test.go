@@ -39,7 +39,7 @@ func TestDownloadDeniedAdvice(t *testing.T) {
 			t.Parallel()
 			test.StatusCode = http.StatusForbidden
 			call := &ecrlayer.CallError{Call: ecrlayer.Call{Operation: ecrlayer.OperationDownload, Repository: ecrlayer.Repository{Region: faultRegion}, Attempts: 1, StatusCode: http.StatusForbidden, Err: &test.DownloadError}}
-			summary, _, advice := newFailure(call, operation{reference: "1.0"}).explain()
+			summary, _, advice := newFailure(call, call, operation{reference: "1.0"}).explain()
 			if summary != "Download denied" || strings.Contains(advice, "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*") != test.mentionsPolicy {
 				t.Errorf("%s: %s", summary, advice)
 			}

@@ -4,64 +4,240 @@
 package provider
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
 	"flag"
-	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 var update = flag.Bool("update", false, "write the generated part of the troubleshooting guide")
 
-// The guide is generated after the marker: "make docs" sets -update.
-func TestTroubleshootingGuide(t *testing.T) {
-	guide := filepath.Join("..", "..", "templates", "guides", "troubleshooting.md")
-	content, err := os.ReadFile(guide)
+// message is what a diagnostic says of a failure.
+type message struct{ summary, advice string }
+
+// ecrMessages returns what the provider says of every failure of a call.
+func ecrMessages(t *testing.T) []message {
+	t.Helper()
+	var messages []message
+	addError := func(failed *ecrlayer.CallError) {
+		failed.Repository = ecrlayer.Repository{Name: faultRepository, RegistryID: faultAccount, Region: faultRegion}
+		op := operation{resource: "image_tag", reference: failed.Resource, timeout: readTimeout}
+		summary, _, advice := newFailure(failed, failed, op).explain()
+		messages = append(messages, message{summary, advice})
+	}
+	add := func(call ecrlayer.Call, err error) {
+		call.Err = err
+		addError(&ecrlayer.CallError{Call: call})
+	}
+	ended := func(operation string, timeout time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+		cancel()
+		_, err := ecrlayer.NewClient(newFixture(t).cfg, nil).DownloadURL(ctx, ecrlayer.Repository{Name: faultRepository}, digest.FromString("layer"))
+		failed, _ := errors.AsType[*ecrlayer.CallError](err)
+		failed.Operation = operation
+		addError(failed)
+	}
+	const image, layer = "BatchGetImage", "GetDownloadUrlForLayer"
+	ended(image, time.Hour)
+	ended(image, -time.Hour)
+	ended(ecrlayer.OperationDownload, -time.Hour)
+
+	platforms := []string{"linux/amd64", "linux/arm64/v8"}
+	for _, err := range []error{
+		&ecrlayer.PanicError{},
+		&ecrlayer.MissingManifestError{},
+		&ecrlayer.PlatformError{Requested: "windows/amd64", Available: []string{"windows(10.0.17763)/amd64", "windows(10.0.20348)/amd64"}, Ambiguous: true},
+		&ecrlayer.PlatformError{Available: platforms},
+		&ecrlayer.PlatformError{Requested: "linux/s390x", Available: platforms},
+		&ecrlayer.PlatformError{Entries: []ecrlayer.IndexManifest{{Descriptor: ecrlayer.Descriptor{Digest: digest.FromString("entry"), MediaType: "application/vnd.oci.image.manifest.v1+json"}}}},
+		&ecrlayer.PlatformError{Requested: "linux/amd64"},
+		&ecrlayer.EmptyIndexError{},
+		&ecrlayer.UnsupportedManifestError{},
+		&ecrlayer.NotAnIndexError{},
+		&ecrlayer.NotAnImageError{},
+		&ecrlayer.BrokenImageError{},
+		&ecrlayer.InvalidResponseError{},
+		&ecrlayer.ImageFailure{Code: "ImageNotFound"},
+		&smithy.DeserializationError{Err: io.ErrNoProgress},
+		&ecrlayer.ImageFailure{Code: "…"},
+		&smithy.GenericAPIError{Code: "…"},
+		&smithy.GenericAPIError{Code: "ThrottlingException"},
+		&smithy.GenericAPIError{Code: "RepositoryNotFoundException"},
+		&smithy.GenericAPIError{Code: "AccessDeniedException"},
+		io.ErrNoProgress,
+	} {
+		add(ecrlayer.Call{Operation: image, Resource: "1.0", Attempts: 1}, err)
+	}
+	add(ecrlayer.Call{Operation: image, Resource: digest.FromString("image").String(), Attempts: 1}, &ecrlayer.ImageFailure{Code: "ImageNotFound"})
+	add(ecrlayer.Call{Operation: image, Attempts: 1, StatusCode: http.StatusServiceUnavailable}, io.ErrNoProgress)
+	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
+	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
+	for _, row := range codes {
+		add(ecrlayer.Call{Operation: layer, Attempts: 1}, &smithy.GenericAPIError{Code: row.code})
+	}
+
+	const s3 = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
+	for _, err := range []error{
+		&ecrlayer.BrokenImageError{},
+		&ecrlayer.InvalidResponseError{},
+		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusServiceUnavailable, Code: "SlowDown"},
+		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusForbidden, Code: "AccessDenied"},
+		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusForbidden, Code: "SignatureDoesNotMatch"},
+		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusForbidden},
+		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusNotFound, Code: "…"},
+		io.ErrNoProgress,
+	} {
+		add(ecrlayer.Call{Operation: ecrlayer.OperationDownload, Attempts: 1}, err)
+	}
+	return messages
+}
+
+// credentialsMessages returns what the provider says of credentials.
+func credentialsMessages(t *testing.T) []message {
+	t.Helper()
+	failed := func(service, operation, code string) error {
+		return &smithy.OperationError{ServiceID: service, OperationName: operation, Err: &smithy.GenericAPIError{Code: code}}
+	}
+	failures := []error{
+		context.Canceled,
+		&ssocreds.InvalidTokenError{},
+		failed("SSO", "GetRoleCredentials", "ForbiddenException"),
+		errors.New("please reauthenticate"),
+		&processcreds.ProviderError{Err: errors.New("exit status 1")},
+		config.AssumeRoleTokenProviderNotSetError{},
+		errors.New("role ARN is not set"),
+		failed("STS", "GetCallerIdentity", "AccessDenied"),
+		failed("STS", "AssumeRoleWithWebIdentity", "ExpiredTokenException"),
+		failed("STS", "AssumeRole", "Throttling"),
+		errors.New("failed to load credentials"),
+		errors.New("custom endpoint are not supported"),
+		errors.New("deserialization failed"),
+		errors.New("none"),
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\t\{"(\w+)", "`).FindAllStringSubmatch(source(t, "../awsconfig/credentials.go"), -1) {
+		failures = append(failures, failed("STS", "AssumeRole", row[1]))
+	}
+	messages := make([]message, len(failures))
+	for i, err := range failures {
+		messages[i].summary, _, messages[i].advice = awsconfig.NewCredentialsFailure(err, "dev").Explain()
+	}
+	return messages
+}
+
+// rejectionMessages returns what the provider says of the codes that reject
+// credentials.
+func rejectionMessages() []message {
+	var messages []message
+	for _, rejection := range transport.Rejections {
+		summary, advice, _ := awsconfig.ExplainRejection(rejection.Codes[0])
+		messages = append(messages, message{summary, advice})
+	}
+	return messages
+}
+
+// connectionMessages returns what the provider says of connections.
+func connectionMessages() []message {
+	const endpoint = "endpoints in the provider block and the environment variables AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL"
+	var messages []message
+	for _, err := range []error{
+		&net.DNSError{Name: "ecr-fips.me-south-1.amazonaws.com"},
+		&net.DNSError{Name: "api.ecr.us-east-1.amazonaws.com"},
+		&net.OpError{Op: "proxyconnect", Err: io.EOF},
+		http.ErrSchemeMismatch,
+		x509.UnknownAuthorityError{},
+		syscall.ECONNREFUSED,
+		syscall.ECONNRESET,
+		context.DeadlineExceeded,
+	} {
+		summary, advice, _ := awsconfig.ExplainConnection(err, endpoint)
+		messages = append(messages, message{summary, advice})
+	}
+	return messages
+}
+
+func source(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const marker = "<!-- The rest is generated from the tables of messages by \"make docs\". -->\n"
-	written, _, ok := strings.Cut(string(content), marker)
+	return string(content)
+}
+
+// The guide is generated after the marker: "make docs" sets -update. It has every
+// summary in the sources.
+func TestTroubleshootingGuide(t *testing.T) {
+	guide := filepath.Join("..", "..", "templates", "guides", "troubleshooting.md")
+	content := source(t, guide)
+	const marker = "<!-- The rest is generated from the messages by \"make docs\". -->\n"
+	want, _, ok := strings.Cut(content, marker)
 	if !ok {
 		t.Fatal("marker not found in the guide")
 	}
-	want := written + marker +
-		section("Errors of ECR and of downloads", causes) +
-		section("Credentials", awsconfig.CredentialsCauses) +
-		section("Rejected credentials", awsconfig.RejectedCredentials) +
-		section("Connections", awsconfig.ConnectionCauses)
+	want += marker
+	returned := regexp.MustCompile(`return "([A-Z][^"]*)"(?: \+ \w+\.\w+)?, `)
+	for _, section := range []struct {
+		title, file string
+		messages    []message
+	}{
+		{"Errors of ECR and of downloads", "errors_causes.go", ecrMessages(t)},
+		{"Credentials", "../awsconfig/credentials.go", credentialsMessages(t)},
+		{"Rejected credentials", "../transport/rejection.go", rejectionMessages()},
+		{"Connections", "../awsconfig/connection.go", connectionMessages()},
+	} {
+		advice := map[string][]string{} // by summary
+		var summaries []string
+		for _, m := range section.messages {
+			if m.summary == "" || m.advice == "" || strings.ContainsAny(m.advice, "{}") {
+				t.Errorf("%s: the advice is %q", m.summary, m.advice)
+			}
+			if advice[m.summary] == nil {
+				summaries = append(summaries, m.summary)
+			}
+			if !slices.Contains(advice[m.summary], m.advice) {
+				advice[m.summary] = append(advice[m.summary], m.advice)
+			}
+		}
+		want += "\n## " + section.title + "\n"
+		for _, summary := range summaries {
+			want += "\n### " + summary + "\n\n" + strings.Join(advice[summary], "\n\n") + "\n"
+		}
+		missing := map[string]int{}
+		for _, m := range returned.FindAllStringSubmatch(source(t, section.file), -1) {
+			missing[strings.TrimSuffix(m[1], " ")]++
+		}
+		for summary, n := range missing {
+			if found := len(advice[summary]) + len(advice[summary+" …"]); found < n {
+				t.Errorf("%d of %d messages %q are in the guide", found, n, summary)
+			}
+		}
+	}
 	if *update {
 		if err := os.WriteFile(guide, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if string(content) != want {
+	} else if content != want {
 		t.Error("templates/guides/troubleshooting.md is stale: run 'make docs'")
 	}
-}
-
-var placeholder = regexp.MustCompile(`\{(\w+)\}`)
-
-// section returns a heading per summary, followed by its advice.
-func section[F any](title string, rows []awsconfig.Cause[F]) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "\n## %s\n", title)
-	seen := map[string]bool{}
-	for _, row := range rows {
-		if seen[row.Summary] {
-			continue
-		}
-		seen[row.Summary] = true
-		fmt.Fprintf(&text, "\n### %s\n", placeholder.ReplaceAllString(row.Summary, "…"))
-		for _, other := range rows {
-			if other.Summary == row.Summary {
-				// Markdown would treat placeholders in angle brackets as HTML.
-				fmt.Fprintf(&text, "\n%s\n", placeholder.ReplaceAllString(other.Advice, "*$1*"))
-			}
-		}
-	}
-	return text.String()
 }
