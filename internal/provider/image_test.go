@@ -316,16 +316,13 @@ func TestImageErrors(t *testing.T) {
 				})
 			},
 			arguments: []string{byTag("incomplete"), forPlatform("linux/arm64")},
-			want: []string{"Manifest of the index not found", "image_tag", "resource: incomplete for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
+			want: []string{"Manifest of the index not found", "image_tag", "of image incomplete for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
 				"ImageNotFound", "request ID", "Push the image again"},
 		},
-		"nested index": {
-			prepare: func(t *testing.T, e *env) {
-				inner := newIndex(t, v1types.OCIImageIndex, newImage(t, 1, "linux/amd64"))
-				e.pushAny(t, "nested", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner}))
-			},
-			arguments: []string{byTag("nested")},
-			want:      []string{"No platform to select", "platform", "resource: nested", "names another index", "image_digest", "sha256:"},
+		"empty index": {
+			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "empty", empty.Index) },
+			arguments: []string{byTag("empty"), forPlatform("linux/amd64")},
+			want:      []string{"Empty index", "image_tag", "resource: empty", "request ID", "push the image again"},
 		},
 		"Docker schema 1": {
 			prepare: func(_ *testing.T, e *env) {
