@@ -25,7 +25,7 @@ import (
 
 // readWithAbsent reads the layer and n absent ones, and returns the diagnostics.
 func (f *fixture) readWithAbsent(ctx context.Context, n int) diag.Diagnostics {
-	return run(ctx, f, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(n)})
+	return run(ctx, f, batchOf(f.layersWithAbsent(n)))
 }
 
 // layersWithAbsent returns the layer and n absent ones.
@@ -128,7 +128,7 @@ func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 				logCall(logged, call)
 				event()
 			})}}
-			diags := o.run(ctx, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(3)}, readTimeout)
+			diags := o.run(ctx, batchOf(f.layersWithAbsent(3)), readTimeout)
 			if len(diags) != len(test.want) {
 				t.Fatalf("got %d diagnostics, want %q: %v", len(diags), test.want, diags)
 			}

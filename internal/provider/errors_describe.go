@@ -25,11 +25,14 @@ type operation struct {
 	// resource is the argument that names it in the repository.
 	resource string
 	// reference is the requested image, and platform the requested one of its
-	// platforms. Both are "" for layers.
+	// platforms. Both are "" for layers that the configuration lists.
 	reference, platform string
+	// layers is whether the layers of the image are requested.
+	layers bool
 
-	// Set by the object: the argument that bounds the read, and the profile of the
-	// credentials.
+	// Set by the object: what the user named, the argument that bounds the read, and
+	// the profile of the credentials.
+	target  target
 	timeout path.Path
 	profile string
 }
@@ -40,11 +43,11 @@ func (op operation) at(argument string) path.Path {
 	case "":
 		return path.Empty()
 	case theResource:
-		return path.Root(op.resource)
+		return op.target.at(op.resource)
 	case theTimeout:
 		return op.timeout
 	}
-	return path.Root(argument)
+	return op.target.at(argument)
 }
 
 // failure is an error of an operation.

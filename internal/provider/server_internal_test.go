@@ -122,7 +122,7 @@ func TestPanicInBatch(t *testing.T) {
 	f := newFixture(t)
 	c := &client{Client: ecrlayer.NewClient(f.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
 	o := object{client: c}
-	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}, readTimeout)
+	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), batchOf(f.layers), readTimeout)
 	if log := f.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
 		t.Errorf("the log does not contain a stack trace: %s", log)
 	}
