@@ -86,19 +86,7 @@ func (f *failure) isDownload() bool {
 
 // describeRequest returns what was requested.
 func (f *failure) describeRequest() string {
-	resource := f.call.Resource
-	if f.reference != "" {
-		image := f.reference
-		if f.platform != "" {
-			image += " for platform " + f.platform
-		}
-		if resource == f.reference {
-			resource = image
-		} else { // A manifest of an index, or a config: the configuration does not name it.
-			resource += ", of image " + image
-		}
-	}
-	return f.request(resource)
+	return f.request(f.call.Resource)
 }
 
 // describeBatch returns what a batch requested.
@@ -107,6 +95,16 @@ func (f *failure) describeBatch(batch *ecrlayer.BatchError) string {
 }
 
 func (f *failure) request(resource string) string {
+	image := f.reference
+	if f.platform != "" {
+		image += " for platform " + f.platform
+	}
+	switch {
+	case resource == f.reference:
+		resource = image
+	case f.reference != "": // Of an image, the configuration does not name its parts.
+		resource += ", of image " + image
+	}
 	call := "ECR (" + f.call.Operation + ")"
 	if f.isDownload() {
 		call = "a pre-signed URL from ECR"

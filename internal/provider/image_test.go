@@ -382,7 +382,7 @@ func TestImageInvalidArguments(t *testing.T) {
 		attribute  string
 		want       []string // parts of the message, in this order
 	}{
-		"neither tag nor digest":   {nil, "", "image_tag", []string{"Invalid Attribute Combination", "At least one", "image_digest,image_tag"}},
+		"neither tag nor digest":   {nil, "", "image_tag", []string{"Invalid Attribute Combination", "At least one", "image,image_digest,image_tag"}},
 		"tag with a colon":         {[]string{byTag("app:1")}, "", "image_tag", []string{"Invalid image tag", "1 to 128", "app:1"}},
 		"empty tag":                {[]string{byTag("")}, "", "image_tag", []string{"Invalid image tag"}},
 		"long tag":                 {[]string{byTag(strings.Repeat("x", 129))}, "", "image_tag", []string{"Invalid image tag", "128"}},
@@ -392,7 +392,7 @@ func TestImageInvalidArguments(t *testing.T) {
 		"tag and invalid digest":   {[]string{byTag(tag), byDigest("1.0")}, "", "image_digest", []string{"Invalid image digest", "colon"}},
 		"platform without a slash": {[]string{byTag(tag), forPlatform("amd64")}, "", "platform", []string{"Invalid platform", "linux/amd64"}},
 		"platform of four parts":   {[]string{byTag(tag), forPlatform("a/b/c/d")}, "", "platform", []string{"Invalid platform", "os/arch"}},
-		"repository with a host":   {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `repository_name = "app"`, `registry_id = "123456789012"`, `region = "us-east-1"`}},
+		"repository with a host":   {[]string{byTag(tag)}, "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1", "repository_name", []string{"Invalid repository name", "registry host", `set image = "`}},
 		"short registry ID":        {[]string{byTag(tag), `registry_id = "12345"`}, "", "registry_id", []string{"Invalid registry ID", "12 digits"}},
 		"region not in the SDK":    {[]string{byTag(tag), `region = "us-esat-1"`}, "", "region", []string{"Unknown region", "us-esat-1"}},
 	} {

@@ -121,11 +121,11 @@ func checkImageURI(uri string) error {
 	replaced := strings.ReplaceAll(rest, "+", "_")
 	switch _, replacedErr := ecrlayer.ParseImageURI(replaced); {
 	case inARN(uri) != "":
-		return errors.New("must not be an ARN: in place of image, set " + inARN(uri))
+		return errors.New("must not be an ARN: in place of it, set " + inARN(uri))
 	case replacedErr == nil && replaced != rest:
-		return fmt.Errorf("must not contain +, which Helm replaces with _ when it pushes a chart: set image = %q", replaced)
+		return fmt.Errorf("must not contain +, which Helm replaces with _ when it pushes a chart: use %q", replaced)
 	case replacedErr == nil:
-		return fmt.Errorf("must not have a scheme: set image = %q", rest)
+		return fmt.Errorf("must not have a scheme: use %q", rest)
 	}
 	return fmt.Errorf("must be the URI of an image in a private ECR registry: %w", err)
 }
