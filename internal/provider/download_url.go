@@ -25,7 +25,7 @@ type downloadURLModel struct {
 }
 
 func downloadURL() object {
-	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, attributes: map[string]schema.Attribute{
+	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, actions: []string{"ecr:GetDownloadUrlForLayer"}, hosts: hostsOfURLs, attributes: map[string]schema.Attribute{
 		"layer_digest": schema.StringAttribute{
 			Required:            true,
 			MarkdownDescription: "Digest of the layer in the image's manifest (not a `diff_id`): `sha256:` and 64 lowercase hexadecimal digits. The digest of an image's config also works.",
@@ -44,6 +44,9 @@ func downloadURL() object {
 	}}
 }
 
+// hostsOfURLs is what an object that only returns URLs needs to reach.
+const hostsOfURLs = "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by a download URL needs no route to ECR."
+
 func newDownloadURLDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
 		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires. " +
@@ -56,8 +59,8 @@ func newDownloadURLEphemeralResource() ephemeral.EphemeralResource {
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
 }
 
-func (m *downloadURLModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
-	result, err := c.DownloadURL(ctx, repo, digest.Digest(m.LayerDigest.ValueString()))
+func (m *downloadURLModel) read(ctx context.Context, c *ecrlayer.Client, t target) error {
+	result, err := c.DownloadURL(ctx, t.Repository, digest.Digest(m.LayerDigest.ValueString()))
 	if err != nil {
 		return err
 	}

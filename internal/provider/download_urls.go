@@ -5,12 +5,15 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
@@ -20,54 +23,75 @@ import (
 )
 
 type downloadURLsModel struct {
-	arguments
-	LayerDigests []string          `tfsdk:"layer_digests"`
+	imageArguments
+	Platform     types.String      `tfsdk:"platform"`
+	LayerDigests []digest.Digest   `tfsdk:"layer_digests"`
 	DownloadURLs map[string]string `tfsdk:"download_urls"`
 	ExpiresAt    timetypes.RFC3339 `tfsdk:"expires_at"`
 }
 
 func downloadURLs() object {
-	return object{name: "_download_urls", newModel: func() model { return &downloadURLsModel{} }, attributes: map[string]schema.Attribute{
-		"layer_digests": schema.ListAttribute{
-			Required:    true,
-			ElementType: types.StringType,
-			MarkdownDescription: "Digests of the layers in the image's manifest (not `diff_ids`): `sha256:` and 64 lowercase hexadecimal digits each. The digest of an image's config also works. " +
-				"Duplicates cost nothing, and an empty list results in an empty map. The list may be unknown until apply, where `for_each` would need it during plan.",
-			Validators: []validator.List{validate.Elements{String: layerDigest}},
-		},
-		"download_urls": schema.MapAttribute{
-			Computed:            true,
-			Sensitive:           true,
-			ElementType:         types.StringType,
-			MarkdownDescription: "Pre-signed URLs by layer digest, as ECR returned them. They are credentials: anyone who has them can download the layers until they expire. They work for GET requests, not for HEAD.",
-		},
-		"expires_at": schema.StringAttribute{
-			Computed:            true,
-			CustomType:          timetypes.RFC3339Type{},
-			MarkdownDescription: "When the first of the URLs expires, in RFC 3339 format and UTC. Null if no URL carries an expiry.",
-		},
-	}}
+	return object{
+		name: "_download_urls", newModel: func() model { return &downloadURLsModel{} },
+		actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, hosts: hostsOfURLs + " To verify a platform that no index names, the former also downloads the config of the image.",
+		attributes: imageAttributes("layer_digests", map[string]schema.Attribute{
+			"platform": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: descriptionPlatform,
+				Validators:          []validator.String{platformName},
+			},
+			"layer_digests": schema.ListAttribute{
+				Optional:    true,
+				Computed:    true,
+				ElementType: types.StringType,
+				MarkdownDescription: "Digests of the layers in an image's manifest (not `diff_ids`): `sha256:` and 64 lowercase hexadecimal digits each. The digest of an image's config also works. " +
+					"Duplicates cost nothing, and an empty list results in an empty map. The list may be unknown until apply, where `for_each` would need it during plan. " +
+					"Default: the distinct digests of the layers of the image that ECR holds, lowest first. If it is set, `image` or `repository_name` names only the repository.",
+				Validators: []validator.List{
+					validate.Elements{String: layerDigest},
+					listvalidator.ConflictsWith(path.MatchRoot("image_tag"), path.MatchRoot("image_digest"), path.MatchRoot("platform")),
+				},
+			},
+			"download_urls": schema.MapAttribute{
+				Computed:            true,
+				Sensitive:           true,
+				ElementType:         types.StringType,
+				MarkdownDescription: "Pre-signed URLs by layer digest, as ECR returned them. They are credentials: anyone who has them can download the layers until they expire. They work for GET requests, not for HEAD.",
+			},
+			"expires_at": schema.StringAttribute{
+				Computed:            true,
+				CustomType:          timetypes.RFC3339Type{},
+				MarkdownDescription: "When the first of the URLs expires, in RFC 3339 format and UTC. Null if no URL carries an expiry.",
+			},
+		}),
+	}
 }
 
+var descriptionOfBatch = "Without `layer_digests`, it reads the image before, as `ecrlayer_image` does, which requires `ecr:BatchGetImage`. " +
+	fmt.Sprintf("If any call fails, the read fails and reports every digest that failed, up to %d. ", maxListedFailures)
+
 func newDownloadURLsDataSource() datasource.DataSource {
-	return &dataSource{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image.\n\n" +
-		"Every read calls ECR once per distinct digest, up to 50 at a time, and returns new URLs, which usually expire after an hour. If any call fails, the read fails and reports every digest that failed. " +
+	return &dataSource{object: downloadURLs(), description: "Returns pre-signed URLs to download all layers of an image in ECR, or many layers of several, without AWS credentials.\n\n" +
+		"Every read calls ECR once per distinct digest, up to 50 at a time, and returns new URLs, which usually expire after an hour. " + descriptionOfBatch +
 		"The URLs are stored in the state: anyone who can read the state can download the layers until the URLs expire. The ephemeral resource of the same name does not store them."}
 }
 
 func newDownloadURLsEphemeralResource() ephemeral.EphemeralResource {
-	return &ephemeralResource{object: downloadURLs(), description: "Returns pre-signed URLs to download many layers of images in ECR without AWS credentials, such as all layers of an image. " +
-		"The URLs are stored in neither plan nor state. Plan and apply each call ECR once per distinct digest, up to 50 at a time, so the URLs are fresh when they are used, and usually expire after an hour. " +
-		"If any call fails, all digests that failed are reported.\n\n" +
+	return &ephemeralResource{object: downloadURLs(), description: "Returns pre-signed URLs to download all layers of an image in ECR, or many layers of several, without AWS credentials. " +
+		"The URLs are stored in neither plan nor state. Plan and apply each call ECR once per distinct digest, up to 50 at a time, so the URLs are fresh when they are used, and usually expire after an hour. " + descriptionOfBatch + "\n\n" +
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
 }
 
-func (m *downloadURLsModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
-	layers := make([]digest.Digest, len(m.LayerDigests))
-	for i, layer := range m.LayerDigests {
-		layers[i] = digest.Digest(layer)
+func (m *downloadURLsModel) read(ctx context.Context, c *ecrlayer.Client, t target) error {
+	if m.LayerDigests == nil {
+		image, err := c.Image(ctx, t.Repository, t.image, m.Platform.ValueString())
+		if err != nil {
+			return err
+		}
+		m.resolve(image.Repository, image.ImageDigest)
+		m.LayerDigests = nonNil(image.LayerDigests())
 	}
-	results, err := c.DownloadURLs(ctx, repo, layers)
+	results, err := c.DownloadURLs(ctx, t.Repository, m.LayerDigests)
 	if err != nil {
 		return err
 	}
@@ -84,5 +108,10 @@ func (m *downloadURLsModel) read(ctx context.Context, c *ecrlayer.Client, repo e
 }
 
 func (m *downloadURLsModel) newOperation() operation {
-	return operation{what: "the download URLs of layers", resource: "layer_digests"}
+	if m.LayerDigests != nil {
+		return operation{what: "the download URLs of layers", resource: "layer_digests"}
+	}
+	op := m.imageOperation("the download URLs of layers")
+	op.platform, op.layers = m.Platform.ValueString(), true
+	return op
 }

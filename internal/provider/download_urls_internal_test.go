@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 	"github.com/opencontainers/go-digest"
@@ -24,7 +25,7 @@ import (
 
 // readWithAbsent reads the layer and n absent ones, and returns the diagnostics.
 func (f *fixture) readWithAbsent(ctx context.Context, n int) diag.Diagnostics {
-	return run(ctx, f, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(n)})
+	return run(ctx, f, batchOf(f.layersWithAbsent(n)))
 }
 
 // layersWithAbsent returns the layer and n absent ones.
@@ -127,7 +128,7 @@ func TestBatchTimeoutKeepsEarlierErrors(t *testing.T) {
 				logCall(logged, call)
 				event()
 			})}}
-			diags := o.run(ctx, &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layersWithAbsent(3)}, readTimeout)
+			diags := o.run(ctx, batchOf(f.layersWithAbsent(3)), readTimeout)
 			if len(diags) != len(test.want) {
 				t.Fatalf("got %d diagnostics, want %q: %v", len(diags), test.want, diags)
 			}
@@ -170,13 +171,31 @@ func TestBatchErrorsAreGroupedByCause(t *testing.T) {
 		Code:  "LayerInaccessibleException", Message: "no image", Times: 30,
 	})
 	diags := f.readWithAbsent(t.Context(), 59)
-	expectDiagnostic(t, f, diags, "59 of 60 layers failed", []string{"Layer not found (", "Layer inaccessible (30)", "more", "diff_id", "no image in the repository"})
+	expectDiagnostic(t, f, diags, "59 of 60 layers failed", []string{"Layer not found (29)", "Layer inaccessible (30)", "diff_id", "no image in the repository"})
 	detail := diags[0].Detail()
-	if listed := strings.Count(detail, "\n  sha256:"); listed != maxListedFailures {
-		t.Errorf("%d digests are listed, want %d:\n%s", listed, maxListedFailures, detail)
+	if listed := strings.Count(detail, "\n  sha256:"); listed != 59 {
+		t.Errorf("%d digests are listed, want 59:\n%s", listed, detail)
 	}
 	if advice := strings.Count(detail, "Usual causes"); advice != 1 {
 		t.Errorf("the advice is repeated %d times:\n%s", advice, detail)
+	}
+}
+
+func TestBatchErrorIsBounded(t *testing.T) {
+	t.Parallel()
+	batch := &ecrlayer.BatchError{Digests: 6000, Incomplete: 10, Canceled: 7}
+	for i := range 5990 {
+		code := []string{"LayersNotFoundException", "LayerInaccessibleException"}[i%2]
+		batch.Failures = append(batch.Failures, &ecrlayer.CallError{Call: ecrlayer.Call{Resource: strconv.Itoa(i), Attempts: 1, Err: &smithy.GenericAPIError{Code: code}}})
+	}
+	detail := operation{resource: "layer_digests"}.diagnostics(batch)[0].Detail()
+	if listed := strings.Count(detail, "\n  ") - 5; listed != 5000 {
+		t.Errorf("%d digests are listed", listed)
+	}
+	for _, part := range []string{"\n  and 990 more\n", "7 calls in progress were canceled, and no request was sent for 3 digests"} {
+		if !strings.Contains(detail, part) {
+			t.Errorf("the detail does not contain %q", part)
+		}
 	}
 }
 

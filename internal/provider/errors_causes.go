@@ -33,7 +33,7 @@ var codes = []struct{ code, summary, argument, advice string }{
 		"Use a tag that aws ecr list-images shows, without the repository name and without a colon."},
 	{"ImageTagDoesNotMatchDigest", "Tag and digest disagree", "image_digest",
 		"The tag is on another image: it was pushed again, or the digest is that of one platform's manifest and the tag is on the index. " +
-			"Correct image_tag or image_digest, or remove one: the digest always names the same image, the tag whichever it is on."},
+			"Correct the tag or the digest, or remove one: the digest always names the same image, the tag whichever it is on."},
 	{"MissingDigestAndTag", "Neither tag nor digest", theResource,
 		"ECR received neither a tag nor a digest, but the provider always sends one. Check that no proxy alters requests."},
 	{"ImageReferencedByManifestList", "Image referenced by an index", theResource,
@@ -56,8 +56,8 @@ var codes = []struct{ code, summary, argument, advice string }{
 			"or the layer is a foreign layer, which ECR does not hold: download it from the urls in the manifest. " +
 			"Use layer_digests of the data source ecrlayer_image, which lists the layers that ECR holds."},
 	{"LayerInaccessibleException", "Layer inaccessible", theResource,
-		"The layer exists, but no image in the repository refers to it, and ECR returns only layers of images. " +
-			"Use a layer of an existing image, which the data source ecrlayer_image lists, or push an image with this layer."},
+		"The layer exists, but no image in the repository refers to it that ECR serves. If the digest was just read from an image, the image is not completely replicated or imported yet: run again in a minute. " +
+			"If the image is archived, restore it. Otherwise use a layer of an existing image, or push an image with this layer."},
 	{"UnableToGetUpstreamImageException", "Image not available upstream", "repository_name",
 		"The pull-through cache could not get the image from its upstream registry. " +
 			"Check that the upstream registry has the image, and check the pull-through cache rule of this prefix and its credentials in Secrets Manager."},
@@ -152,20 +152,28 @@ func (f *failure) cause() (summary, argument, advice string) {
 	}
 	switch {
 	case f.code == "ImageNotFound" && strings.Contains(f.reference, ":"):
-		return "Image not found", theResource, "Check that image_digest is the digest of a manifest or index, and not of a config (the image ID of Docker), a layer or a diff_id. Check the region and registry_id. " +
+		return "Image not found", theResource, "Check that the digest is that of a manifest or index, and not of a config (the image ID of Docker), a layer or a diff_id. " +
+			fmt.Sprintf("Check %s and %s. ", f.target.words("region"), f.target.words("registry_id")) +
 			"A lifecycle policy may have deleted the image, and a pull-through cache has no image that was not pulled yet. " +
 			fmt.Sprintf("aws ecr list-images lists the images in region %s of %s.", repo.Region, registry)
 	case f.code == "ImageNotFound":
-		return "Image not found", theResource, "Check the tag, the region and registry_id. A lifecycle policy may have deleted the image. " +
+		return "Image not found", theResource, fmt.Sprintf("Check the tag, %s and %s. A lifecycle policy may have deleted the image. ", f.target.words("region"), f.target.words("registry_id")) +
 			fmt.Sprintf("aws ecr list-images lists the images in region %s of %s.", repo.Region, registry)
+	case f.code == "LayersNotFoundException" && f.layers:
+		return "Layer of the image not found", theResource, "The manifest lists this layer, but the repository does not have it. " +
+			"In a pull-through cache, or right after replication, run again in a minute; otherwise push the complete image again."
 	case f.code == "LayersNotFoundException" && f.reference != "":
 		return "Config of the image not found", theResource, "The manifest lists this config, but the repository does not have it. " +
 			"In a pull-through cache, pull the image once; otherwise push the complete image again."
+	case f.code == "LayerInaccessibleException" && f.layers:
+		return "Layer of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
+			"Run again in a minute. If the error remains, restore the image if it is archived (aws ecr describe-images shows its status), or push it again."
 	case f.code == "LayerInaccessibleException" && f.reference != "":
-		return "Config of the image inaccessible", theResource, "No image in the repository refers to this config: the image was probably deleted during the read. " +
-			"Push it again, or use another image."
+		return "Config of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
+			"Run again in a minute. If the error remains, restore the image if it is archived (aws ecr describe-images shows its status), or push it again."
 	case f.code == "RepositoryNotFoundException":
-		return "Repository not found", "repository_name", fmt.Sprintf("There is no repository of this name in region %s of %s. Set region or registry_id if it is in another region or account. ", repo.Region, registry) +
+		return "Repository not found", "repository_name", fmt.Sprintf("There is no repository of this name in region %s of %s. Correct %s or %s if it is in another region or account. ",
+			repo.Region, registry, f.target.words("region"), f.target.words("registry_id")) +
 			"In a pull-through cache, the first pull creates the repository, which requires ecr:CreateRepository and ecr:BatchImportUpstreamImage."
 	case f.code == "AccessDeniedException":
 		return "Access denied", "repository_name", fmt.Sprintf("The credentials need ecr:%s on %s. ", f.call.Operation, f.repositoryARN()) +
@@ -215,7 +223,7 @@ func (f *failure) explainPlatform(e *ecrlayer.PlatformError) (summary, argument,
 	case len(e.Available) > 0:
 		return "Platform not found", "platform", choose + " Or use an image that was built for " + e.Requested + "."
 	case len(e.Entries) > 0:
-		return "No platform to select", "platform", "Set image_digest to the digest of one of the entries, without platform:\n" + e.Choices()
+		return "No platform to select", "platform", "Set " + f.target.words("image_digest") + " to that of one of the entries, without platform:\n" + e.Choices()
 	}
 	return "Unknown platform", "platform", "Remove platform if this is the right image."
 }

@@ -25,11 +25,14 @@ type operation struct {
 	// resource is the argument that names it in the repository.
 	resource string
 	// reference is the requested image, and platform the requested one of its
-	// platforms. Both are "" for layers.
+	// platforms. Both are "" for layers that the configuration lists.
 	reference, platform string
+	// layers is whether the layers of the image are requested.
+	layers bool
 
-	// Set by the object: the argument that bounds the read, and the profile of the
-	// credentials.
+	// Set by the object: what the user named, the argument that bounds the read, and
+	// the profile of the credentials.
+	target  target
 	timeout path.Path
 	profile string
 }
@@ -40,11 +43,11 @@ func (op operation) at(argument string) path.Path {
 	case "":
 		return path.Empty()
 	case theResource:
-		return path.Root(op.resource)
+		return op.target.at(op.resource)
 	case theTimeout:
 		return op.timeout
 	}
-	return path.Root(argument)
+	return op.target.at(argument)
 }
 
 // failure is an error of an operation.
@@ -83,19 +86,7 @@ func (f *failure) isDownload() bool {
 
 // describeRequest returns what was requested.
 func (f *failure) describeRequest() string {
-	resource := f.call.Resource
-	if f.reference != "" {
-		image := f.reference
-		if f.platform != "" {
-			image += " for platform " + f.platform
-		}
-		if resource == f.reference {
-			resource = image
-		} else { // A manifest of an index, or a config: the configuration does not name it.
-			resource += ", of image " + image
-		}
-	}
-	return f.request(resource)
+	return f.request(f.call.Resource)
 }
 
 // describeBatch returns what a batch requested.
@@ -104,6 +95,16 @@ func (f *failure) describeBatch(batch *ecrlayer.BatchError) string {
 }
 
 func (f *failure) request(resource string) string {
+	image := f.reference
+	if f.platform != "" {
+		image += " for platform " + f.platform
+	}
+	switch {
+	case resource == f.reference:
+		resource = image
+	case f.reference != "": // Of an image, the configuration does not name its parts.
+		resource += ", of image " + image
+	}
 	call := "ECR (" + f.call.Operation + ")"
 	if f.isDownload() {
 		call = "a pre-signed URL from ECR"

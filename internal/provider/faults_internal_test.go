@@ -25,6 +25,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -129,11 +130,18 @@ func (f *fixture) read(ctx context.Context) (downloadURLModel, diag.Diagnostics)
 	return m, diags
 }
 
+func batchOf(layers []string) *downloadURLsModel {
+	m := &downloadURLsModel{imageArguments: imageArguments{arguments: repositoryArguments()}}
+	for _, layer := range layers {
+		m.LayerDigests = append(m.LayerDigests, digest.Digest(layer))
+	}
+	return m
+}
+
 // readAll reads all layers in one batch, and returns the model and the diagnostics.
-func (f *fixture) readAll(ctx context.Context) (downloadURLsModel, diag.Diagnostics) {
-	m := downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}
-	diags := run(ctx, f, &m)
-	return m, diags
+func (f *fixture) readAll(ctx context.Context) (*downloadURLsModel, diag.Diagnostics) {
+	m := batchOf(f.layers)
+	return m, run(ctx, f, m)
 }
 
 func jsonFault(body string) ecrtest.Fault {

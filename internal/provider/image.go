@@ -20,7 +20,6 @@ import (
 )
 
 var (
-	imageTag     = validate.String{Summary: "Invalid image tag", Check: ecrlayer.ValidateImageTag}
 	imageDigest  = validate.String{Summary: "Invalid image digest", Check: checkDigest}
 	platformName = validate.String{Summary: "Invalid platform", Check: func(s string) error { _, err := ecrlayer.ParsePlatform(s); return err }}
 )
@@ -32,9 +31,24 @@ type imageArguments struct {
 	ImageDigest types.String `tfsdk:"image_digest"`
 }
 
-// imageAttributes returns the schema of imageArguments, and own.
-func imageAttributes(own map[string]schema.Attribute) map[string]schema.Attribute {
+// imageAttributes returns the schema of imageArguments, and own, which take
+// precedence. unless is the name of an argument that makes an image unnecessary, or
+// "".
+func imageAttributes(unless string, own map[string]schema.Attribute) map[string]schema.Attribute {
+	needed := []path.Expression{path.MatchRoot("image"), path.MatchRoot("image_digest")}
+	if unless != "" {
+		needed = append(needed, path.MatchRoot(unless))
+	}
 	attributes := map[string]schema.Attribute{
+		"image": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "URI of the image, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>` or `@<digest>`, in place of the five following arguments, which are then results. " +
+				"FIPS and dual-stack hosts are also accepted.",
+			Validators: []validator.String{
+				imageURI, namesImage{unless},
+				stringvalidator.ConflictsWith(path.MatchRoot("registry_id"), path.MatchRoot("region"), path.MatchRoot("image_tag"), path.MatchRoot("image_digest")),
+			},
+		},
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
 			Computed:            true,
@@ -42,9 +56,11 @@ func imageAttributes(own map[string]schema.Attribute) map[string]schema.Attribut
 			Validators:          []validator.String{registryID},
 		},
 		"image_tag": schema.StringAttribute{
-			Optional:            true,
-			MarkdownDescription: "Tag of the image. At least one of `image_tag` and `image_digest` is required. If both are set, the tag must be on the image with this digest.",
-			Validators:          []validator.String{imageTag, stringvalidator.AtLeastOneOf(path.MatchRoot("image_digest"))},
+			Optional: true,
+			Computed: true,
+			MarkdownDescription: "Tag of the image. At least one of `image_tag` and `image_digest` is required with `repository_name`. " +
+				"If both are set, the tag is requested, and must be on the image with this digest.",
+			Validators: []validator.String{imageTag, stringvalidator.AtLeastOneOf(needed...)},
 		},
 		"image_digest": schema.StringAttribute{
 			Optional:            true,
@@ -57,16 +73,13 @@ func imageAttributes(own map[string]schema.Attribute) map[string]schema.Attribut
 	return attributes
 }
 
-func (a *imageArguments) reference() ecrlayer.ImageReference {
-	return ecrlayer.ImageReference{Tag: a.ImageTag.ValueString(), Digest: digest.Digest(a.ImageDigest.ValueString())}
-}
-
 func (a *imageArguments) imageOperation(what string) operation {
 	resource := "image_tag"
 	if a.ImageTag.IsNull() {
 		resource = "image_digest"
 	}
-	return operation{what: what, resource: resource, reference: a.reference().String()}
+	reference := ecrlayer.ImageReference{Tag: a.ImageTag.ValueString(), Digest: digest.Digest(a.ImageDigest.ValueString())}
+	return operation{what: what, resource: resource, reference: reference.String()}
 }
 
 func (a *imageArguments) resolve(repo ecrlayer.Repository, image digest.Digest) {
@@ -79,6 +92,7 @@ type imageModel struct {
 	Platform       types.String      `tfsdk:"platform"`
 	ManifestDigest types.String      `tfsdk:"manifest_digest"`
 	ManifestJSON   types.String      `tfsdk:"manifest_json"`
+	ManifestSize   types.Int64       `tfsdk:"manifest_size"`
 	MediaType      types.String      `tfsdk:"media_type"`
 	ArtifactType   types.String      `tfsdk:"artifact_type"`
 	Platforms      []string          `tfsdk:"platforms"`
@@ -87,6 +101,7 @@ type imageModel struct {
 	Layers         []layerModel      `tfsdk:"layers"`
 	Annotations    map[string]string `tfsdk:"annotations"`
 	ImageURI       types.String      `tfsdk:"image_uri"`
+	DualStackURI   types.String      `tfsdk:"image_uri_dualstack"`
 }
 
 // descriptorModel is a blob as a manifest describes it.
@@ -131,47 +146,54 @@ func newImageDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
 		"Other artifacts, such as Helm charts, models and WebAssembly modules, are read like images.\n\n" +
 		"Manifests are OCI or Docker schema 2, read as they are, and their digests are verified. Every read calls ECR once, or twice if the image is an index. " +
-		"With `platform`, an image that is not an index takes another call and a small download, to verify the platform against the image's config. " +
+		"With `platform`, an image that is not an index takes a call of `ecr:GetDownloadUrlForLayer` and a small download, to verify the platform against the image's config. " +
 		"Lists and maps without elements are empty, never null.",
-		object: object{name: "_image", newModel: func() model { return &imageModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
-			"platform": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: descriptionPlatform,
-				Validators:          []validator.String{platformName},
-			},
-			"manifest_digest": computedString("Digest of the manifest: that of one platform if the image is an index, else the same as `image_digest`."),
-			"manifest_json":   computedString("The manifest, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `manifest_digest`."),
-			"media_type":      computedString("Media type of the manifest."),
-			"artifact_type":   computedString("Type of the artifact: `artifactType` of the manifest or, without one, the media type of a config that is not an image's. Null for an image."),
-			"platforms":       computedList("Platforms of the index, in its order. Attestations and SOCI indexes are excluded. Empty if the image is not an index."),
-			"config": schema.SingleNestedAttribute{
-				Computed:            true,
-				MarkdownDescription: "Descriptor of the image's config. `ecrlayer_image_config` reads its content.",
-				Attributes:          descriptorAttributes("config", nil),
-			},
-			"layer_digests": computedList("Distinct digests of the layers that ECR holds, lowest first, for `layer_digests` of `ecrlayer_download_urls`. " +
-				"Foreign layers, such as those of older Windows base images, are excluded, because ECR does not hold them: download these from `layers[*].urls`."),
-			"layers": schema.ListNestedAttribute{
-				Computed: true,
-				MarkdownDescription: "Descriptors of the layers, lowest first, or of the files of an artifact, usually with their names in the annotation `org.opencontainers.image.title`. Duplicates in the manifest are kept. " +
-					"`for_each` needs the layers to be known during plan; otherwise pass `layer_digests` to `ecrlayer_download_urls`, which accepts unknown lists.",
-				NestedObject: schema.NestedAttributeObject{Attributes: descriptorAttributes("layer", map[string]schema.Attribute{
-					"urls": computedList("URLs of a foreign layer, which ECR does not hold. Empty for other layers."),
-				})},
-			},
-			"annotations": computedMap("Annotations of the manifest, empty if there are none. Labels are part of the config: see `ecrlayer_image_config`."),
-			"image_uri":   computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
-		})}}
+		object: object{
+			name: "_image", newModel: func() model { return &imageModel{} }, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			hosts: "The machine that runs Terraform or OpenTofu calls ECR. To verify a platform, it also downloads the config by its download URL.",
+			attributes: imageAttributes("", map[string]schema.Attribute{
+				"platform": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: descriptionPlatform,
+					Validators:          []validator.String{platformName},
+				},
+				"manifest_digest": computedString("Digest of the manifest: that of one platform if the image is an index, else the same as `image_digest`."),
+				"manifest_json":   computedString("The manifest, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `manifest_digest`."),
+				"manifest_size":   schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of the manifest in bytes."},
+				"media_type":      computedString("Media type of the manifest."),
+				"artifact_type":   computedString("Type of the artifact: `artifactType` of the manifest or, without one, the media type of a config that is not an image's. Null for an image."),
+				"platforms":       computedList("Platforms of the index, in its order. Attestations and SOCI indexes are excluded. Empty if the image is not an index."),
+				"config": schema.SingleNestedAttribute{
+					Computed:            true,
+					MarkdownDescription: "Descriptor of the image's config. `ecrlayer_image_config` reads its content.",
+					Attributes:          descriptorAttributes("config", nil),
+				},
+				"layer_digests": computedList("Distinct digests of the layers that ECR holds, lowest first, for `layer_digests` of `ecrlayer_download_urls`. " +
+					"Foreign layers, such as those of older Windows base images, are excluded, because ECR does not hold them: download these from `layers[*].urls`."),
+				"layers": schema.ListNestedAttribute{
+					Computed: true,
+					MarkdownDescription: "Descriptors of the layers, lowest first, or of the files of an artifact, usually with their names in the annotation `org.opencontainers.image.title`. Duplicates in the manifest are kept. " +
+						"`for_each` needs the layers to be known during plan; otherwise pass `layer_digests` to `ecrlayer_download_urls`, which accepts unknown lists.",
+					NestedObject: schema.NestedAttributeObject{Attributes: descriptorAttributes("layer", map[string]schema.Attribute{
+						"urls": computedList("URLs of a foreign layer, which ECR does not hold. Empty for other layers."),
+					})},
+				},
+				"annotations":         computedMap("Annotations of the manifest, empty if there are none. Labels are part of the config: see `ecrlayer_image_config`."),
+				"image_uri":           computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
+				"image_uri_dualstack": computedString("The same for machines with IPv6, only or in addition to IPv4: `<registry_id>.dkr-ecr.<region>.on.aws/<repository_name>@<image_digest>`."),
+			}),
+		}}
 }
 
-func (m *imageModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
-	image, err := c.Image(ctx, repo, m.reference(), m.Platform.ValueString())
+func (m *imageModel) read(ctx context.Context, c *ecrlayer.Client, t target) error {
+	image, err := c.Image(ctx, t.Repository, t.image, m.Platform.ValueString())
 	if err != nil {
 		return err
 	}
 	m.resolve(image.Repository, image.ImageDigest)
 	m.ManifestDigest = types.StringValue(image.ManifestDigest.String())
 	m.ManifestJSON = types.StringValue(image.Manifest)
+	m.ManifestSize = types.Int64Value(int64(len(image.Manifest)))
 	m.MediaType = types.StringValue(image.MediaType)
 	m.ArtifactType = stringOrNull(image.ArtifactType)
 	m.Platforms = nonNil(image.Platforms)
@@ -184,6 +206,7 @@ func (m *imageModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer
 	}
 	m.Annotations = nonNilMap(image.Annotations)
 	m.ImageURI = types.StringValue(image.URI.String())
+	m.DualStackURI = types.StringValue(image.URI.DualStack().String())
 	return nil
 }
 

@@ -50,49 +50,53 @@ type configLayerModel struct {
 func newImageConfigDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the config of an image in ECR: its labels, how to run it, and the digests of its uncompressed layers, which no ECR API returns.\n\n" +
 		"Every read gets the manifest as `ecrlayer_image` does, then a download URL of the config, and downloads it. " +
-		"The machine that runs Terraform or OpenTofu needs a route to Amazon S3 (or, in a pull-through cache, to the host of the URL). " +
 		fmt.Sprintf("A config may have at most %d MiB; its size and digest are verified. The URL is not stored. ", ecrlayer.MaxConfigSize>>20) +
 		"Values that the config does not set are null; lists and maps without elements are empty, never null.",
-		object: object{name: "_image_config", newModel: func() model { return &imageConfigModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
-			"platform": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: descriptionPlatform,
-				Validators:          []validator.String{platformName},
-			},
-			"config_digest": computedString("Digest of the config, which Docker calls the image ID."),
-			"config_json":   computedString("The config, byte for byte as pushed (but Terraform normalizes Unicode to NFC), for what the other attributes do not include, such as `history` and health checks. Its digest is `config_digest`."),
-			"architecture":  computedString("Architecture of the CPU, such as `amd64`."),
-			"os":            computedString("Operating system, such as `linux`."),
-			"variant":       computedString("Variant of the architecture, such as `v8`."),
-			"created": schema.StringAttribute{
-				Computed:            true,
-				CustomType:          timetypes.RFC3339Type{},
-				MarkdownDescription: "When the image was built, in RFC 3339 format.",
-			},
-			"author":        computedString("Author of the image."),
-			"labels":        computedMap("Labels of the image, such as `org.opencontainers.image.revision`."),
-			"env":           computedMap("Environment variables. If a variable is set twice, the last value wins."),
-			"entrypoint":    computedList("Command to run, with its first arguments."),
-			"cmd":           computedList("Default arguments of the entry point, or the command if there is no entry point."),
-			"user":          computedString("User that runs the command: a name or an ID, optionally with `:` and a group."),
-			"working_dir":   computedString("Directory in which the command runs."),
-			"exposed_ports": computedList("Ports that the image is meant to listen on, sorted, such as `8080/tcp`."),
-			"volumes":       computedList("Directories that are meant to be volumes, sorted."),
-			"stop_signal":   computedString("Signal that stops the container, such as `SIGTERM`."),
-			"diff_ids":      computedList("Digests of the uncompressed layers, lowest first, as `docker inspect` shows them. They cannot be used to download layers."),
-			"layers": schema.ListNestedAttribute{
-				Computed:            true,
-				MarkdownDescription: "The layers, lowest first, with both of their digests.",
-				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"digest":  computedString("Digest of the layer as ECR stores it, usually compressed, for `ecrlayer_download_url`."),
-					"diff_id": computedString("Digest of the uncompressed layer. Null if the config does not list as many layers as the manifest."),
-				}},
-			},
-		})}}
+		object: object{
+			name: "_image_config", newModel: func() model { return &imageConfigModel{} }, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			hosts: "The machine that runs Terraform or OpenTofu calls ECR and downloads the config by its download URL: it needs a route to Amazon S3 " +
+				"or, in a pull-through cache, to the host of the URL.",
+			attributes: imageAttributes("", map[string]schema.Attribute{
+				"platform": schema.StringAttribute{
+					Optional:            true,
+					MarkdownDescription: descriptionPlatform,
+					Validators:          []validator.String{platformName},
+				},
+				"config_digest": computedString("Digest of the config, which Docker calls the image ID."),
+				"config_json":   computedString("The config, byte for byte as pushed (but Terraform normalizes Unicode to NFC), for what the other attributes do not include, such as `history` and health checks. Its digest is `config_digest`."),
+				"architecture":  computedString("Architecture of the CPU, such as `amd64`."),
+				"os":            computedString("Operating system, such as `linux`."),
+				"variant":       computedString("Variant of the architecture, such as `v8`."),
+				"created": schema.StringAttribute{
+					Computed:            true,
+					CustomType:          timetypes.RFC3339Type{},
+					MarkdownDescription: "When the image was built, in RFC 3339 format.",
+				},
+				"author":        computedString("Author of the image."),
+				"labels":        computedMap("Labels of the image, such as `org.opencontainers.image.revision`."),
+				"env":           computedMap("Environment variables. If a variable is set twice, the last value wins."),
+				"entrypoint":    computedList("Command to run, with its first arguments."),
+				"cmd":           computedList("Default arguments of the entry point, or the command if there is no entry point."),
+				"user":          computedString("User that runs the command: a name or an ID, optionally with `:` and a group."),
+				"working_dir":   computedString("Directory in which the command runs."),
+				"exposed_ports": computedList("Ports that the image is meant to listen on, sorted, such as `8080/tcp`."),
+				"volumes":       computedList("Directories that are meant to be volumes, sorted."),
+				"stop_signal":   computedString("Signal that stops the container, such as `SIGTERM`."),
+				"diff_ids":      computedList("Digests of the uncompressed layers, lowest first, as `docker inspect` shows them. They cannot be used to download layers."),
+				"layers": schema.ListNestedAttribute{
+					Computed:            true,
+					MarkdownDescription: "The layers, lowest first, with both of their digests.",
+					NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+						"digest":  computedString("Digest of the layer as ECR stores it, usually compressed, for `ecrlayer_download_url`."),
+						"diff_id": computedString("Digest of the uncompressed layer. Null if the config does not list as many layers as the manifest."),
+					}},
+				},
+			}),
+		}}
 }
 
-func (m *imageConfigModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
-	config, err := c.ImageConfig(ctx, repo, m.reference(), m.Platform.ValueString())
+func (m *imageConfigModel) read(ctx context.Context, c *ecrlayer.Client, t target) error {
+	config, err := c.ImageConfig(ctx, t.Repository, t.image, m.Platform.ValueString())
 	if err != nil {
 		return err
 	}

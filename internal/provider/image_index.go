@@ -34,26 +34,30 @@ func newImageIndexDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the index of an image for several platforms in ECR (also called a manifest list): its platforms and its manifests, " +
 		"including attestations, SOCI indexes and other artifacts.\n\n" +
 		"Every read calls ECR once. An image that is not an index is an error: use `ecrlayer_image`, which reads both. Lists and maps without elements are empty, never null.",
-		object: object{name: "_image_index", newModel: func() model { return &imageIndexModel{} }, attributes: imageAttributes(map[string]schema.Attribute{
-			"media_type":    computedString("Media type of the index."),
-			"artifact_type": computedString("`artifactType` of the index. Null if it has none."),
-			"annotations":   computedMap("Annotations of the index, empty if there are none."),
-			"manifest_json": computedString("The index, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `image_digest`."),
-			"image_uri":     computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
-			"platforms":     computedList("Platforms of the index, in its order, as the argument `platform` of `ecrlayer_image` accepts them. Attestations and SOCI indexes are excluded."),
-			"manifests": schema.ListNestedAttribute{
-				Computed:            true,
-				MarkdownDescription: "All entries of the index, in its order.",
-				NestedObject: schema.NestedAttributeObject{Attributes: descriptorAttributes("manifest", map[string]schema.Attribute{
-					"artifact_type": computedString("`artifactType` of the entry. Null if it has none."),
-					"platform":      computedString("Platform of the manifest, as the argument `platform` of `ecrlayer_image` accepts it. Null if the index does not say."),
-				})},
-			},
-		})}}
+		object: object{
+			name: "_image_index", newModel: func() model { return &imageIndexModel{} }, actions: []string{"ecr:BatchGetImage"},
+			hosts: "The machine that runs Terraform or OpenTofu calls ECR only.",
+			attributes: imageAttributes("", map[string]schema.Attribute{
+				"media_type":    computedString("Media type of the index."),
+				"artifact_type": computedString("`artifactType` of the index. Null if it has none."),
+				"annotations":   computedMap("Annotations of the index, empty if there are none."),
+				"manifest_json": computedString("The index, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `image_digest`."),
+				"image_uri":     computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
+				"platforms":     computedList("Platforms of the index, in its order, as the argument `platform` of `ecrlayer_image` accepts them. Attestations and SOCI indexes are excluded."),
+				"manifests": schema.ListNestedAttribute{
+					Computed:            true,
+					MarkdownDescription: "All entries of the index, in its order.",
+					NestedObject: schema.NestedAttributeObject{Attributes: descriptorAttributes("manifest", map[string]schema.Attribute{
+						"artifact_type": computedString("`artifactType` of the entry. Null if it has none."),
+						"platform":      computedString("Platform of the manifest, as the argument `platform` of `ecrlayer_image` accepts it. Null if the index does not say."),
+					})},
+				},
+			}),
+		}}
 }
 
-func (m *imageIndexModel) read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error {
-	index, err := c.ImageIndex(ctx, repo, m.reference())
+func (m *imageIndexModel) read(ctx context.Context, c *ecrlayer.Client, t target) error {
+	index, err := c.ImageIndex(ctx, t.Repository, t.image)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -38,6 +38,7 @@ type client struct {
 // arguments are those that all objects have in common. The model of each embeds
 // them.
 type arguments struct {
+	Image          types.String `tfsdk:"image"`
 	RepositoryName types.String `tfsdk:"repository_name"`
 	RegistryID     types.String `tfsdk:"registry_id"`
 	Region         types.String `tfsdk:"region"`
@@ -49,9 +50,10 @@ func (a *arguments) common() *arguments { return a }
 // model is a pointer to the attributes of an object.
 type model interface {
 	common() *arguments
-	// read makes the calls and sets the results. The repository's region is set.
-	read(ctx context.Context, c *ecrlayer.Client, repo ecrlayer.Repository) error
-	// newOperation describes the calls for diagnostics.
+	target() (target, error)
+	// read makes the calls and sets the results. The target's region is set.
+	read(ctx context.Context, c *ecrlayer.Client, t target) error
+	// newOperation describes the calls for diagnostics. It is called before read.
 	newOperation() operation
 }
 
@@ -60,6 +62,11 @@ type model interface {
 type object struct {
 	// name is what follows "ecrlayer".
 	name string
+	// actions are the IAM actions of its calls. The policy in the documentation is
+	// generated from them.
+	actions []string
+	// hosts says what the machine that runs Terraform must reach, as sentences.
+	hosts string
 	// attributes are those of its own.
 	attributes map[string]schema.Attribute
 	newModel   func() model
@@ -83,25 +90,30 @@ func (o *object) configure(data any, diags *diag.Diagnostics) {
 
 // run sets the results of m. timeout is the argument that bounds it.
 func (o *object) run(ctx context.Context, m model, timeout path.Path) diag.Diagnostics {
-	a := m.common()
-	repo := ecrlayer.Repository{Name: a.RepositoryName.ValueString(), RegistryID: a.RegistryID.ValueString(), Region: a.Region.ValueString()}
-	if repo.Region == "" {
-		repo.Region = o.client.Region()
-	} else if diags := awsconfig.CheckRegion(path.Root("region"), repo.Region, o.client.skipRegionValidation); diags.HasError() {
+	t, err := m.target()
+	if err != nil {
+		return diag.Diagnostics{errorAt(path.Root("image"), "Invalid image", err.Error())} // Terraform has validated it.
+	}
+	if t.Region == "" {
+		t.Region = o.client.Region()
+	} else if diags := awsconfig.CheckRegion(path.Root("region"), t.Region, o.client.skipRegionValidation); diags.HasError() && t.fromURI {
+		return diag.Diagnostics{errorAt(path.Root("image"), diags[0].Summary(), "In image, "+diags[0].Detail())}
+	} else if diags.HasError() {
 		return diags
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout(timeout))
+	m.common().Region = types.StringValue(t.Region)
+	ctx, cancel := context.WithTimeout(ctx, m.common().timeout(timeout))
 	defer cancel()
-	if err := m.read(ctx, o.client.Client, repo); err != nil {
-		if panicked, ok := errors.AsType[*ecrlayer.PanicError](err); ok {
-			logPanic(ctx, "reading ecrlayer"+o.name, panicked.Value, panicked.Stack)
-		}
-		op := m.newOperation()
-		op.timeout, op.profile = timeout, o.client.profile
-		return op.diagnostics(err)
+	op := m.newOperation()
+	op.target, op.timeout, op.profile = t, timeout, o.client.profile
+	err = m.read(ctx, o.client.Client, t)
+	if err == nil {
+		return nil
 	}
-	a.Region = types.StringValue(repo.Region)
-	return nil
+	if panicked, ok := errors.AsType[*ecrlayer.PanicError](err); ok {
+		logPanic(ctx, "reading ecrlayer"+o.name, panicked.Value, panicked.Stack)
+	}
+	return op.diagnostics(err)
 }
 
 // logPanic logs the value and the stack trace of a panic, for bug reports.
@@ -132,7 +144,7 @@ func (d *dataSource) Metadata(_ context.Context, request datasource.MetadataRequ
 
 func (d *dataSource) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
 	response.Schema = schema.Schema{
-		MarkdownDescription: d.description,
+		MarkdownDescription: d.description + "\n\n" + d.hosts,
 		Attributes:          withCommon(d.attributes),
 		Blocks: map[string]schema.Block{"timeouts": schema.SingleNestedBlock{Attributes: map[string]schema.Attribute{
 			"read": schema.StringAttribute{Optional: true, MarkdownDescription: descriptionTimeout, Validators: []validator.String{timeoutDuration}},
@@ -167,7 +179,7 @@ func (e *ephemeralResource) Metadata(_ context.Context, request ephemeral.Metada
 
 func (e *ephemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
 	response.Schema = ephemeralschema.Schema{
-		MarkdownDescription: e.description,
+		MarkdownDescription: e.description + "\n\n" + e.hosts,
 		Attributes:          ephemeralAttributes(withCommon(e.attributes)),
 		Blocks: map[string]ephemeralschema.Block{"timeouts": ephemeralschema.SingleNestedBlock{Attributes: map[string]ephemeralschema.Attribute{
 			"open": ephemeralschema.StringAttribute{Optional: true, MarkdownDescription: descriptionTimeout, Validators: []validator.String{timeoutDuration}},
@@ -209,17 +221,25 @@ func ephemeralAttributes(attributes map[string]schema.Attribute) map[string]ephe
 	return converted
 }
 
-// withCommon returns the schema of arguments, and own.
+// withCommon returns the schema of arguments, and own, which take precedence.
 func withCommon(own map[string]schema.Attribute) map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
+		"image": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "URI of the repository, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>`, in place of the three following arguments, which are then results. " +
+				"FIPS and dual-stack hosts are also accepted. A tag or a digest after it has no effect.",
+			Validators: []validator.String{imageURI, stringvalidator.ConflictsWith(path.MatchRoot("registry_id"), path.MatchRoot("region"))},
+		},
 		"repository_name": schema.StringAttribute{
-			Required:            true,
-			MarkdownDescription: "Name of the repository, without the registry host.",
-			Validators:          []validator.String{repositoryName},
+			Optional:            true,
+			Computed:            true,
+			MarkdownDescription: "Name of the repository, without the registry host. Exactly one of `image` and `repository_name` is required.",
+			Validators:          []validator.String{repositoryName, stringvalidator.ExactlyOneOf(path.MatchRoot("image"))},
 		},
 		"registry_id": schema.StringAttribute{
 			Optional:            true,
-			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials. It stays null if it is not set, because ECR does not return it.",
+			Computed:            true,
+			MarkdownDescription: "AWS account ID of the registry. Default: the account of the credentials. It stays null if neither it nor `image` is set, because ECR does not return it.",
 			Validators:          []validator.String{registryID},
 		},
 		"region": schema.StringAttribute{
@@ -254,7 +274,6 @@ var (
 	readTimeout = path.Root("timeouts").AtName("read")
 	openTimeout = path.Root("timeouts").AtName("open")
 
-	repositoryName  = validate.String{Summary: "Invalid repository name", Check: checkRepositoryName}
 	registryID      = validate.String{Summary: "Invalid registry ID", Check: ecrlayer.ValidateRegistryID}
 	regionCode      = validate.String{Summary: "Invalid region", Check: ecrlayer.ValidateRegion}
 	layerDigest     = validate.String{Summary: "Invalid layer digest", Check: checkDigest}
@@ -265,21 +284,6 @@ var (
 		return nil
 	}}
 )
-
-// checkRepositoryName rejects names that begin with an ECR registry host: ECR's
-// grammar allows them, but they are always a mistake.
-func checkRepositoryName(name string) error {
-	uri, err := ecrlayer.ParseImageURI(name)
-	switch {
-	case err == nil:
-		return fmt.Errorf("must not include the registry host: set repository_name = %q, registry_id = %q and region = %q, or use the function parse_image_uri",
-			uri.RepositoryName, uri.RegistryID, uri.Region)
-	case strings.HasPrefix(name, "public.ecr.aws/"):
-		return fmt.Errorf("must be in a private registry: %w", err)
-	default:
-		return ecrlayer.ValidateRepositoryName(name)
-	}
-}
 
 func checkDigest(s string) error {
 	_, err := ecrlayer.ParseLayerDigest(s)

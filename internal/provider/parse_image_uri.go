@@ -71,11 +71,11 @@ func (f *parseImageURI) Run(ctx context.Context, request function.RunRequest, re
 	if response.Error = request.Arguments.Get(ctx, &image); response.Error != nil {
 		return
 	}
-	uri, err := ecrlayer.ParseImageURI(image)
-	if err != nil {
-		response.Error = function.NewArgumentFuncError(0, err.Error())
+	if err := checkImageURI(image); err != nil {
+		response.Error = function.NewArgumentFuncError(0, "The URI "+err.Error()+".")
 		return
 	}
+	uri, _ := ecrlayer.ParseImageURI(image)
 	response.Error = response.Result.Set(ctx, imageURIModel{
 		RegistryID:     types.StringValue(uri.RegistryID),
 		Region:         types.StringValue(uri.Region),

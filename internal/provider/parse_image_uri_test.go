@@ -69,7 +69,7 @@ func TestParseImageURI(t *testing.T) {
 	}
 	for uri, want := range map[string][]string{
 		"public.ecr.aws/docker/library/busybox:1": {"public.ecr.aws is Amazon ECR Public", "GetDownloadUrlForLayer", "private registry"},
-		"https://" + host + "/app":                {"not have a scheme", "https://"},
+		"https://" + host + "/app":                {"not have a scheme", host + "/app"},
 		"team/app:1.0":                            {"must begin with a registry host", "repository_url"},
 	} {
 		if _, message := parseImageURI(t, uri); !inOrder(want...).MatchString(message) {

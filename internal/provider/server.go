@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -24,84 +25,128 @@ func NewServer(version string) func() tfprotov6.ProviderServer {
 }
 
 func serve(p provider.Provider) tfprotov6.ProviderServer {
-	return recoveringServer{providerserver.NewProtocol6(p)()}
+	return recoveringServer{providerserver.NewProtocol6(p)().(protocolServer)}
+}
+
+// protocolServer is the server of the framework, with the interfaces that are
+// optional in the protocol: without one, Terraform gets "not implemented".
+type protocolServer interface {
+	tfprotov6.ProviderServer
+	tfprotov6.ListResourceServer
+	tfprotov6.ActionServer
+	tfprotov6.StateStoreServer
 }
 
 // recoveringServer returns an error where the server in it panics, which would
 // end the process and every other read of the run. It also redacts diagnostics: a
 // message can repeat an argument in which someone has put a pre-signed URL.
 //
-// It is around all objects, so that it covers what the framework does for them,
-// and has a method per request that a configuration can cause.
+// It has a method per request for what this provider has: a list resource, an
+// action or a state store, which it has not, needs its own.
 type recoveringServer struct {
-	tfprotov6.ProviderServer
+	protocolServer
 }
 
-func (s recoveringServer) ValidateProviderConfig(ctx context.Context, request *tfprotov6.ValidateProviderConfigRequest) (*tfprotov6.ValidateProviderConfigResponse, error) {
-	return safely(ctx, "validating the provider block", s.ProviderServer.ValidateProviderConfig, request,
-		func(r *tfprotov6.ValidateProviderConfigResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) GetMetadata(ctx context.Context, r *tfprotov6.GetMetadataRequest) (*tfprotov6.GetMetadataResponse, error) {
+	return safely(ctx, "listing the objects", s.protocolServer.GetMetadata, r)
 }
 
-func (s recoveringServer) ConfigureProvider(ctx context.Context, request *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
-	return safely(ctx, "configuring the provider", s.ProviderServer.ConfigureProvider, request,
-		func(r *tfprotov6.ConfigureProviderResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) GetProviderSchema(ctx context.Context, r *tfprotov6.GetProviderSchemaRequest) (*tfprotov6.GetProviderSchemaResponse, error) {
+	return safely(ctx, "reading the schemas", s.protocolServer.GetProviderSchema, r)
 }
 
-func (s recoveringServer) ValidateDataResourceConfig(ctx context.Context, request *tfprotov6.ValidateDataResourceConfigRequest) (*tfprotov6.ValidateDataResourceConfigResponse, error) {
-	return safely(ctx, "validating the data source "+request.TypeName, s.ProviderServer.ValidateDataResourceConfig, request,
-		func(r *tfprotov6.ValidateDataResourceConfigResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) GetResourceIdentitySchemas(ctx context.Context, r *tfprotov6.GetResourceIdentitySchemasRequest) (*tfprotov6.GetResourceIdentitySchemasResponse, error) {
+	return safely(ctx, "reading the identity schemas", s.protocolServer.GetResourceIdentitySchemas, r)
 }
 
-func (s recoveringServer) ReadDataSource(ctx context.Context, request *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
-	return safely(ctx, "reading the data source "+request.TypeName, s.ProviderServer.ReadDataSource, request,
-		func(r *tfprotov6.ReadDataSourceResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) GetFunctions(ctx context.Context, r *tfprotov6.GetFunctionsRequest) (*tfprotov6.GetFunctionsResponse, error) {
+	return safely(ctx, "reading the functions", s.protocolServer.GetFunctions, r)
 }
 
-func (s recoveringServer) ValidateEphemeralResourceConfig(ctx context.Context, request *tfprotov6.ValidateEphemeralResourceConfigRequest) (*tfprotov6.ValidateEphemeralResourceConfigResponse, error) {
-	return safely(ctx, "validating the ephemeral resource "+request.TypeName, s.ProviderServer.ValidateEphemeralResourceConfig, request,
-		func(r *tfprotov6.ValidateEphemeralResourceConfigResponse) *[]*tfprotov6.Diagnostic {
-			return &r.Diagnostics
-		})
+func (s recoveringServer) ValidateProviderConfig(ctx context.Context, r *tfprotov6.ValidateProviderConfigRequest) (*tfprotov6.ValidateProviderConfigResponse, error) {
+	return safely(ctx, "validating the provider block", s.protocolServer.ValidateProviderConfig, r)
 }
 
-func (s recoveringServer) OpenEphemeralResource(ctx context.Context, request *tfprotov6.OpenEphemeralResourceRequest) (*tfprotov6.OpenEphemeralResourceResponse, error) {
-	return safely(ctx, "opening the ephemeral resource "+request.TypeName, s.ProviderServer.OpenEphemeralResource, request,
-		func(r *tfprotov6.OpenEphemeralResourceResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) ConfigureProvider(ctx context.Context, r *tfprotov6.ConfigureProviderRequest) (*tfprotov6.ConfigureProviderResponse, error) {
+	return safely(ctx, "configuring the provider", s.protocolServer.ConfigureProvider, r)
 }
 
-func (s recoveringServer) RenewEphemeralResource(ctx context.Context, request *tfprotov6.RenewEphemeralResourceRequest) (*tfprotov6.RenewEphemeralResourceResponse, error) {
-	return safely(ctx, "renewing the ephemeral resource "+request.TypeName, s.ProviderServer.RenewEphemeralResource, request,
-		func(r *tfprotov6.RenewEphemeralResourceResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) ValidateResourceConfig(ctx context.Context, r *tfprotov6.ValidateResourceConfigRequest) (*tfprotov6.ValidateResourceConfigResponse, error) {
+	return safely(ctx, "validating the resource "+r.TypeName, s.protocolServer.ValidateResourceConfig, r)
 }
 
-func (s recoveringServer) CloseEphemeralResource(ctx context.Context, request *tfprotov6.CloseEphemeralResourceRequest) (*tfprotov6.CloseEphemeralResourceResponse, error) {
-	return safely(ctx, "closing the ephemeral resource "+request.TypeName, s.ProviderServer.CloseEphemeralResource, request,
-		func(r *tfprotov6.CloseEphemeralResourceResponse) *[]*tfprotov6.Diagnostic { return &r.Diagnostics })
+func (s recoveringServer) UpgradeResourceState(ctx context.Context, r *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	return safely(ctx, "upgrading the state of the resource "+r.TypeName, s.protocolServer.UpgradeResourceState, r)
+}
+
+func (s recoveringServer) ReadResource(ctx context.Context, r *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	return safely(ctx, "refreshing the resource "+r.TypeName, s.protocolServer.ReadResource, r)
+}
+
+func (s recoveringServer) PlanResourceChange(ctx context.Context, r *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
+	return safely(ctx, "planning the resource "+r.TypeName, s.protocolServer.PlanResourceChange, r)
+}
+
+func (s recoveringServer) ApplyResourceChange(ctx context.Context, r *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	return safely(ctx, "applying the resource "+r.TypeName, s.protocolServer.ApplyResourceChange, r)
+}
+
+func (s recoveringServer) ImportResourceState(ctx context.Context, r *tfprotov6.ImportResourceStateRequest) (*tfprotov6.ImportResourceStateResponse, error) {
+	return safely(ctx, "importing the resource "+r.TypeName, s.protocolServer.ImportResourceState, r)
+}
+
+func (s recoveringServer) MoveResourceState(ctx context.Context, r *tfprotov6.MoveResourceStateRequest) (*tfprotov6.MoveResourceStateResponse, error) {
+	return safely(ctx, "moving the state of the resource "+r.TargetTypeName, s.protocolServer.MoveResourceState, r)
+}
+
+func (s recoveringServer) ValidateDataResourceConfig(ctx context.Context, r *tfprotov6.ValidateDataResourceConfigRequest) (*tfprotov6.ValidateDataResourceConfigResponse, error) {
+	return safely(ctx, "validating the data source "+r.TypeName, s.protocolServer.ValidateDataResourceConfig, r)
+}
+
+func (s recoveringServer) ReadDataSource(ctx context.Context, r *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
+	return safely(ctx, "reading the data source "+r.TypeName, s.protocolServer.ReadDataSource, r)
+}
+
+func (s recoveringServer) ValidateEphemeralResourceConfig(ctx context.Context, r *tfprotov6.ValidateEphemeralResourceConfigRequest) (*tfprotov6.ValidateEphemeralResourceConfigResponse, error) {
+	return safely(ctx, "validating the ephemeral resource "+r.TypeName, s.protocolServer.ValidateEphemeralResourceConfig, r)
+}
+
+func (s recoveringServer) OpenEphemeralResource(ctx context.Context, r *tfprotov6.OpenEphemeralResourceRequest) (*tfprotov6.OpenEphemeralResourceResponse, error) {
+	return safely(ctx, "opening the ephemeral resource "+r.TypeName, s.protocolServer.OpenEphemeralResource, r)
+}
+
+func (s recoveringServer) RenewEphemeralResource(ctx context.Context, r *tfprotov6.RenewEphemeralResourceRequest) (*tfprotov6.RenewEphemeralResourceResponse, error) {
+	return safely(ctx, "renewing the ephemeral resource "+r.TypeName, s.protocolServer.RenewEphemeralResource, r)
+}
+
+func (s recoveringServer) CloseEphemeralResource(ctx context.Context, r *tfprotov6.CloseEphemeralResourceRequest) (*tfprotov6.CloseEphemeralResourceResponse, error) {
+	return safely(ctx, "closing the ephemeral resource "+r.TypeName, s.protocolServer.CloseEphemeralResource, r)
 }
 
 func (s recoveringServer) CallFunction(ctx context.Context, request *tfprotov6.CallFunctionRequest) (response *tfprotov6.CallFunctionResponse, err error) {
 	defer recoverPanic(ctx, "calling the function "+request.Name, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.CallFunctionResponse{Error: &tfprotov6.FunctionError{Text: d.Summary + ": " + d.Detail}}, nil
 	})
-	response, err = s.ProviderServer.CallFunction(ctx, request)
+	response, err = s.protocolServer.CallFunction(ctx, request)
 	if response != nil && response.Error != nil {
 		response.Error.Text = redact.Text(response.Error.Text)
 	}
 	return response, err
 }
 
-// safely calls a method of the server, recovers its panic and redacts its
-// diagnostics. doing says what it does.
-func safely[Request, Response any](ctx context.Context, doing string, call func(context.Context, Request) (*Response, error), request Request,
-	diagnostics func(*Response) *[]*tfprotov6.Diagnostic,
-) (response *Response, err error) {
+// safely calls a method of the server, recovers its panic and redacts the
+// diagnostics, a field of every response. doing says what it does.
+func safely[Request, Response any](ctx context.Context, doing string, call func(context.Context, Request) (*Response, error), request Request) (response *Response, err error) {
+	diagnostics := func() *[]*tfprotov6.Diagnostic {
+		return reflect.ValueOf(response).Elem().FieldByName("Diagnostics").Addr().Interface().(*[]*tfprotov6.Diagnostic)
+	}
 	defer recoverPanic(ctx, doing, func(d *tfprotov6.Diagnostic) {
 		response, err = new(Response), nil
-		*diagnostics(response) = []*tfprotov6.Diagnostic{d}
+		*diagnostics() = []*tfprotov6.Diagnostic{d}
 	})
 	response, err = call(ctx, request)
 	if response != nil {
-		for _, d := range *diagnostics(response) {
+		for _, d := range *diagnostics() {
 			d.Summary, d.Detail = redact.Text(d.Summary), redact.Text(d.Detail)
 		}
 	}

@@ -7,28 +7,50 @@ import (
 	"bytes"
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
-// excludedMethods are not affected by configurations, or are for managed resources.
-var excludedMethods = map[string]bool{
-	"GetMetadata": true, "GetProviderSchema": true, "GetResourceIdentitySchemas": true, "GetFunctions": true, "StopProvider": true,
-	"ValidateResourceConfig": true, "UpgradeResourceState": true, "UpgradeResourceIdentity": true, "ReadResource": true, "PlanResourceChange": true,
-	"ApplyResourceChange": true, "ImportResourceState": true, "MoveResourceState": true, "GenerateResourceConfig": true,
+// unusedMethods are for list resources, actions, state stores and the identity of
+// resources, of which the provider has none. StopProvider has nothing to recover.
+var unusedMethods = []string{
+	"StopProvider", "UpgradeResourceIdentity", "GenerateResourceConfig", "ValidateListResourceConfig", "ListResource", "ValidateActionConfig", "PlanAction", "InvokeAction",
+	"ValidateStateStoreConfig", "ConfigureStateStore", "ReadStateBytes", "WriteStateBytes", "GetStates", "DeleteState", "LockState", "UnlockState",
+}
+
+// An optional interface of the protocol that is lost in wrapping makes Terraform
+// say that the provider does not implement what it lists.
+func TestServerHasEveryMethodOfTheFramework(t *testing.T) {
+	t.Parallel()
+	server := reflect.TypeOf(NewServer("test")())
+	for method := range reflect.TypeOf(providerserver.NewProtocol6(New("test")())()).Methods() {
+		if _, ok := server.MethodByName(method.Name); !ok {
+			t.Errorf("%s is lost", method.Name)
+		}
+	}
+	provided := New("test")()
+	_, lists := provided.(provider.ProviderWithListResources)
+	_, acts := provided.(provider.ProviderWithActions)
+	_, stores := provided.(provider.ProviderWithStateStores)
+	if lists || acts || stores {
+		t.Error("the methods of what the provider now has are in unusedMethods")
+	}
 }
 
 func TestPanicsAreReported(t *testing.T) {
 	t.Parallel()
-	var nilServer struct{ tfprotov6.ProviderServer } // Every method panics.
+	var nilServer struct{ protocolServer } // Every method panics.
 	server := reflect.ValueOf(recoveringServer{nilServer})
-	for method := range reflect.TypeFor[tfprotov6.ProviderServer]().Methods() {
-		if excludedMethods[method.Name] {
+	for method := range reflect.TypeFor[protocolServer]().Methods() {
+		if slices.Contains(unusedMethods, method.Name) {
 			continue
 		}
 		t.Run(method.Name, func(t *testing.T) {
@@ -36,7 +58,7 @@ func TestPanicsAreReported(t *testing.T) {
 			var log bytes.Buffer
 			ctx := tflogtest.RootLogger(t.Context(), &log)
 			request := reflect.New(method.Type.In(1).Elem())
-			for _, name := range []string{"TypeName", "Name"} {
+			for _, name := range []string{"TypeName", "TargetTypeName", "Name"} {
 				if field := request.Elem().FieldByName(name); field.IsValid() {
 					field.SetString("ecrlayer_thing")
 				}
@@ -100,7 +122,7 @@ func TestPanicInBatch(t *testing.T) {
 	f := newFixture(t)
 	c := &client{Client: ecrlayer.NewClient(f.cfg, func(context.Context, ecrlayer.Call) { panic("oops") })}
 	o := object{client: c}
-	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), &downloadURLsModel{arguments: repositoryArguments(), LayerDigests: f.layers}, readTimeout)
+	diags := o.run(tflogtest.RootLogger(t.Context(), &f.log), batchOf(f.layers), readTimeout)
 	if log := f.log.String(); !strings.Contains(log, "ecrlayer.(*Client).DownloadURL") {
 		t.Errorf("the log does not contain a stack trace: %s", log)
 	}
@@ -111,7 +133,7 @@ func TestPanicInBatch(t *testing.T) {
 
 // stubServer is a server whose ReadDataSource calls a function.
 type stubServer struct {
-	tfprotov6.ProviderServer
+	protocolServer
 	read func(context.Context)
 }
 

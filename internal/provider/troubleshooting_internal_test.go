@@ -40,9 +40,10 @@ type message struct{ summary, advice string }
 func ecrMessages(t *testing.T) []message {
 	t.Helper()
 	var messages []message
+	layers := false
 	addError := func(failed *ecrlayer.CallError) {
 		failed.Repository = ecrlayer.Repository{Name: faultRepository, RegistryID: faultAccount, Region: faultRegion}
-		op := operation{resource: "image_tag", reference: failed.Resource, timeout: readTimeout}
+		op := operation{resource: "image_tag", reference: failed.Resource, layers: layers, timeout: readTimeout}
 		summary, _, advice := newFailure(failed, failed, op).explain()
 		messages = append(messages, message{summary, advice})
 	}
@@ -91,8 +92,10 @@ func ecrMessages(t *testing.T) []message {
 	}
 	add(ecrlayer.Call{Operation: image, Resource: digest.FromString("image").String(), Attempts: 1}, &ecrlayer.ImageFailure{Code: "ImageNotFound"})
 	add(ecrlayer.Call{Operation: image, Attempts: 1, StatusCode: http.StatusServiceUnavailable}, io.ErrNoProgress)
-	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
-	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
+	for _, layers = range []bool{true, false} {
+		add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
+		add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
+	}
 	for _, row := range codes {
 		add(ecrlayer.Call{Operation: layer, Attempts: 1}, &smithy.GenericAPIError{Code: row.code})
 	}
