@@ -75,7 +75,7 @@ func (r *requests) record(ctx context.Context, sent, received any, err error) {
 			r.last += ", " + redact.Line(media, 100)
 		}
 	}
-	tflog.Debug(ctx, "Request for credentials", map[string]any{"exchange": r.last})
+	tflog.Debug(ctx, "Request for credentials", map[string]any{"operation": awsmiddleware.GetServiceID(ctx) + "/" + awsmiddleware.GetOperationName(ctx), "exchange": r.last})
 }
 
 // lastExchange returns the last request for credentials and its response in

@@ -69,7 +69,12 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 		config.WithLogger(sdkLogger{}),
 		config.WithClientLogMode(aws.LogRetries | aws.LogDeprecatedUsage),
 		config.WithRetryer(s.retryer(credentialsMaxRetries)),
-		config.WithEndpointResolverWithOptions(aws.EndpointResolverWithOptionsFunc(s.resolveEndpoint)), //nolint:staticcheck // The SDK has nothing else for the clients that it makes itself.
+	}
+	if s.endpoint(ssoEndpoint) != "" || s.endpoint(stsEndpoint) != "" {
+		// The SDK has nothing else for the clients that it makes itself. It ignores the
+		// endpoints of the environment where it has this.
+		//nolint:staticcheck // See above.
+		options = append(options, config.WithEndpointResolverWithOptions(aws.EndpointResolverWithOptionsFunc(s.resolveEndpoint)))
 	}
 	if profile := s.Profile.ValueString(); profile != "" {
 		options = append(options, config.WithSharedConfigProfile(profile))

@@ -86,7 +86,7 @@ func (c *Client) get(ctx context.Context, call *Call, presigned string, header h
 	response, err := c.http.Do(request)
 	if err != nil {
 		err = &smithyhttp.RequestSendError{Err: err}
-		call.end(ctx, nil, "", err)
+		call.end(ctx, 0, "", err)
 		return err
 	}
 	defer response.Body.Close()
@@ -95,7 +95,7 @@ func (c *Client) get(ctx context.Context, call *Call, presigned string, header h
 	} else {
 		err = newDownloadError(response)
 	}
-	call.end(ctx, response, response.Header.Get("X-Amz-Request-Id"), err)
+	call.end(ctx, response.StatusCode, response.Header.Get("X-Amz-Request-Id"), err)
 	return err
 }
 

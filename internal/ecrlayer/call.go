@@ -108,13 +108,12 @@ func (call *Call) record(stack *middleware.Stack) error {
 				call.begin(request.Request)
 			}
 			out, metadata, err := next.HandleDeserialize(ctx, in)
-			response, _ := out.RawResponse.(*smithyhttp.Response)
-			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
-			if response != nil {
-				call.end(ctx, response.Response, id, err)
-			} else {
-				call.end(ctx, nil, id, err)
+			status := 0 // The SDK has an empty response where there is none.
+			if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
+				status = response.StatusCode
 			}
+			id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+			call.end(ctx, status, id, err)
 			return out, metadata, err
 		}), middleware.Before)
 }
@@ -125,19 +124,14 @@ func (call *Call) begin(request *http.Request) {
 	call.Endpoint = redact.Line(request.URL.Scheme+"://"+request.URL.Host, maxCode)
 }
 
-// end records the end of an attempt. An attempt that the end of the context broke off
-// says nothing.
-func (call *Call) end(ctx context.Context, response *http.Response, requestID string, err error) {
-	if response != nil {
-		call.Responded = true
-	}
+// end records the end of an attempt; status is 0 without a response. An attempt that
+// the end of the context broke off says nothing.
+func (call *Call) end(ctx context.Context, status int, requestID string, err error) {
+	call.Responded = call.Responded || status != 0
 	if err != nil && ctx.Err() != nil {
 		return
 	}
-	call.StatusCode, call.RequestID, call.Last = 0, redact.Line(requestID, maxCode), nil
-	if response != nil {
-		call.StatusCode = response.StatusCode
-	}
+	call.StatusCode, call.RequestID, call.Last = status, redact.Line(requestID, maxCode), nil
 	if err != nil {
 		call.Last = summarize(err)
 	}

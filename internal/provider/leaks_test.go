@@ -190,8 +190,8 @@ func TestAccSecretsAreNotWritten(t *testing.T) {
 				{"Call succeeded", "attempts=1", `duration_ms=\d+`, "operation=GetDownloadUrlForLayer", "region=us-east-1", "request_id=[0-9a-f-]{36}", "status=200"},
 				{"Call succeeded", "attempts=1", "operation=Download", "request_id=[0-9A-F]{16}", "status=200"},
 				{"Call succeeded", "attempts=3", "status=200"},
-				{"HTTP Response Received", "aws.region=us-east-1", `http.duration=\d+`, "http.response.header.x_amzn_requestid=[0-9a-f-]{36}", "http.status_code=200", "rpc.method=STS/AssumeRole "},
-				{"HTTP Response Received", "http.status_code=200", "rpc.method=STS/AssumeRoleWithWebIdentity"},
+				{"Request for credentials", "operation=STS/AssumeRole ", "HTTP 200 OK"},
+				{"Request for credentials", "operation=STS/AssumeRoleWithWebIdentity ", "HTTP 200 OK"},
 			},
 		},
 		"data sources": {
@@ -224,8 +224,8 @@ func TestAccSecretsAreNotWritten(t *testing.T) {
 				{"Call failed", "status=200"},
 				{"Call failed", "attempts=3", "ThrottlingException", "status=400"},
 				{"Call failed", "attempts=1", "operation=Download", "AccessDenied", "status=403"},
-				{"HTTP Response Received", "http.status_code=403", "rpc.method=STS/AssumeRole "},
-				{"HTTP Response Received", "http.status_code=400", "rpc.method=STS/AssumeRoleWithWebIdentity"},
+				{"Request for credentials", "operation=STS/AssumeRole ", "HTTP 403 Forbidden"},
+				{"Request for credentials", "operation=STS/AssumeRoleWithWebIdentity ", "HTTP 400 Bad Request"},
 			},
 		},
 	}

@@ -80,14 +80,15 @@ func TestGetCallerIdentityErrors(t *testing.T) {
 			e.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
-	t.Run("FIPS and AWS_ENDPOINT_URL", func(t *testing.T) {
+	t.Run("FIPS and AWS_ENDPOINT_URL of a profile's role", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t)
 		session{
-			Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nuse_fips_endpoint = true\n", region) + keys(e.user),
+			Provider: fmt.Sprintf("region = %q\nprofile = \"puller\"\nuse_fips_endpoint = true\n", region),
 			Reads:    []string{e.read()},
 			env:      vars{"AWS_ENDPOINT_URL": e.server.URL},
-		}.run(t).mustFail(t, "skip_credentials_validation", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
+			files:    vars{".aws/config": "[profile puller]\nrole_arn = arn:aws:iam::123456789012:role/Puller\nsource_profile = base\n[profile base]\n" + fileKeys(e.user)},
+		}.run(t).mustFail(t, "profile", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
 		e.expectCalls(t)
 	})
 	t.Run("STS is unreachable", func(t *testing.T) {
@@ -537,7 +538,6 @@ func TestProviderWarnings(t *testing.T) {
 		"web identity with keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
 		"invalid HTTPS_PROXY":               {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
-		"deprecated variable":               {session{env: vars{"AWS_METADATA_URL": "http://127.0.0.1:1"}}, "", []string{"Deprecated", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}},
 		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: vars{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}
 	for name, test := range tests {

@@ -78,7 +78,7 @@ func TestECRHosts(t *testing.T) {
 
 // roleAndAccountCalls are the requests of a read with a role and account validation.
 // aws-sdk-go-base assumes the role a second time to validate the credentials.
-var roleAndAccountCalls = []string{"sts:AssumeRole", "sts:AssumeRole", "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer"}
+var roleAndAccountCalls = []string{"sts:AssumeRole", "sts:GetCallerIdentity", "ecr:GetDownloadUrlForLayer"}
 
 func TestSTSHosts(t *testing.T) {
 	t.Parallel()
