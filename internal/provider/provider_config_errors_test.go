@@ -80,13 +80,13 @@ func TestGetCallerIdentityErrors(t *testing.T) {
 			e.expectCalls(t, "sts:GetCallerIdentity")
 		})
 	}
-	t.Run("FIPS and AWS_ENDPOINT_URL of a profile's role", func(t *testing.T) {
+	t.Run("FIPS and AWS_ENDPOINT_URL_STS of a profile's role", func(t *testing.T) {
 		t.Parallel()
 		e := newEnv(t)
 		session{
 			Provider: fmt.Sprintf("region = %q\nprofile = \"puller\"\nuse_fips_endpoint = true\n", region),
 			Reads:    []string{e.read()},
-			env:      vars{"AWS_ENDPOINT_URL": e.server.URL},
+			env:      vars{"AWS_ENDPOINT_URL_STS": e.server.URL},
 			files:    vars{".aws/config": "[profile puller]\nrole_arn = arn:aws:iam::123456789012:role/Puller\nsource_profile = base\n[profile base]\n" + fileKeys(e.user)},
 		}.run(t).mustFail(t, "profile", "No such endpoint", "FIPS and custom endpoint", "use_fips_endpoint", "endpoints of the provider block")
 		e.expectCalls(t)
