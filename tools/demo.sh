@@ -13,17 +13,20 @@ examples=$PWD/examples
 cli=$(tools/terraform-cli.sh)
 name=$(basename -- "$cli")
 
+# Whatever interrupts the demo, and however often, it leaves nothing behind. Signals are
+# ignored while mktemp runs and while the endpoint, which is $! if it has been started, ends.
+trap '' HUP INT TERM
 tmp=$(mktemp -d)
-endpoint=
-trap '[ -z "$endpoint" ] || kill "$endpoint"; rm -rf "$tmp"' EXIT
+trap 'trap "" HUP INT TERM; set +eu; { kill "$!" && wait "$!"; } 2>/dev/null; rm -rf "$tmp"' EXIT
 trap 'exit 130' HUP INT TERM
+export TMPDIR="$tmp" # What an interrupted child leaves goes too.
 
+[ ! -t 2 ] || echo "building the local ECR; the first time takes some minutes" >&2
 go build -o "$tmp/ecrtest" ./internal/ecrtest/cmd/ecrtest
 tools/install.sh "$1" 0.1.0 "$tmp/plugins" >/dev/null
-"$tmp/ecrtest" -env "$tmp/env" &
-endpoint=$!
+"$tmp/ecrtest" -env "$tmp/env" >/dev/null &
 until [ -f "$tmp/env" ]; do
-	kill -0 "$endpoint"
+	kill -0 "$!"
 	sleep 1
 done
 # shellcheck source=/dev/null
