@@ -103,6 +103,7 @@ func TestChoose(t *testing.T) {
 		"arm/v5 does not match v6":                               {index: entries{child("v6", "linux/arm/v6"), child("v7", "linux/arm/v7")}, platform: "linux/arm/v5", reason: "not for platform linux/arm/v5", available: list("linux/arm/v6", "linux/arm/v7")},
 		"amd64/v3 matches amd64":                                 {index: multi, platform: "linux/amd64/v3", name: "amd64"},
 		"amd64/v3 prefers v2 to v1":                              {index: entries{child("v1", "linux/amd64"), child("v2", "linux/amd64/v2"), child("v4", "linux/amd64/v4")}, platform: "linux/amd64/v3", name: "v2"},
+		"an unknown variant of arm64":                            {index: entries{child("v8", "linux/arm64/v8"), child("armv8", "linux/arm64/armv8"), child("arm", "linux/arm/v7")}, platform: "linux/arm64/armv8", name: "armv8"},
 		"an alias":                                               {index: multi, platform: "linux/x86_64", name: "amd64"},
 		"amd64 does not match 386":                               {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/amd64", reason: "not for platform linux/amd64", available: list("linux/386", "linux/arm/v7")},
 		"arm64 does not match arm":                               {index: entries{child("386", "linux/386"), child("arm", "linux/arm/v7")}, platform: "linux/arm64", reason: "not for platform linux/arm64", available: list("linux/386", "linux/arm/v7")},

@@ -123,7 +123,9 @@ func (o object) size(name string) int64 {
 	return size
 }
 
-// parseDigest returns the digest at path.
+// parseDigest returns the digest at path. One of an algorithm that cannot be
+// verified is an error, although it may be that of a layer elsewhere: ECR stores
+// none.
 func (d *document) parseDigest(path, text string) digest.Digest {
 	parsed, err := ParseLayerDigest(text)
 	if err != nil && d.err == nil {

@@ -175,6 +175,8 @@ func isSelectable(platform ocispec.Platform) bool {
 // matcher compares platforms with a requested one.
 type matcher struct {
 	platforms.MatchComparer
+	// exact also matches a variant that containerd does not know, arm64/armv8.
+	exact platforms.Matcher
 	// name is the platform as it was requested.
 	name      string
 	requested ocispec.Platform
@@ -201,14 +203,15 @@ func newMatcher(s string) (*matcher, error) {
 		return nil, err
 	}
 	requested = normalize(requested)
-	return &matcher{MatchComparer: platforms.Only(versionless(requested)), name: s, requested: requested}, nil
+	bare := versionless(requested)
+	return &matcher{MatchComparer: platforms.Only(bare), exact: platforms.NewMatcher(bare), name: s, requested: requested}, nil
 }
 
 // match reports whether a candidate is one of those requested. An index may
 // contain any version if it does not say.
 func (m *matcher) match(c *candidate) bool {
 	version := m.requested.OSVersion
-	return m.Match(c.normalized) && c.normalized.Architecture == m.requested.Architecture &&
+	return (m.Match(c.normalized) || m.exact.Match(c.normalized)) && c.normalized.Architecture == m.requested.Architecture &&
 		(version == "" || c.normalized.OSVersion == version || strings.HasPrefix(c.normalized.OSVersion, version+".") ||
 			(c.normalized.OSVersion == "" && isIndexType(c.MediaType)))
 }
