@@ -50,7 +50,7 @@ if [ "${1:-}" = check ]; then
 		exit 1
 	fi
 else
-	go test ./internal/provider -count=1 -run '^TestTroubleshootingGuide' -update >/dev/null
+	go test ./internal/provider -count=1 -run '^(TestTroubleshootingGuide|TestPolicies)$' -update >/dev/null
 	"$cli" fmt -recursive examples
 	tfplugindocs generate
 fi

@@ -42,7 +42,7 @@ func imageAttributes(unless string, own map[string]schema.Attribute) map[string]
 	attributes := map[string]schema.Attribute{
 		"image": schema.StringAttribute{
 			Optional: true,
-			MarkdownDescription: "URI of the image, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>` or `@<digest>`, in place of the five following arguments, which are then results. " +
+			MarkdownDescription: "URI of the image, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>` or `@<digest>`, in place of `repository_name`, `registry_id`, `region`, `image_tag` and `image_digest`, which are then results. " +
 				"FIPS and dual-stack hosts are also accepted.",
 			Validators: []validator.String{
 				imageURI, namesImage{unless},

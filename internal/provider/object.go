@@ -226,7 +226,7 @@ func withCommon(own map[string]schema.Attribute) map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"image": schema.StringAttribute{
 			Optional: true,
-			MarkdownDescription: "URI of the repository, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>`, in place of the three following arguments, which are then results. " +
+			MarkdownDescription: "URI of the repository, `<account>.dkr.ecr.<region>.amazonaws.com/<repository>`, in place of `repository_name`, `registry_id` and `region`, which are then results. " +
 				"FIPS and dual-stack hosts are also accepted. A tag or a digest after it has no effect.",
 			Validators: []validator.String{imageURI, stringvalidator.ConflictsWith(path.MatchRoot("registry_id"), path.MatchRoot("region"))},
 		},

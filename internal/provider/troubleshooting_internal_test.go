@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -236,11 +237,48 @@ func TestTroubleshootingGuide(t *testing.T) {
 			}
 		}
 	}
-	if *update {
-		if err := os.WriteFile(guide, []byte(want), 0o644); err != nil {
+	expectFile(t, guide, want)
+}
+
+// The pages of the objects include these policies.
+func TestPolicies(t *testing.T) {
+	type statement struct {
+		Effect   string
+		Action   []string
+		Resource string
+	}
+	type policy struct {
+		Version   string
+		Statement []statement
+	}
+	p := &ecrlayerProvider{}
+	var objects []object
+	for _, source := range p.DataSources(t.Context()) {
+		objects = append(objects, source().(*dataSource).object)
+	}
+	for _, resource := range p.EphemeralResources(t.Context()) {
+		objects = append(objects, resource().(*ephemeralResource).object)
+	}
+	for _, o := range objects {
+		if len(o.actions) == 0 || o.hosts == "" {
+			t.Errorf("ecrlayer%s has no actions or no hosts", o.name)
+		}
+		minimum, err := json.MarshalIndent(policy{"2012-10-17", []statement{{"Allow", o.actions, "arn:aws:ecr:us-east-1:123456789012:repository/team/app"}}}, "", "  ")
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if content != want {
-		t.Error("templates/guides/troubleshooting.md is stale: run 'make docs'")
+		expectFile(t, filepath.Join("..", "..", "examples", "policies", "ecrlayer"+o.name+".json"), string(minimum)+"\n")
+	}
+}
+
+// expectFile fails unless a file has this content, or writes it.
+func expectFile(t *testing.T, name, want string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if source(t, name) != want {
+		t.Errorf("%s is stale: run 'make docs'", name)
 	}
 }

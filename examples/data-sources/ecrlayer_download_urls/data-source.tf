@@ -1,12 +1,6 @@
-data "ecrlayer_image" "example" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/amd64"
-}
-
 data "ecrlayer_download_urls" "example" {
-  repository_name = "team/app"
-  layer_digests   = data.ecrlayer_image.example.layer_digests
+  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
+  platform = "linux/amd64"
 }
 
 # What a machine without AWS credentials needs to download the layers.

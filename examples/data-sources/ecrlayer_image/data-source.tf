@@ -1,13 +1,6 @@
 data "ecrlayer_image" "example" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/amd64"
-}
-
-# A URL per layer, in the same plan.
-data "ecrlayer_download_urls" "layers" {
-  repository_name = data.ecrlayer_image.example.repository_name
-  layer_digests   = data.ecrlayer_image.example.layer_digests
+  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
+  platform = "linux/amd64"
 }
 
 # Names this image even after the tag moves.
@@ -19,7 +12,6 @@ output "bytes" {
   value = sum(data.ecrlayer_image.example.layers[*].size)
 }
 
-output "download_urls" {
-  value     = data.ecrlayer_download_urls.layers.download_urls
-  sensitive = true
+output "layer_digests" {
+  value = data.ecrlayer_image.example.layer_digests
 }

@@ -1,7 +1,6 @@
 data "ecrlayer_image_config" "example" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/amd64"
+  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
+  platform = "linux/amd64"
 }
 
 output "revision" {

@@ -1,12 +1,11 @@
 data "ecrlayer_image" "example" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/amd64"
+  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
+  platform = "linux/amd64"
 }
 
 ephemeral "ecrlayer_download_urls" "example" {
-  repository_name = "team/app"
-  layer_digests   = data.ecrlayer_image.example.layer_digests
+  image    = data.ecrlayer_image.example.image_uri
+  platform = "linux/amd64"
 }
 
 # Downloads again only when the digests change, although the URLs change on every read.
