@@ -443,7 +443,9 @@ func TestBatchCountsWhatItCanceled(t *testing.T) {
 	l.Inject(ecrtest.Fault{Code: "ExpiredTokenException", Match: func(ecrtest.Call) bool { return waiting.Load() == hanging }})
 	_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 	batch, requested := batchError(t, err), len(l.callsByDigest(t))
-	if batch.Canceled < hanging || len(batch.Failures) == 0 || 200-requested != batch.Incomplete-batch.Canceled {
+	// A canceled call may not have reached the endpoint, but none did that is said not to
+	// have been sent.
+	if batch.Canceled < hanging || len(batch.Failures) == 0 || batch.Incomplete-batch.Canceled > 200-requested {
 		t.Errorf("%d of 200 requested: %d failed, %d of %d incomplete ones were canceled", requested, len(batch.Failures), batch.Canceled, batch.Incomplete)
 	}
 }
