@@ -73,6 +73,9 @@ var codes = []struct{ code, summary, argument, advice string }{
 // explain returns the summary, the argument at fault and the advice.
 func (f *failure) explain() (summary string, at path.Path, advice string) {
 	summary, argument, advice := f.cause()
+	if f.expired {
+		advice = fmt.Sprintf("The read timed out; this is how its last attempt ended. %s Otherwise raise %s.", advice, f.timeout)
+	}
 	return summary, f.at(argument), advice
 }
 

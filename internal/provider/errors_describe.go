@@ -58,11 +58,20 @@ type failure struct {
 	call *ecrlayer.CallError
 	// code is the error code of ECR or Amazon S3, "" if there is none.
 	code string
+	// expired is whether the timeout ended the call after an attempt that says why it
+	// did not succeed earlier. err and call are then about that attempt.
+	expired bool
 }
 
 // newFailure returns an error that wraps call as a failure.
 func newFailure(err error, call *ecrlayer.CallError, op operation) *failure {
 	f := &failure{operation: op, err: err, call: call}
+	if call.TimedOut() && call.Last != nil {
+		last := &ecrlayer.CallError{Call: call.Call}
+		last.Err = call.Last
+		err = call.Last
+		f.err, f.call, f.expired = call.Last, last, true
+	}
 	var (
 		api      smithy.APIError
 		image    *ecrlayer.ImageFailure
