@@ -112,7 +112,11 @@ func TestReadCancellation(t *testing.T) {
 				prepare(t, f)
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
-				expectDiagnostic(t, f, read(f, ctx), "Timeout", []string{"timeouts.read", faultRepository, faultRegion})
+				summary, ok := map[string]string{"backoff": "ECR failed", "backoff after a reset": "Connection lost", "second attempt": "ECR failed"}[stage]
+				if !ok {
+					summary = "Timeout" // No attempt said why.
+				}
+				expectDiagnostic(t, f, read(f, ctx), summary, []string{"timeouts.read", faultRepository, faultRegion})
 			})
 		}
 	}
