@@ -112,10 +112,18 @@ func TestImageSelection(t *testing.T) {
 		"a manifest that is listed as an index": {put: func(t *testing.T, r *imageRegistry) digest.Digest {
 			return r.index(t, "", nested(r.named(t, "amd64"), ""))
 		}, want: "amd64", calls: 3},
-		"three levels with platforms":                 {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 3, "linux/amd64") }, want: "amd64", platforms: both[:1], calls: 4},
-		"three levels without platforms":              {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 3, "") }, want: "amd64", calls: 4},
-		"four levels with platforms":                  {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 4, "linux/amd64") }, fails: true, want: "nested more than 3 levels deep", calls: 4},
-		"four levels without platforms":               {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 4, "") }, fails: true, want: "nested more than 3 levels deep", calls: 3},
+		"three levels with platforms":    {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 3, "linux/amd64") }, want: "amd64", platforms: both[:1], calls: 4},
+		"three levels without platforms": {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 3, "") }, want: "amd64", calls: 4},
+		"four levels with platforms":     {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 4, "linux/amd64") }, fails: true, want: "nested more than 3 levels deep", calls: 4},
+		"four levels without platforms":  {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.chain(t, 4, "") }, fails: true, want: "nested more than 3 levels deep", calls: 3},
+		"four levels, the first without a platform": {put: func(t *testing.T, r *imageRegistry) digest.Digest {
+			return r.index(t, "", nested(r.chain(t, 3, "linux/amd64"), ""))
+		}, platform: "linux/amd64", fails: true, want: "nested more than 3 levels deep", calls: 4},
+		"an index of artifacts beside an image": {put: func(t *testing.T, r *imageRegistry) digest.Digest {
+			documents := nested(r.index(t, "", image(r.named(t, "documents"), "linux/amd64")), "")
+			documents["artifactType"] = "application/vnd.example.documents"
+			return r.index(t, "", documents, image(r.named(t, "amd64"), "linux/amd64"))
+		}, want: "amd64", platforms: both[:1], calls: 2},
 		"sixteen nested indexes without a platform":   {put: manyNested(16), platform: "linux/amd64", want: "amd64 3", platforms: []string{"linux(+other)/amd64", "linux/amd64"}, calls: 3},
 		"seventeen nested indexes without a platform": {put: manyNested(17), platform: "linux/amd64", fails: true, want: "more than 16 indexes in the index do not say their platform", calls: 1},
 		"empty":                 {put: func(t *testing.T, r *imageRegistry) digest.Digest { return r.index(t, "") }, fails: true, want: "the index lists no manifest", calls: 1},
@@ -138,6 +146,11 @@ func TestImageSelection(t *testing.T) {
 			got, err := r.client.Image(t.Context(), inTestRepository, ref, test.platform)
 			if calls := r.operations(); len(calls) != test.calls || slices.ContainsFunc(calls, func(c string) bool { return c != "BatchGetImage" }) {
 				t.Errorf("calls = %q, want %d of BatchGetImage", calls, test.calls)
+			}
+			for _, call := range r.Calls() {
+				if distinct := slices.Compact(slices.Sorted(slices.Values(call.References))); len(distinct) != len(call.References) {
+					t.Errorf("a call requests %q", call.References)
+				}
 			}
 			if test.fails {
 				checkCall(t, err)

@@ -83,6 +83,7 @@ func TestParseManifest(t *testing.T) {
 		"another spelling of a key":             {`{"schemaVersion":2,"config":` + blob + `,"Config":{},"Layers":"x","MediaType":"x","Manifests":[]}`, oci, oci, ""},
 		"only another spelling":                 {`{"schemaVersion":2,"Config":` + blob + `}`, oci, "", "names no config"},
 		"a key twice":                           {`{"layers":"x","layers":[],"config":` + blob + `}`, oci, oci, ""},
+		"an index with null members":            {`{"config":null,"layers":null,"annotations":null,"manifests":[{"digest":"` + empty + `","platform":null}]}`, index, index, ""},
 		"data and subject":                      {`{"config":{"digest":"` + empty + `","data":5},"subject":"x","layers":[]}`, oci, oci, ""},
 		"a byte order mark":                     {"\ufeff{}", oci, "", "byte order mark"},
 		"as many layers as are read":            {`{"config":` + blob + `,"layers":[` + strings.TrimSuffix(strings.Repeat(blob+",", maxDescriptors), ",") + `]}`, oci, oci, ""},

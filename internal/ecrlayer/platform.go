@@ -189,9 +189,9 @@ type matcher struct {
 // arm64). And the version of the operating system is that of the image, in full or
 // up to a period, and not of a host on which images of several versions run.
 //
-// It uses a release candidate of containerd's module because containerd itself
-// does, since version 2.0, and because v0.2 knows no features and compares versions
-// on Windows machines only. What is called here is the same on every machine.
+// It uses a release candidate of containerd's module, as containerd 2.4 and BuildKit
+// 0.34 do, because v0.2 knows no features and compares versions on Windows machines
+// only. What is called here gives the same on every machine.
 //
 // It returns nil if s is empty.
 func newMatcher(s string) (*matcher, error) {
