@@ -13,15 +13,9 @@ provider "ecrlayer" {
   region = "us-east-1"
 }
 
-data "ecrlayer_image" "app" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/amd64"
-}
-
 data "ecrlayer_download_urls" "app" {
-  repository_name = "team/app"
-  layer_digests   = data.ecrlayer_image.app.layer_digests
+  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
+  platform = "linux/amd64"
 }
 
 output "download_urls" {

@@ -120,18 +120,6 @@ func TestAccDocumentedConfigurations(t *testing.T) {
 	}
 }
 
-// variables returns command-line arguments for the variables of the examples.
-func (e *env) variables() map[string]string {
-	return map[string]string{
-		"var.image_tag":       "image_tag=" + tag,
-		"var.layer_digest":    "layer_digest=" + e.layers[0],
-		"var.layer_digests":   fmt.Sprintf("layer_digests=[%q, %q]", e.layers[0], e.layers[1]),
-		"var.region":          "region=" + region,
-		"var.repository_name": "repository_name=" + repository,
-		"var.repository_url":  fmt.Sprintf("repository_url=%s.dkr.ecr.%s.amazonaws.com/%s", account, region, repository),
-	}
-}
-
 // validator validates configurations with the CLI and this provider.
 type validator struct {
 	cli  *cli

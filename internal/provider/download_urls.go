@@ -67,7 +67,7 @@ func downloadURLs() object {
 	}
 }
 
-var descriptionOfBatch = "Without `layer_digests`, it reads the image before, as `ecrlayer_image` does, which requires `ecr:BatchGetImage`. " +
+var descriptionOfBatch = "Without `layer_digests`, it first reads the image, as `ecrlayer_image` does, which requires `ecr:BatchGetImage`. " +
 	fmt.Sprintf("If any call fails, the read fails and reports every digest that failed, up to %d. ", maxListedFailures)
 
 func newDownloadURLsDataSource() datasource.DataSource {
@@ -112,6 +112,6 @@ func (m *downloadURLsModel) newOperation() operation {
 		return operation{what: "the download URLs of layers", resource: "layer_digests"}
 	}
 	op := m.imageOperation("the download URLs of layers")
-	op.platform, op.layers = m.Platform.ValueString(), true
+	op.platform = m.Platform.ValueString()
 	return op
 }

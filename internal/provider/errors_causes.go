@@ -162,17 +162,11 @@ func (f *failure) cause() (summary, argument, advice string) {
 	case f.code == "ImageNotFound":
 		return "Image not found", theResource, fmt.Sprintf("Check the tag, %s and %s. A lifecycle policy may have deleted the image. ", f.target.words("region"), f.target.words("registry_id")) +
 			fmt.Sprintf("aws ecr list-images lists the images in region %s of %s.", repo.Region, registry)
-	case f.code == "LayersNotFoundException" && f.layers:
-		return "Layer of the image not found", theResource, "The manifest lists this layer, but the repository does not have it. " +
-			"In a pull-through cache, or right after replication, run again in a minute; otherwise push the complete image again."
 	case f.code == "LayersNotFoundException" && f.reference != "":
-		return "Config of the image not found", theResource, "The manifest lists this config, but the repository does not have it. " +
-			"In a pull-through cache, pull the image once; otherwise push the complete image again."
-	case f.code == "LayerInaccessibleException" && f.layers:
-		return "Layer of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
-			"Run again in a minute. If the error remains, restore the image if it is archived (aws ecr describe-images shows its status), or push it again."
+		return "Layer or config of the image not found", theResource, "The manifest lists it, but the repository does not have it. " +
+			"In a pull-through cache, pull the image once; right after replication, run again in a minute; otherwise push the complete image again."
 	case f.code == "LayerInaccessibleException" && f.reference != "":
-		return "Config of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
+		return "Layer or config of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
 			"Run again in a minute. If the error remains, restore the image if it is archived (aws ecr describe-images shows its status), or push it again."
 	case f.code == "RepositoryNotFoundException":
 		return "Repository not found", "repository_name", fmt.Sprintf("There is no repository of this name in region %s of %s. Correct %s or %s if it is in another region or account. ",

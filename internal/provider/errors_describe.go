@@ -27,8 +27,6 @@ type operation struct {
 	// reference is the requested image, and platform the requested one of its
 	// platforms. Both are "" for layers that the configuration lists.
 	reference, platform string
-	// layers is whether the layers of the image are requested.
-	layers bool
 
 	// Set by the object: what the user named, the argument that bounds the read, and
 	// the profile of the credentials.

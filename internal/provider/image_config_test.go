@@ -224,11 +224,11 @@ func TestImageConfigErrors(t *testing.T) {
 		},
 		"config not found": {
 			prepare: injectOperationError("GetDownloadUrlForLayer", "LayersNotFoundException"),
-			want:    []string{"Config of the image not found", "image_tag", "GetDownloadUrlForLayer", "of image 1.0", "LayersNotFoundException", "manifest lists this config"},
+			want:    []string{"Layer or config of the image not found", "image_tag", "GetDownloadUrlForLayer", "of image 1.0", "LayersNotFoundException", "manifest lists it"},
 		},
 		"config of a deleted image": {
 			prepare: injectOperationError("GetDownloadUrlForLayer", "LayerInaccessibleException"),
-			want:    []string{"Config of the image inaccessible", "image_tag", "LayerInaccessibleException"},
+			want:    []string{"Layer or config of the image inaccessible", "image_tag", "LayerInaccessibleException"},
 		},
 		"access denied": {
 			prepare: func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },

@@ -207,8 +207,8 @@ func TestImageArgumentErrors(t *testing.T) {
 func TestDownloadURLsOfIncompleteImage(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
-		"LayersNotFoundException":    "Layer of the image not found: 3 of 3 layers",
-		"LayerInaccessibleException": "Layer of the image inaccessible: 3 of 3 layers",
+		"LayersNotFoundException":    "Layer or config of the image not found: 3 of 3 layers",
+		"LayerInaccessibleException": "Layer or config of the image inaccessible: 3 of 3 layers",
 	} {
 		e := newEnv(t)
 		e.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Code: code})

@@ -41,10 +41,9 @@ type message struct{ summary, advice string }
 func ecrMessages(t *testing.T) []message {
 	t.Helper()
 	var messages []message
-	layers := false
 	addError := func(failed *ecrlayer.CallError) {
 		failed.Repository = ecrlayer.Repository{Name: faultRepository, RegistryID: faultAccount, Region: faultRegion}
-		op := operation{resource: "image_tag", reference: failed.Resource, layers: layers, timeout: readTimeout}
+		op := operation{resource: "image_tag", reference: failed.Resource, timeout: readTimeout}
 		summary, _, advice := newFailure(failed, failed, op).explain()
 		messages = append(messages, message{summary, advice})
 	}
@@ -93,10 +92,8 @@ func ecrMessages(t *testing.T) []message {
 	}
 	add(ecrlayer.Call{Operation: image, Resource: digest.FromString("image").String(), Attempts: 1}, &ecrlayer.ImageFailure{Code: "ImageNotFound"})
 	add(ecrlayer.Call{Operation: image, Attempts: 1, StatusCode: http.StatusServiceUnavailable}, io.ErrNoProgress)
-	for _, layers = range []bool{true, false} {
-		add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
-		add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
-	}
+	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
+	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
 	for _, row := range codes {
 		add(ecrlayer.Call{Operation: layer, Attempts: 1}, &smithy.GenericAPIError{Code: row.code})
 	}
