@@ -42,9 +42,9 @@ type Endpoint struct {
 	roles        map[string]Role      // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
-	objects      map[objectKey]objectBlob // the blobs in the layer bucket
-	urlKey       []byte                   // authenticates the tokens of S3 URLs and signs those of a CDN
-	uploads      map[string][]byte        // unfinished blob uploads, by ID
+	objects      map[string]objectBlob // the blobs with a URL, by its path
+	urlKey       []byte                // authenticates the tokens of S3 URLs and signs those of a CDN
+	uploads      map[string][]byte     // unfinished blob uploads, by ID
 	calls        []*Call
 	forget       bool // see DiscardCalls
 
@@ -62,7 +62,7 @@ func New() *Endpoint {
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
 		repositories: map[repositoryKey]*repository{},
-		objects:      map[objectKey]objectBlob{},
+		objects:      map[string]objectBlob{},
 		urlKey:       randomBytes(32),
 		uploads:      map[string][]byte{},
 	}

@@ -46,14 +46,11 @@ type Call struct {
 
 // SessionTags returns the tags of an AssumeRole request by key.
 func (c Call) SessionTags() map[string]string {
-	tags := map[string]string{}
-	for i := 1; ; i++ {
-		prefix := "Tags.member." + strconv.Itoa(i) + "."
-		if !c.Form.Has(prefix + "Key") {
-			return tags
-		}
-		tags[c.Form.Get(prefix+"Key")] = c.Form.Get(prefix + "Value")
+	tags, values := map[string]string{}, c.Members("Tags", "Value")
+	for i, key := range c.Members("Tags", "Key") {
+		tags[key] = values[i]
 	}
+	return tags
 }
 
 // Members returns a list parameter of an STS request, for example
@@ -87,7 +84,7 @@ func (e *Endpoint) record(req *request) {
 	defer e.mu.Unlock()
 	c := req.call
 	c.AccountID = e.principals[c.AccessKeyID].AccountID
-	if o, ok := e.objects[objectKey{req.bucket, req.key}]; ok {
+	if o, ok := e.objects[req.URL.Path]; ok {
 		c.RegistryID, c.RepositoryName, c.References = o.repository.account, o.repository.name, []string{o.digest.String()}
 	}
 	if !e.forget {

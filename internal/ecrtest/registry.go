@@ -129,12 +129,8 @@ func (e *Endpoint) CreateRepository(accountID, region, name string) {
 
 // AllowAccount allows another account to pull from a repository, as a repository
 // policy does. It creates the repository if it does not exist.
-func (e *Endpoint) AllowAccount(accountID, region, repository, otherAccountID string) {
-	e.edit(accountID, region, repository, allow(otherAccountID))
-}
-
-func allow(accountID string) func(*repository) {
-	return func(r *repository) { r.readers[accountID] = true }
+func (e *Endpoint) AllowAccount(accountID, region, name, otherAccountID string) {
+	e.edit(accountID, region, name, func(r *repository) { r.readers[otherAccountID] = true })
 }
 
 // PutBlob stores a blob, which no image needs to reference, and returns its digest.

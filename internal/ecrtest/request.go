@@ -41,8 +41,6 @@ type request struct {
 	body   []byte
 	call   *Call
 	ecr    ecrInput
-	bucket string
-	key    string
 	caller principal
 	reject *response
 }

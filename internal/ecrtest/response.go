@@ -194,15 +194,11 @@ func (e *Endpoint) send(w http.ResponseWriter, req *request, resp *response, fau
 // has the response also finds it in Calls.
 type recordingWriter struct {
 	http.ResponseWriter
-	record   func(status int)
-	recorded bool
+	record func(status int)
 }
 
 func (w *recordingWriter) WriteHeader(status int) {
-	if !w.recorded {
-		w.recorded = true
-		w.record(status)
-	}
+	w.record(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
