@@ -224,7 +224,7 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 
 func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey, kind, reference string) {
 	e.mu.Lock()
-	repository, rate := e.existing(k), e.rate
+	repository, bytesPerSecond := e.existing(k), e.blobRate
 	d := repository.resolve(reference)
 	i, b := repository.images[d], repository.blobs[d]
 	e.mu.Unlock()
@@ -241,7 +241,7 @@ func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey,
 	}
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", d.String())
-	b.serve(w, r, rate)
+	b.serve(w, r, bytesPerSecond)
 }
 
 // pushManifest stores a manifest if the repository has everything that it

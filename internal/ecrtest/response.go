@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/time/rate"
 )
 
 // response is a response of ECR, STS or the layer bucket.
@@ -137,28 +138,30 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve sends a blob, or the range of it that was requested, from where it is stored.
-func (b *blob) serve(w http.ResponseWriter, r *http.Request, rate int) {
-	if rate > 0 {
-		w = &pacedWriter{w, r, float64(rate), 0, time.Now()}
+// serve sends a blob, or the range of it that was requested, from where it is stored, at
+// no more than bytesPerSecond unless that is 0.
+func (b *blob) serve(w http.ResponseWriter, r *http.Request, bytesPerSecond int) {
+	if bytesPerSecond > 0 {
+		w = &pacedWriter{w, r, rate.NewLimiter(rate.Limit(bytesPerSecond), pacedBurst)}
 	}
 	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
 }
 
-// pacedWriter sends at most rate bytes per second.
+// pacedBurst is more than ServeContent writes at once.
+const pacedBurst = 64 << 10
+
+// pacedWriter sends a response as slowly as its limiter wants.
 type pacedWriter struct {
 	http.ResponseWriter
 	request *http.Request
-	rate    float64
-	sent    int
-	start   time.Time
+	limiter *rate.Limiter
 }
 
 func (w *pacedWriter) Write(p []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(p)
-	w.sent += n
-	wait(w.request, time.Until(w.start.Add(time.Duration(float64(w.sent)/w.rate*float64(time.Second)))))
-	return n, err
+	if err := w.limiter.WaitN(w.request.Context(), len(p)); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // send adds the headers and the request ID of the service to a response, records

@@ -228,7 +228,7 @@ func (e *Endpoint) serveObject(req *request) *response {
 	resp := newResponse(http.StatusOK, "binary/octet-stream", nil)
 	resp.header.Set("Etag", b.etag)
 	resp.header.Set("Accept-Ranges", "bytes")
-	resp.blob, resp.rate = b, e.rate
+	resp.blob, resp.rate = b, e.blobRate
 	return resp
 }
 
