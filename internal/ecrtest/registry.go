@@ -70,7 +70,7 @@ func (m manifest) blobs() []ocispec.Descriptor {
 	return append([]ocispec.Descriptor{m.Config}, m.Layers...)
 }
 
-// tagsOf returns the tags of an image, sorted.
+// tagsOf returns the tags of an image, sorted, or one that is empty if it has none.
 func (r *repository) tagsOf(d digest.Digest) []string {
 	var tags []string
 	for tag, tagged := range r.tags {
@@ -78,7 +78,9 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 			tags = append(tags, tag)
 		}
 	}
-	slices.Sort(tags)
+	if slices.Sort(tags); tags == nil {
+		return []string{""}
+	}
 	return tags
 }
 

@@ -219,10 +219,7 @@ type awsHost struct{ service, region string }
 // endpoint rules of ECR and STS.
 const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.(?:com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)`
 
-var (
-	ecrHost = regexp.MustCompile(`^(?:api\.)?ecr(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
-	stsHost = regexp.MustCompile(`^sts(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
-)
+var awsHosts = regexp.MustCompile(`^(?:api\.)?(ecr|sts)(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
 
 // apiHost returns the service and region of an AWS endpoint host. It returns the
 // zero value for any other host, which serves every service in every region.
@@ -230,16 +227,11 @@ func apiHost(host string) awsHost {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.ToLower(host)
-	if host == "sts.amazonaws.com" {
-		// The global endpoint accepts only signatures for us-east-1.
-		return awsHost{serviceSTS, "us-east-1"}
+	if host = strings.ToLower(host); host == "sts.amazonaws.com" {
+		return awsHost{serviceSTS, "us-east-1"} // The global endpoint accepts only signatures for it.
 	}
-	if m := ecrHost.FindStringSubmatch(host); m != nil {
-		return awsHost{serviceECR, m[1]}
-	}
-	if m := stsHost.FindStringSubmatch(host); m != nil {
-		return awsHost{serviceSTS, m[1]}
+	if m := awsHosts.FindStringSubmatch(host); m != nil {
+		return awsHost{m[1], m[2]}
 	}
 	return awsHost{}
 }

@@ -82,16 +82,17 @@ func stsError(status int, code, message string) *response {
 	if status >= http.StatusInternalServerError {
 		fault = "Receiver"
 	}
-	body, _ := xml.MarshalIndent(element{
-		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: "ErrorResponse"},
-		Children: []element{
-			newElement("Error", "", newElement("Type", fault), newElement("Code", code), newElement("Message", message)),
-			newElement("RequestId", requestIDPlaceholder),
-		},
-	}, "", "  ")
-	resp := newResponse(status, "text/xml", append(body, '\n'))
+	resp := stsResponse(status, "ErrorResponse",
+		newElement("Error", "", newElement("Type", fault), newElement("Code", code), newElement("Message", message)),
+		newElement("RequestId", requestIDPlaceholder))
 	resp.code = code
 	return resp
+}
+
+func stsResponse(status int, name string, children ...element) *response {
+	root := xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: name}
+	body, _ := xml.MarshalIndent(element{XMLName: root, Children: children}, "", "  ")
+	return newResponse(status, "text/xml", append(body, '\n'))
 }
 
 // requestIDPlaceholder stands for the request ID in an XML body until send sets it.

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -156,14 +155,8 @@ func (e *Endpoint) serveSTS(req *request) *response {
 
 // stsOK returns the response to an operation with the elements of its result.
 func stsOK(req *request, result ...element) *response {
-	body, _ := xml.MarshalIndent(element{
-		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: req.call.Operation + "Response"},
-		Children: []element{
-			newElement(req.call.Operation+"Result", "", result...),
-			newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)),
-		},
-	}, "", "  ")
-	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
+	return stsResponse(http.StatusOK, req.call.Operation+"Response", newElement(req.call.Operation+"Result", "", result...),
+		newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)))
 }
 
 // assumeRole implements
