@@ -40,7 +40,7 @@ type Endpoint struct {
 	urlLifetime  time.Duration
 	blobRate     int                      // in bytes per second, see SetRate
 	limits       map[string]*rate.Limiter // by service, see Throttle
-	principals   map[string]principal     // by access key ID
+	principals   map[string]Credentials   // by access key ID
 	roles        map[string]Role          // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
@@ -60,7 +60,7 @@ func New() *Endpoint {
 	return &Endpoint{
 		urlLifetime:  time.Hour, // ECR's
 		limits:       map[string]*rate.Limiter{},
-		principals:   map[string]principal{},
+		principals:   map[string]Credentials{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
 		repositories: map[repositoryKey]*repository{},
@@ -162,7 +162,8 @@ func (e *Endpoint) authenticate(req *request) (failure *response) {
 // serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
 	if limit := e.limits[req.call.Service]; limit != nil && !limit.Allow() {
-		return throttled(req.call.Service)
+		failure := throttling[req.call.Service]
+		return errorResponse(req.call.Service, failure.status, failure.code, failure.message)
 	}
 	switch req.call.Service {
 	case serviceS3:

@@ -4,6 +4,7 @@
 package ecrtest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"maps"
 	"net"
@@ -196,17 +197,10 @@ func (f *Fault) response(service string) *response {
 	if f == nil || !f.responds() {
 		return nil
 	}
-	status := f.Status
 	if f.Code != "" && f.Body == nil {
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
-		return errorResponse(service, status, f.Code, f.Message)
+		return errorResponse(service, cmp.Or(f.Status, http.StatusBadRequest), f.Code, f.Message)
 	}
-	if status == 0 {
-		status = http.StatusOK
-	}
-	resp := newResponse(status, f.ContentType, f.Body)
+	resp := newResponse(cmp.Or(f.Status, http.StatusOK), f.ContentType, f.Body)
 	if f.ContentType == "" {
 		resp.header.Del("Content-Type")
 	}

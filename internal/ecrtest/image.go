@@ -8,10 +8,12 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -169,26 +171,22 @@ const (
 	defaultReferrers = 20
 )
 
-var artifactStatuses = []string{"ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"}
+var artifactStatus = newPattern("ACTIVE|ARCHIVED|ACTIVATING|ANY") // An enumeration in the model.
 
 // validateReferrers validates the members that only ListImageReferrers has, see validate.
 func (in ecrInput) validateReferrers() string {
-	switch {
-	case in.SubjectID == nil:
+	if in.SubjectID == nil {
 		return constraintMessage("subjectId", "must not be null")
-	case in.SubjectID.Digest == "":
-		return constraintMessage("subjectId.imageDigest", "must not be null")
-	case !layerDigest.anchored.MatchString(in.SubjectID.Digest):
-		return patternMessage("subjectId.imageDigest", layerDigest) // AWS documents no pattern.
-	case in.Filter.Status != nil && !slices.Contains(artifactStatuses, *in.Filter.Status):
-		return constraintMessage("filter.artifactStatus", fmt.Sprintf("must satisfy enum value set: %s", artifactStatuses))
 	}
-	message := checkSize("filter.artifactTypes", "length", len(in.Filter.Types), 0, maxArtifactTypes)
+	// AWS documents no pattern of the digest.
+	message := cmp.Or(checkText("subjectId.imageDigest", in.SubjectID.Digest, true, 0, math.MaxInt, layerDigest),
+		checkText("filter.artifactStatus", in.Filter.Status, false, 0, math.MaxInt, artifactStatus),
+		checkSize("filter.artifactTypes", "length", len(in.Filter.Types), 0, maxArtifactTypes))
 	for _, artifactType := range in.Filter.Types {
 		message = cmp.Or(message, checkSize("filter.artifactTypes", "length", len(artifactType), 1, 255))
 	}
 	if in.MaxResults != nil {
-		message = cmp.Or(message, checkSize("maxResults", "value", *in.MaxResults, 1, maxReferrers))
+		message = cmp.Or(message, checkSize("maxResults", "value", int(*in.MaxResults), 1, maxReferrers))
 	}
 	return message
 }
@@ -197,13 +195,8 @@ func (in ecrInput) validateReferrers() string {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html
 // AWS models no error for a subject that does not exist, so it has no referrers.
 func (e *Endpoint) listImageReferrers(req *request, k repositoryKey) *response {
-	in, subject, limit, status := req.ecr, req.ecr.SubjectID.Digest, defaultReferrers, "ACTIVE"
-	if in.Filter.Status != nil {
-		status = *in.Filter.Status
-	}
-	if in.MaxResults != nil {
-		limit = *in.MaxResults
-	}
+	in, subject, status := req.ecr, *req.ecr.SubjectID.Digest, cmp.Or(aws.ToString(req.ecr.Filter.Status), "ACTIVE")
+	limit := cmp.Or(int(aws.ToInt32(in.MaxResults)), defaultReferrers)
 	all := slices.DeleteFunc(e.repositories[k].referrers(digest.Digest(subject)), func(r referrer) bool {
 		return status != "ANY" && r.Status != status || len(in.Filter.Types) > 0 && !slices.Contains(in.Filter.Types, r.ArtifactType)
 	})

@@ -198,7 +198,7 @@ func TestListImageReferrersErrors(t *testing.T) {
 		}, invalid, "must have length greater than or equal to 1"},
 		{"unknown status", client, func(in *ecr.ListImageReferrersInput) {
 			in.Filter = &types.ListImageReferrersFilter{ArtifactStatus: "DELETED"}
-		}, invalid, "[ACTIVE ARCHIVED ACTIVATING ANY]"},
+		}, invalid, "ACTIVE|ARCHIVED|ACTIVATING|ANY"},
 		{"unknown token", client, func(in *ecr.ListImageReferrersInput) { in.NextToken = aws.String("x") }, invalid, "nextToken"},
 		{"token of another filter", client, func(in *ecr.ListImageReferrersInput) {
 			in.NextToken, in.Filter = out.NextToken, &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterAny}

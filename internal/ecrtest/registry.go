@@ -253,31 +253,29 @@ func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k reposi
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	d, tag, i := digest.FromBytes(raw), reference, &image{mediaType: r.Header.Get("Content-Type"), raw: raw}
-	if len(raw) > maxManifestSize {
+	d, i := digest.FromBytes(raw), &image{mediaType: r.Header.Get("Content-Type"), raw: raw}
+	invalid := json.Unmarshal(raw, &i.manifest)
+	missing := e.missing(k, i.manifest)
+	switch byDigest := strings.Contains(reference, ":"); {
+	case len(raw) > maxManifestSize:
 		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
-		return
-	}
-	if err := json.Unmarshal(raw, &i.manifest); err != nil {
-		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", err.Error())
-		return
-	}
-	if reference == d.String() {
-		tag = ""
-	} else if strings.Contains(reference, ":") {
+	case invalid != nil:
+		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", invalid.Error())
+	case byDigest && reference != d.String():
 		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the manifest")
-		return
-	}
-	if missing := e.missing(k, i.manifest); missing != "" {
+	case missing != "":
 		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "unknown blob or manifest "+missing.String())
-		return
+	default:
+		if byDigest {
+			reference = ""
+		}
+		e.edit(k.account, k.region, k.name, tagImage(d, reference, i))
+		if i.Subject != nil {
+			w.Header().Set("OCI-Subject", i.Subject.Digest.String())
+		}
+		w.Header().Set("Docker-Content-Digest", d.String())
+		w.WriteHeader(http.StatusCreated)
 	}
-	e.edit(k.account, k.region, k.name, tagImage(d, tag, i))
-	if i.Subject != nil {
-		w.Header().Set("OCI-Subject", i.Subject.Digest.String())
-	}
-	w.Header().Set("Docker-Content-Digest", d.String())
-	w.WriteHeader(http.StatusCreated)
 }
 
 // missing returns the digest of a blob or manifest that m references and the

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 )
@@ -23,15 +22,13 @@ import (
 // Call is a request that ECR, STS or the layer bucket received. Requests to the
 // registry are not recorded.
 type Call struct {
-	Time      time.Time // when the request was received, by the local clock
-	Service   string    // "ecr", "sts" or "s3"
-	Operation string    // "GetDownloadUrlForLayer", "AssumeRole", "GetObject", …
+	Service   string // "ecr", "sts" or "s3"
+	Operation string // "GetDownloadUrlForLayer", "AssumeRole", "GetObject", …
 
 	AccountID   string // of the caller; empty if the access key is unknown
 	AccessKeyID string // from the signature
 	Region      string
 	Host        string
-	Method      string
 	UserAgent   string
 	Header      http.Header
 
@@ -151,7 +148,7 @@ type request struct {
 	body   []byte
 	call   *Call
 	ecr    ecrInput
-	caller principal
+	caller Credentials
 	reject *response
 }
 
@@ -164,11 +161,9 @@ func read(r *http.Request) *request {
 	}
 	auth, _ := parseAuthorization(r.Header.Get("Authorization"))
 	req := &request{Request: r, body: body, call: &Call{
-		Time:        time.Now(),
 		AccessKeyID: auth.accessKeyID,
 		Region:      auth.region,
 		Host:        r.Host,
-		Method:      r.Method,
 		UserAgent:   r.UserAgent(),
 		Range:       r.Header.Get("Range"),
 		Header:      r.Header.Clone(),

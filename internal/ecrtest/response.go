@@ -44,16 +44,14 @@ func errorResponse(service string, status int, code, message string) *response {
 	}
 }
 
-// throttled returns the error of the service for too many requests.
-func throttled(service string) *response {
-	switch service {
-	case serviceS3:
-		return s3Error(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
-	case serviceSTS:
-		return stsError(http.StatusBadRequest, "Throttling", "Rate exceeded")
-	default:
-		return ecrError(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
-	}
+// throttling is how each service rejects a request too many.
+var throttling = map[string]struct {
+	status        int
+	code, message string
+}{
+	serviceECR: {http.StatusBadRequest, "ThrottlingException", "Rate exceeded"},
+	serviceSTS: {http.StatusBadRequest, "Throttling", "Rate exceeded"},
+	serviceS3:  {http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."},
 }
 
 // ecrError returns an error of the JSON 1.1 protocol, with "__type" and "message"

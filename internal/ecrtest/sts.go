@@ -28,16 +28,8 @@ type Credentials struct {
 	AccountID       string
 	ARN             string
 	Expires         time.Time // zero means never
+	userID          string
 }
-
-// principal is an IAM user or a session of a role.
-type principal struct {
-	Credentials
-	userID string
-}
-
-// isAssumedRole reports whether the principal is a session of a role.
-func (p principal) isAssumedRole() bool { return strings.Contains(p.ARN, ":assumed-role/") }
 
 // Role is an IAM role for AssumeRole and AssumeRoleWithWebIdentity.
 type Role struct {
@@ -70,10 +62,9 @@ func (e *Endpoint) AddCredentials(c Credentials) {
 	if c.ARN == "" {
 		c.ARN = "arn:aws:iam::" + c.AccountID + ":user/" + c.AccessKeyID
 	}
-	e.set(func() { e.addPrincipal(principal{Credentials: c, userID: randomID("AIDA")}) })
+	c.userID = randomID("AIDA")
+	e.set(func() { e.principals[c.AccessKeyID] = c })
 }
-
-func (e *Endpoint) addPrincipal(p principal) { e.principals[p.AccessKeyID] = p }
 
 // AddRole adds a role, and replaces the one with the same ARN.
 func (e *Endpoint) AddRole(r Role) {
@@ -90,7 +81,7 @@ func (e *Endpoint) Deny(principalARN, action string) {
 }
 
 // denies reports whether an action is denied to a principal.
-func (e *Endpoint) denies(p principal, action string) bool {
+func (e *Endpoint) denies(p Credentials, action string) bool {
 	if e.denied[denial{p.ARN, action}] {
 		return true
 	}
@@ -188,7 +179,7 @@ func (e *Endpoint) assumeRole(req *request) *response {
 		duration = time.Duration(seconds) * time.Second
 	}
 	switch {
-	case duration > maxChainedSession && req.caller.isAssumedRole():
+	case duration > maxChainedSession && strings.Contains(req.caller.ARN, ":assumed-role/"):
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	case duration > cmp.Or(role.MaxSession, defaultSession):
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
@@ -241,21 +232,19 @@ func validationError(value, member, text string) *response {
 // operations return.
 func (e *Endpoint) newSession(role Role, name string, duration time.Duration) []element {
 	owner, _ := arn.Parse(role.ARN)
-	p := principal{
-		Credentials: Credentials{
-			AccessKeyID:     randomID("ASIA"),
-			SecretAccessKey: randomBase64(30),
-			SessionToken:    randomBase64(300),
-			AccountID:       owner.AccountID,
-			ARN:             sessionARN(role.ARN, name),
-			Expires:         e.now().Add(duration).Truncate(time.Second),
-		},
-		userID: randomID("AROA") + ":" + name,
+	c := Credentials{
+		AccessKeyID:     randomID("ASIA"),
+		SecretAccessKey: randomBase64(30),
+		SessionToken:    randomBase64(300),
+		AccountID:       owner.AccountID,
+		ARN:             sessionARN(role.ARN, name),
+		Expires:         e.now().Add(duration).Truncate(time.Second),
+		userID:          randomID("AROA") + ":" + name,
 	}
-	e.addPrincipal(p)
+	e.principals[c.AccessKeyID] = c
 	return []element{
-		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", p.userID), newElement("Arn", p.ARN)),
-		newElement("Credentials", "", newElement("AccessKeyId", p.AccessKeyID), newElement("SecretAccessKey", p.SecretAccessKey),
-			newElement("SessionToken", p.SessionToken), newElement("Expiration", p.Expires.Format(time.RFC3339))),
+		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", c.userID), newElement("Arn", c.ARN)),
+		newElement("Credentials", "", newElement("AccessKeyId", c.AccessKeyID), newElement("SecretAccessKey", c.SecretAccessKey),
+			newElement("SessionToken", c.SessionToken), newElement("Expiration", c.Expires.Format(time.RFC3339))),
 	}
 }
