@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"strings"
@@ -29,12 +30,14 @@ type ecrInput struct {
 	LayerDigest        *string    `json:"layerDigest"`
 	ImageIDs           *[]imageID `json:"imageIds"`
 	AcceptedMediaTypes *[]string  `json:"acceptedMediaTypes"`
-	SubjectID          *imageID   `json:"subjectId"`
-	Filter             struct {
+	SubjectID          *struct {
+		Digest *string `json:"imageDigest"`
+	} `json:"subjectId"`
+	Filter struct {
 		Types  []string `json:"artifactTypes"`
 		Status *string  `json:"artifactStatus"`
 	} `json:"filter"`
-	MaxResults *int    `json:"maxResults"`
+	MaxResults *int32  `json:"maxResults"`
 	NextToken  *string `json:"nextToken"`
 	malformed  bool
 }
@@ -58,7 +61,7 @@ func readECR(req *request) {
 		c.References = append(c.References, *in.LayerDigest)
 	}
 	if in.SubjectID != nil {
-		c.References = append(c.References, in.SubjectID.Digest)
+		c.References = append(c.References, aws.ToString(in.SubjectID.Digest))
 	}
 	if in.ImageIDs != nil {
 		for _, id := range *in.ImageIDs {
@@ -165,31 +168,32 @@ const maxImageIDs = 100
 // validate returns the message of the InvalidParameterException for the first
 // member that violates the API model, or "" if none does.
 func (in ecrInput) validate(operation string) string {
-	if in.RegistryID != nil && !registryID.anchored.MatchString(*in.RegistryID) {
-		return patternMessage("registryId", registryID)
-	}
-	if in.RepositoryName == nil {
-		return constraintMessage("repositoryName", "must not be null")
-	}
-	if message := checkSize("repositoryName", "length", len(*in.RepositoryName), 2, 256); message != "" {
-		return message
-	}
-	if !repositoryName.anchored.MatchString(*in.RepositoryName) {
-		return patternMessage("repositoryName", repositoryName)
-	}
+	message := cmp.Or(checkText("registryId", in.RegistryID, false, 0, math.MaxInt, registryID),
+		checkText("repositoryName", in.RepositoryName, true, 2, 256, repositoryName))
 	switch {
-	case operation == opGetDownloadURLForLayer && in.LayerDigest == nil:
-		return constraintMessage("layerDigest", "must not be null")
-	case operation == opGetDownloadURLForLayer && !layerDigest.anchored.MatchString(*in.LayerDigest):
-		return patternMessage("layerDigest", layerDigest)
-	case operation == opBatchGetImage && in.ImageIDs == nil:
-		return constraintMessage("imageIds", "must not be null")
-	case operation == opBatchGetImage:
-		return checkSize("imageIds", "length", len(*in.ImageIDs), 1, maxImageIDs)
+	case message != "":
+		return message
+	case operation == opGetDownloadURLForLayer:
+		return checkText("layerDigest", in.LayerDigest, true, 0, math.MaxInt, layerDigest)
 	case operation == opListImageReferrers:
 		return in.validateReferrers()
+	case in.ImageIDs == nil:
+		return constraintMessage("imageIds", "must not be null")
 	}
-	return ""
+	return checkSize("imageIds", "length", len(*in.ImageIDs), 1, maxImageIDs)
+}
+
+// checkText returns the message for a text that violates the API model, or "".
+func checkText(member string, text *string, required bool, least, most int, p pattern) string {
+	switch {
+	case text == nil && required:
+		return constraintMessage(member, "must not be null")
+	case text == nil:
+		return ""
+	case !p.anchored.MatchString(*text):
+		return cmp.Or(checkSize(member, "length", len(*text), least, most), constraintMessage(member, "must satisfy regular expression '"+p.text+"'"))
+	}
+	return checkSize(member, "length", len(*text), least, most)
 }
 
 // checkSize returns the message for a length or a value that is out of bounds, or "".
@@ -205,8 +209,4 @@ func checkSize(member, what string, n, least, most int) string {
 
 func constraintMessage(member, text string) string {
 	return fmt.Sprintf("Invalid parameter at '%s' failed to satisfy constraint: '%s'", member, text)
-}
-
-func patternMessage(member string, p pattern) string {
-	return constraintMessage(member, "must satisfy regular expression '"+p.text+"'")
 }

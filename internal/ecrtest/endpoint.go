@@ -24,6 +24,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Endpoint serves Amazon ECR, AWS STS, the layer bucket and a registry to push
@@ -36,15 +38,15 @@ type Endpoint struct {
 	advance      time.Duration
 	layerHost    string
 	urlLifetime  time.Duration
-	rate         int                  // of a blob's bytes, see SetRate
-	buckets      map[string]*bucket   // by service, see Throttle
-	principals   map[string]principal // by access key ID
-	roles        map[string]Role      // by ARN
+	blobRate     int                      // in bytes per second, see SetRate
+	limits       map[string]*rate.Limiter // by service, see Throttle
+	principals   map[string]Credentials   // by access key ID
+	roles        map[string]Role          // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
-	objects      map[objectKey]objectBlob // the blobs in the layer bucket
-	urlKey       []byte                   // authenticates the tokens of S3 URLs and signs those of a CDN
-	uploads      map[string][]byte        // unfinished blob uploads, by ID
+	objects      map[string]objectBlob // the blobs with a URL, by its path
+	urlKey       []byte                // authenticates the tokens of S3 URLs and signs those of a CDN
+	uploads      map[string][]byte     // unfinished blob uploads, by ID
 	calls        []*Call
 	forget       bool // see DiscardCalls
 
@@ -57,12 +59,12 @@ type Endpoint struct {
 func New() *Endpoint {
 	return &Endpoint{
 		urlLifetime:  time.Hour, // ECR's
-		buckets:      map[string]*bucket{},
-		principals:   map[string]principal{},
+		limits:       map[string]*rate.Limiter{},
+		principals:   map[string]Credentials{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
 		repositories: map[repositoryKey]*repository{},
-		objects:      map[objectKey]objectBlob{},
+		objects:      map[string]objectBlob{},
 		urlKey:       randomBytes(32),
 		uploads:      map[string][]byte{},
 	}
@@ -92,31 +94,13 @@ func (e *Endpoint) SetURLLifetime(d time.Duration) { e.set(func() { e.urlLifetim
 
 // SetRate limits each response with a blob, of the layer bucket or the registry, to this
 // many bytes per second. Zero removes the limit.
-func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.rate = bytesPerSecond }) }
+func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.blobRate = bytesPerSecond }) }
 
 // Throttle limits the correctly signed requests to a service ("ecr", "sts" or "s3") to
 // a token bucket: perSecond tokens are added to it, up to burst, and a request that finds
 // none fails as AWS throttles, for example with a ThrottlingException.
-func (e *Endpoint) Throttle(service string, perSecond, burst float64) {
-	e.set(func() { e.buckets[service] = &bucket{perSecond, burst, burst, time.Now()} })
-}
-
-// bucket is a token bucket.
-type bucket struct {
-	perSecond, burst, tokens float64
-	filled                   time.Time
-}
-
-// take takes a token, and reports whether there was one.
-func (b *bucket) take() bool {
-	now := time.Now()
-	b.tokens = min(b.burst, b.tokens+b.perSecond*now.Sub(b.filled).Seconds())
-	b.filled = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
+func (e *Endpoint) Throttle(service string, perSecond float64, burst int) {
+	e.set(func() { e.limits[service] = rate.NewLimiter(rate.Limit(perSecond), burst) })
 }
 
 // now returns the time of the clock for API requests.
@@ -177,8 +161,9 @@ func (e *Endpoint) authenticate(req *request) (failure *response) {
 
 // serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
-	if b := e.buckets[req.call.Service]; b != nil && !b.take() {
-		return throttled(req.call.Service)
+	if limit := e.limits[req.call.Service]; limit != nil && !limit.Allow() {
+		failure := throttling[req.call.Service]
+		return errorResponse(req.call.Service, failure.status, failure.code, failure.message)
 	}
 	switch req.call.Service {
 	case serviceS3:

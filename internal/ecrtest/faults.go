@@ -4,6 +4,7 @@
 package ecrtest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"maps"
 	"net"
@@ -39,8 +40,7 @@ type Fault struct {
 	Body        []byte
 	ContentType string // of Body
 
-	RetryAfter time.Duration // the Retry-After header, in whole seconds
-	Headers    http.Header   // set on the response, replacing its own
+	Headers http.Header // set on the response, replacing its own
 
 	// Rewrite returns the body to send instead of the original one.
 	Rewrite func(body []byte) []byte
@@ -92,7 +92,7 @@ func (f *Fault) responds() bool { return f.Code != "" || f.Status != 0 || f.Body
 
 // changes reports whether the fault changes the original response.
 func (f *Fault) changes() bool {
-	return f.Rewrite != nil || f.Truncate != 0 || f.IgnoreRange || f.RetryAfter > 0 || len(f.Headers) > 0
+	return f.Rewrite != nil || f.Truncate != 0 || f.IgnoreRange || len(f.Headers) > 0
 }
 
 func (f *Fault) matches(c Call) bool {
@@ -197,17 +197,10 @@ func (f *Fault) response(service string) *response {
 	if f == nil || !f.responds() {
 		return nil
 	}
-	status := f.Status
 	if f.Code != "" && f.Body == nil {
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
-		return errorResponse(service, status, f.Code, f.Message)
+		return errorResponse(service, cmp.Or(f.Status, http.StatusBadRequest), f.Code, f.Message)
 	}
-	if status == 0 {
-		status = http.StatusOK
-	}
-	resp := newResponse(status, f.ContentType, f.Body)
+	resp := newResponse(cmp.Or(f.Status, http.StatusOK), f.ContentType, f.Body)
 	if f.ContentType == "" {
 		resp.header.Del("Content-Type")
 	}
@@ -224,9 +217,6 @@ func (f *Fault) send(w http.ResponseWriter, r *http.Request, resp *response) {
 	if f.Rewrite != nil && r.Method != http.MethodHead {
 		body = f.Rewrite(slices.Clone(body))
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Round(time.Second)/time.Second)))
 	}
 	for name, values := range f.Headers {
 		w.Header()[http.CanonicalHeaderKey(name)] = values

@@ -4,11 +4,14 @@
 package ecrtest_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -171,26 +174,39 @@ func TestArchivedImage(t *testing.T) {
 	}
 }
 
-// TestRate reads a layer at a rate that would take hours to send the rest of it.
+// TestRate requests a layer that would take days, with a deadline of an hour: as it cannot
+// be met, the limiter fails at once, after what it lets through first.
 func TestRate(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	content := make([]byte, 1<<20)
-	layer := e.PutBlob(account, region, repo, content).String()
+	layer := e.PutBlob(account, region, repo, make([]byte, 1<<20)).String()
 	e.PutManifest(account, region, repo, "v1", allTypes[2], []byte(`{"layers":[{"digest":"`+layer+`"}]}`))
-	e.SetRate(1)
-	for _, u := range []string{e.url(t, layer), "http://" + e.Reference(e.host(), account, region, repo) + "/blobs/" + layer} {
-		u = strings.Replace(u, e.server.URL+"/"+account, e.server.URL+"/v2/"+account, 1)
-		resp, err := e.server.Client().Do(e.request(t, http.MethodGet, u, "", "Range", "bytes=1-"))
-		if err != nil {
-			t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for name, u := range map[string]string{
+		"layer bucket": e.url(t, layer),
+		"registry":     e.Reference(e.server.URL+"/v2", account, region, repo) + "/blobs/" + layer,
+	} {
+		for _, limit := range []int{0, 1} {
+			e.SetRate(limit)
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+			r.Header.Set("Range", "bytes=1-")
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, r)
+			if sent := w.Body.Len(); w.Code != http.StatusPartialContent || (sent == 1<<20-1) != (limit == 0) || sent == 0 {
+				t.Errorf("%s, limited to %d bytes per second: status %d, %d bytes", name, limit, w.Code, sent)
+			}
 		}
-		first := make([]byte, 1<<14)
-		if _, err := io.ReadFull(resp.Body, first); err != nil || resp.StatusCode != http.StatusPartialContent || resp.ContentLength != 1<<20-1 {
-			t.Errorf("%s of %d bytes, error %v, want a range", resp.Status, resp.ContentLength, err)
-		}
-		if err := resp.Body.Close(); err != nil {
-			t.Error(err)
-		}
+	}
+}
+
+func TestDiscardCalls(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.url(t, layer)
+	e.DiscardCalls()
+	if resp, _ := e.get(t, http.MethodGet, u); resp.StatusCode != http.StatusOK || len(e.Calls()) != 0 {
+		t.Errorf("%s, %d calls, want 200 and none", resp.Status, len(e.Calls()))
 	}
 }

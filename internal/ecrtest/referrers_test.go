@@ -146,6 +146,12 @@ func TestReferrerMembers(t *testing.T) {
 		t.Errorf("index = %+v, want neither an artifact type nor annotations", r)
 	}
 
+	raw := fmt.Sprintf(`{"mediaType":%q,"subject":{"digest":%q}}`, ggcr.OCIManifestSchema1, image.DigestStr())
+	resp, _ := e.do(t, e.request(t, http.MethodPut, e.Reference(e.server.URL+"/v2", account, region, repo)+"/manifests/v2", raw, "Content-Type", string(ggcr.OCIManifestSchema1)))
+	if resp.StatusCode != http.StatusCreated || resp.Header.Get("Oci-Subject") != image.DigestStr() {
+		t.Errorf("push: %s, OCI-Subject %q, want the subject", resp.Status, resp.Header.Get("Oci-Subject"))
+	}
+
 	// The registry lists the same, so the client has not pushed a tag for the image's referrers.
 	index, err := remote.Referrers(image, remote.WithContext(t.Context()), remote.WithFilter("artifactType", sbomType))
 	if err != nil {
@@ -198,10 +204,13 @@ func TestListImageReferrersErrors(t *testing.T) {
 		}, invalid, "must have length greater than or equal to 1"},
 		{"unknown status", client, func(in *ecr.ListImageReferrersInput) {
 			in.Filter = &types.ListImageReferrersFilter{ArtifactStatus: "DELETED"}
-		}, invalid, "[ACTIVE ARCHIVED ACTIVATING ANY]"},
+		}, invalid, "ACTIVE|ARCHIVED|ACTIVATING|ANY"},
 		{"unknown token", client, func(in *ecr.ListImageReferrersInput) { in.NextToken = aws.String("x") }, invalid, "nextToken"},
 		{"token of another filter", client, func(in *ecr.ListImageReferrersInput) {
 			in.NextToken, in.Filter = out.NextToken, &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterAny}
+		}, invalid, "nextToken"},
+		{"token of another artifact type", client, func(in *ecr.ListImageReferrersInput) {
+			in.NextToken, in.Filter = out.NextToken, &types.ListImageReferrersFilter{ArtifactTypes: []string{sbomType}}
 		}, invalid, "nextToken"},
 	} {
 		input := referrersInput(image.DigestStr())

@@ -70,7 +70,7 @@ func (m manifest) blobs() []ocispec.Descriptor {
 	return append([]ocispec.Descriptor{m.Config}, m.Layers...)
 }
 
-// tagsOf returns the tags of an image, sorted.
+// tagsOf returns the tags of an image, sorted, or one that is empty if it has none.
 func (r *repository) tagsOf(d digest.Digest) []string {
 	var tags []string
 	for tag, tagged := range r.tags {
@@ -78,7 +78,9 @@ func (r *repository) tagsOf(d digest.Digest) []string {
 			tags = append(tags, tag)
 		}
 	}
-	slices.Sort(tags)
+	if slices.Sort(tags); tags == nil {
+		return []string{""}
+	}
 	return tags
 }
 
@@ -129,12 +131,8 @@ func (e *Endpoint) CreateRepository(accountID, region, name string) {
 
 // AllowAccount allows another account to pull from a repository, as a repository
 // policy does. It creates the repository if it does not exist.
-func (e *Endpoint) AllowAccount(accountID, region, repository, otherAccountID string) {
-	e.edit(accountID, region, repository, allow(otherAccountID))
-}
-
-func allow(accountID string) func(*repository) {
-	return func(r *repository) { r.readers[accountID] = true }
+func (e *Endpoint) AllowAccount(accountID, region, name, otherAccountID string) {
+	e.edit(accountID, region, name, func(r *repository) { r.readers[otherAccountID] = true })
 }
 
 // PutBlob stores a blob, which no image needs to reference, and returns its digest.
@@ -228,7 +226,7 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 
 func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey, kind, reference string) {
 	e.mu.Lock()
-	repository, rate := e.existing(k), e.rate
+	repository, bytesPerSecond := e.existing(k), e.blobRate
 	d := repository.resolve(reference)
 	i, b := repository.images[d], repository.blobs[d]
 	e.mu.Unlock()
@@ -245,7 +243,7 @@ func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey,
 	}
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Docker-Content-Digest", d.String())
-	b.serve(w, r, rate)
+	b.serve(w, r, bytesPerSecond)
 }
 
 // pushManifest stores a manifest if the repository has everything that it
@@ -255,31 +253,29 @@ func (e *Endpoint) pushManifest(w http.ResponseWriter, r *http.Request, k reposi
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	d, tag, i := digest.FromBytes(raw), reference, &image{mediaType: r.Header.Get("Content-Type"), raw: raw}
-	if len(raw) > maxManifestSize {
+	d, i := digest.FromBytes(raw), &image{mediaType: r.Header.Get("Content-Type"), raw: raw}
+	invalid := json.Unmarshal(raw, &i.manifest)
+	missing := e.missing(k, i.manifest)
+	switch byDigest := strings.Contains(reference, ":"); {
+	case len(raw) > maxManifestSize:
 		registryError(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "the manifest is too large")
-		return
-	}
-	if err := json.Unmarshal(raw, &i.manifest); err != nil {
-		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", err.Error())
-		return
-	}
-	if reference == d.String() {
-		tag = ""
-	} else if strings.Contains(reference, ":") {
+	case invalid != nil:
+		registryError(w, http.StatusBadRequest, "MANIFEST_INVALID", invalid.Error())
+	case byDigest && reference != d.String():
 		registryError(w, http.StatusBadRequest, "DIGEST_INVALID", "the digest does not match the manifest")
-		return
-	}
-	if missing := e.missing(k, i.manifest); missing != "" {
+	case missing != "":
 		registryError(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN", "unknown blob or manifest "+missing.String())
-		return
+	default:
+		if byDigest {
+			reference = ""
+		}
+		e.edit(k.account, k.region, k.name, tagImage(d, reference, i))
+		if i.Subject != nil {
+			w.Header().Set("OCI-Subject", i.Subject.Digest.String())
+		}
+		w.Header().Set("Docker-Content-Digest", d.String())
+		w.WriteHeader(http.StatusCreated)
 	}
-	e.edit(k.account, k.region, k.name, tagImage(d, tag, i))
-	if i.Subject != nil {
-		w.Header().Set("OCI-Subject", i.Subject.Digest.String())
-	}
-	w.Header().Set("Docker-Content-Digest", d.String())
-	w.WriteHeader(http.StatusCreated)
 }
 
 // missing returns the digest of a blob or manifest that m references and the

@@ -6,16 +6,123 @@ package ecrtest
 import (
 	"cmp"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 )
+
+// Call is a request that ECR, STS or the layer bucket received. Requests to the
+// registry are not recorded.
+type Call struct {
+	Service   string // "ecr", "sts" or "s3"
+	Operation string // "GetDownloadUrlForLayer", "AssumeRole", "GetObject", …
+
+	AccountID   string // of the caller; empty if the access key is unknown
+	AccessKeyID string // from the signature
+	Region      string
+	Host        string
+	UserAgent   string
+	Header      http.Header
+
+	// RegistryID is the one in an ECR request, empty for the caller's own registry.
+	// For an S3 request, it is the registry of the layer.
+	RegistryID     string
+	RepositoryName string
+	// References are the digest of the requested layer, or the requested images, each
+	// as "tag", "sha256:…" or "tag@sha256:…".
+	References []string
+
+	Form  url.Values // of an STS request
+	Range string     // header of an S3 request
+
+	// Status is 0 until a response is sent.
+	Status    int
+	RequestID string
+	ErrorCode string
+}
+
+// SessionTags returns the tags of an AssumeRole request by key.
+func (c Call) SessionTags() map[string]string {
+	tags, values := map[string]string{}, c.Members("Tags", "Value")
+	for i, key := range c.Members("Tags", "Key") {
+		tags[key] = values[i]
+	}
+	return tags
+}
+
+// Members returns a list parameter of an STS request, for example
+// Members("PolicyArns", "arn") or Members("TransitiveTagKeys", "").
+func (c Call) Members(list, field string) []string {
+	var values []string
+	for i := 1; ; i++ {
+		name := list + ".member." + strconv.Itoa(i)
+		if field != "" {
+			name += "." + field
+		}
+		if !c.Form.Has(name) {
+			return values
+		}
+		values = append(values, c.Form.Get(name))
+	}
+}
+
+// clone returns a copy that shares only data that nothing modifies.
+func (c Call) clone() Call {
+	c.References = slices.Clone(c.References)
+	c.Form = maps.Clone(c.Form)
+	c.Header = c.Header.Clone()
+	return c
+}
+
+// record completes the call of a request with what the endpoint knows of its caller and
+// its object, and adds it to Calls. It locks mu.
+func (e *Endpoint) record(req *request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := req.call
+	c.AccountID = e.principals[c.AccessKeyID].AccountID
+	if o, ok := e.objects[req.URL.Path]; ok {
+		c.RegistryID, c.RepositoryName, c.References = o.repository.account, o.repository.name, []string{o.digest.String()}
+	}
+	if !e.forget {
+		e.calls = append(e.calls, c)
+	}
+}
+
+// Calls returns the calls to ECR, STS and the layer bucket in the order in which they
+// were received, including calls in progress. The status of a call is recorded before
+// the client receives the response.
+func (e *Endpoint) Calls() []Call {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	calls := make([]Call, len(e.calls))
+	for i, c := range e.calls {
+		calls[i] = c.clone()
+	}
+	return calls
+}
+
+// CallsTo returns the calls to an operation of a service, or to all of its operations
+// if operation is empty.
+func (e *Endpoint) CallsTo(service, operation string) []Call {
+	return slices.DeleteFunc(e.Calls(), func(c Call) bool {
+		return c.Service != service || operation != "" && c.Operation != operation
+	})
+}
+
+// Reset removes the calls recorded so far.
+func (e *Endpoint) Reset() { e.set(func() { e.calls = nil }) }
+
+// DiscardCalls ends recording, for an endpoint that serves for a long time.
+func (e *Endpoint) DiscardCalls() { e.set(func() { e.calls, e.forget = nil, true }) }
 
 // Service names, as used in [Call] and [Fault].
 const (
@@ -41,9 +148,7 @@ type request struct {
 	body   []byte
 	call   *Call
 	ecr    ecrInput
-	bucket string
-	key    string
-	caller principal
+	caller Credentials
 	reject *response
 }
 
@@ -56,11 +161,9 @@ func read(r *http.Request) *request {
 	}
 	auth, _ := parseAuthorization(r.Header.Get("Authorization"))
 	req := &request{Request: r, body: body, call: &Call{
-		Time:        time.Now(),
 		AccessKeyID: auth.accessKeyID,
 		Region:      auth.region,
 		Host:        r.Host,
-		Method:      r.Method,
 		UserAgent:   r.UserAgent(),
 		Range:       r.Header.Get("Range"),
 		Header:      r.Header.Clone(),
@@ -111,10 +214,7 @@ type awsHost struct{ service, region string }
 // endpoint rules of ECR and STS.
 const awsSuffix = `(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws|api\.amazonwebservices\.(?:com\.cn|eu)|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)`
 
-var (
-	ecrHost = regexp.MustCompile(`^(?:api\.)?ecr(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
-	stsHost = regexp.MustCompile(`^sts(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
-)
+var awsHosts = regexp.MustCompile(`^(?:api\.)?(ecr|sts)(?:-fips)?\.([a-z0-9-]+)\.` + awsSuffix + `$`)
 
 // apiHost returns the service and region of an AWS endpoint host. It returns the
 // zero value for any other host, which serves every service in every region.
@@ -122,16 +222,11 @@ func apiHost(host string) awsHost {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.ToLower(host)
-	if host == "sts.amazonaws.com" {
-		// The global endpoint accepts only signatures for us-east-1.
-		return awsHost{serviceSTS, "us-east-1"}
+	if host = strings.ToLower(host); host == "sts.amazonaws.com" {
+		return awsHost{serviceSTS, "us-east-1"} // The global endpoint accepts only signatures for it.
 	}
-	if m := ecrHost.FindStringSubmatch(host); m != nil {
-		return awsHost{serviceECR, m[1]}
-	}
-	if m := stsHost.FindStringSubmatch(host); m != nil {
-		return awsHost{serviceSTS, m[1]}
+	if m := awsHosts.FindStringSubmatch(host); m != nil {
+		return awsHost{m[1], m[2]}
 	}
 	return awsHost{}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/time/rate"
 )
 
 // response is a response of ECR, STS or the layer bucket.
@@ -43,16 +44,14 @@ func errorResponse(service string, status int, code, message string) *response {
 	}
 }
 
-// throttled returns the error of the service for too many requests.
-func throttled(service string) *response {
-	switch service {
-	case serviceS3:
-		return s3Error(http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
-	case serviceSTS:
-		return stsError(http.StatusBadRequest, "Throttling", "Rate exceeded")
-	default:
-		return ecrError(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
-	}
+// throttling is how each service rejects a request too many.
+var throttling = map[string]struct {
+	status        int
+	code, message string
+}{
+	serviceECR: {http.StatusBadRequest, "ThrottlingException", "Rate exceeded"},
+	serviceSTS: {http.StatusBadRequest, "Throttling", "Rate exceeded"},
+	serviceS3:  {http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."},
 }
 
 // ecrError returns an error of the JSON 1.1 protocol, with "__type" and "message"
@@ -81,16 +80,17 @@ func stsError(status int, code, message string) *response {
 	if status >= http.StatusInternalServerError {
 		fault = "Receiver"
 	}
-	body, _ := xml.MarshalIndent(element{
-		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: "ErrorResponse"},
-		Children: []element{
-			newElement("Error", "", newElement("Type", fault), newElement("Code", code), newElement("Message", message)),
-			newElement("RequestId", requestIDPlaceholder),
-		},
-	}, "", "  ")
-	resp := newResponse(status, "text/xml", append(body, '\n'))
+	resp := stsResponse(status, "ErrorResponse",
+		newElement("Error", "", newElement("Type", fault), newElement("Code", code), newElement("Message", message)),
+		newElement("RequestId", requestIDPlaceholder))
 	resp.code = code
 	return resp
+}
+
+func stsResponse(status int, name string, children ...element) *response {
+	root := xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: name}
+	body, _ := xml.MarshalIndent(element{XMLName: root, Children: children}, "", "  ")
+	return newResponse(status, "text/xml", append(body, '\n'))
 }
 
 // requestIDPlaceholder stands for the request ID in an XML body until send sets it.
@@ -137,28 +137,30 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve sends a blob, or the range of it that was requested, from where it is stored.
-func (b *blob) serve(w http.ResponseWriter, r *http.Request, rate int) {
-	if rate > 0 {
-		w = &pacedWriter{w, r, float64(rate), 0, time.Now()}
+// serve sends a blob, or the range of it that was requested, from where it is stored, at
+// no more than bytesPerSecond unless that is 0.
+func (b *blob) serve(w http.ResponseWriter, r *http.Request, bytesPerSecond int) {
+	if bytesPerSecond > 0 {
+		w = &pacedWriter{w, r, rate.NewLimiter(rate.Limit(bytesPerSecond), pacedBurst)}
 	}
 	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
 }
 
-// pacedWriter sends at most rate bytes per second.
+// pacedBurst is more than ServeContent writes at once.
+const pacedBurst = 64 << 10
+
+// pacedWriter sends a response as slowly as its limiter wants.
 type pacedWriter struct {
 	http.ResponseWriter
 	request *http.Request
-	rate    float64
-	sent    int
-	start   time.Time
+	limiter *rate.Limiter
 }
 
 func (w *pacedWriter) Write(p []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(p)
-	w.sent += n
-	wait(w.request, time.Until(w.start.Add(time.Duration(float64(w.sent)/w.rate*float64(time.Second)))))
-	return n, err
+	if err := w.limiter.WaitN(w.request.Context(), len(p)); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // send adds the headers and the request ID of the service to a response, records
@@ -194,15 +196,11 @@ func (e *Endpoint) send(w http.ResponseWriter, req *request, resp *response, fau
 // has the response also finds it in Calls.
 type recordingWriter struct {
 	http.ResponseWriter
-	record   func(status int)
-	recorded bool
+	record func(status int)
 }
 
 func (w *recordingWriter) WriteHeader(status int) {
-	if !w.recorded {
-		w.recorded = true
-		w.record(status)
-	}
+	w.record(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 

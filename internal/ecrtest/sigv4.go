@@ -92,19 +92,17 @@ func (code authErrorCode) response(service, message string) *response {
 	return ecrError(http.StatusBadRequest, code.ecr, message)
 }
 
-const mismatch = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-
 // verify returns the principal that signed a request to ECR or STS, or the error. It
 // verifies the signature by signing the request again with the SDK's signer.
-func (e *Endpoint) verify(req *request) (principal, *response) {
-	fail := func(code authErrorCode, format string, args ...any) (principal, *response) {
-		return principal{}, code.response(req.call.Service, fmt.Sprintf(format, args...))
+func (e *Endpoint) verify(req *request) (Credentials, *response) {
+	fail := func(code authErrorCode, format string, args ...any) (Credentials, *response) {
+		return Credentials{}, code.response(req.call.Service, fmt.Sprintf(format, args...))
 	}
 	header := req.Header.Get("Authorization")
-	if header == "" {
-		if req.call.Service == serviceSTS {
-			return fail(missingToken, "Request is missing Authentication Token")
-		}
+	switch {
+	case header == "" && req.call.Service == serviceSTS:
+		return fail(missingToken, "Request is missing Authentication Token")
+	case header == "":
 		return fail(missingToken, "Missing Authentication Token")
 	}
 	auth, problems := parseAuthorization(header)
@@ -144,7 +142,7 @@ func (e *Endpoint) verify(req *request) (principal, *response) {
 
 	expected, err := expectedSignature(req, auth, caller, signed)
 	if err != nil || subtle.ConstantTimeCompare([]byte(expected), []byte(auth.signature)) == 0 {
-		return fail(invalidSignature, mismatch)
+		return fail(invalidSignature, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	return caller, nil
 }
@@ -189,7 +187,7 @@ func checkScope(req *request, auth authorization, signed time.Time) string {
 
 // expectedSignature returns the signature that a request must have. It hashes the
 // received body, whatever hash the request contains.
-func expectedSignature(req *request, auth authorization, caller principal, signed time.Time) (string, error) {
+func expectedSignature(req *request, auth authorization, caller Credentials, signed time.Time) (string, error) {
 	rebuilt := &http.Request{
 		Method: req.Method,
 		URL:    &url.URL{Scheme: scheme(req.Request), Host: req.Host, Path: req.URL.Path, RawPath: req.URL.RawPath, RawQuery: req.URL.RawQuery},

@@ -5,17 +5,111 @@ package ecrtest
 
 import (
 	"cmp"
-	"encoding/xml"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
+
+// Credentials are an access key and the principal that it belongs to.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string // only of temporary credentials
+	AccountID       string
+	ARN             string
+	Expires         time.Time // zero means never
+	userID          string
+}
+
+// Role is an IAM role for AssumeRole and AssumeRoleWithWebIdentity.
+type Role struct {
+	ARN             string
+	TrustedAccounts []string // accounts whose principals may assume it
+	ExternalID      string   // that AssumeRole requires unless it is empty
+	// WebIdentityTokens are the tokens that AssumeRoleWithWebIdentity accepts.
+	WebIdentityTokens []string
+	MaxSession        time.Duration // zero means one hour, IAM's default
+}
+
+// denial is an action that a principal's policies deny.
+type denial struct{ arn, action string }
+
+// AddUser creates an IAM user in an account and returns its access key.
+func (e *Endpoint) AddUser(accountID string) Credentials {
+	arn := "arn:aws:iam::" + accountID + ":user/" + randomID("user-")
+	c := Credentials{AccessKeyID: randomID("AKIA"), SecretAccessKey: randomBase64(30), AccountID: accountID, ARN: arn}
+	e.AddCredentials(c)
+	return c
+}
+
+// AddCredentials adds credentials, and replaces those with the same access key ID.
+// They are valid until they expire. Without an ARN they belong to an IAM user.
+func (e *Endpoint) AddCredentials(c Credentials) {
+	if c.ARN == "" {
+		c.ARN = "arn:aws:iam::" + c.AccountID + ":user/" + c.AccessKeyID
+	}
+	c.userID = randomID("AIDA")
+	e.set(func() { e.principals[c.AccessKeyID] = c })
+}
+
+// AddRole adds a role, and replaces the one with the same ARN.
+func (e *Endpoint) AddRole(r Role) {
+	r.TrustedAccounts = slices.Clone(r.TrustedAccounts)
+	r.WebIdentityTokens = slices.Clone(r.WebIdentityTokens)
+	e.set(func() { e.roles[r.ARN] = r })
+}
+
+// Deny adds an explicit deny of an action, such as "ecr:GetDownloadUrlForLayer", to
+// the policies of a principal. The ARN of a role applies to all of its sessions.
+// GetCallerIdentity cannot be denied.
+func (e *Endpoint) Deny(principalARN, action string) {
+	e.set(func() { e.denied[denial{principalARN, action}] = true })
+}
+
+// denies reports whether an action is denied to a principal.
+func (e *Endpoint) denies(p Credentials, action string) bool {
+	if e.denied[denial{p.ARN, action}] {
+		return true
+	}
+	for d := range e.denied {
+		if d.action == action && strings.Contains(d.arn, ":role/") && strings.HasPrefix(p.ARN, sessionARN(d.arn, "")) {
+			return true
+		}
+	}
+	return false
+}
+
+// sessionARN returns the ARN of a session of a role, which does not contain the
+// role's path. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+func sessionARN(roleARN, session string) string {
+	a, _ := arn.Parse(roleARN)
+	a.Service, a.Region, a.Resource = "sts", "", "assumed-role/"+path.Base(a.Resource)+"/"+session
+	return a.String()
+}
+
+// randomBytes returns n random bytes. rand.Read never returns an error; it crashes the
+// program instead.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+func randomBase64(n int) string { return base64.StdEncoding.EncodeToString(randomBytes(n)) }
+
+// randomID returns an ID in the format of IAM: a prefix for the type, and 16 letters
+// and digits.
+func randomID(prefix string) string { return prefix + rand.Text()[:16] }
 
 const (
 	opGetCallerIdentity         = "GetCallerIdentity"
@@ -48,14 +142,8 @@ func (e *Endpoint) serveSTS(req *request) *response {
 
 // stsOK returns the response to an operation with the elements of its result.
 func stsOK(req *request, result ...element) *response {
-	body, _ := xml.MarshalIndent(element{
-		XMLName: xml.Name{Space: "https://sts.amazonaws.com/doc/2011-06-15/", Local: req.call.Operation + "Response"},
-		Children: []element{
-			newElement(req.call.Operation+"Result", "", result...),
-			newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)),
-		},
-	}, "", "  ")
-	return newResponse(http.StatusOK, "text/xml", append(body, '\n'))
+	return stsResponse(http.StatusOK, req.call.Operation+"Response", newElement(req.call.Operation+"Result", "", result...),
+		newElement("ResponseMetadata", "", newElement("RequestId", requestIDPlaceholder)))
 }
 
 // assumeRole implements
@@ -87,7 +175,7 @@ func (e *Endpoint) assumeRole(req *request) *response {
 		duration = time.Duration(seconds) * time.Second
 	}
 	switch {
-	case duration > maxChainedSession && req.caller.isAssumedRole():
+	case duration > maxChainedSession && strings.Contains(req.caller.ARN, ":assumed-role/"):
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	case duration > cmp.Or(role.MaxSession, defaultSession):
 		return stsError(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
@@ -140,21 +228,19 @@ func validationError(value, member, text string) *response {
 // operations return.
 func (e *Endpoint) newSession(role Role, name string, duration time.Duration) []element {
 	owner, _ := arn.Parse(role.ARN)
-	p := principal{
-		Credentials: Credentials{
-			AccessKeyID:     randomID("ASIA"),
-			SecretAccessKey: randomBase64(30),
-			SessionToken:    randomBase64(300),
-			AccountID:       owner.AccountID,
-			ARN:             sessionARN(role.ARN, name),
-			Expires:         e.now().Add(duration).Truncate(time.Second),
-		},
-		userID: randomID("AROA") + ":" + name,
+	c := Credentials{
+		AccessKeyID:     randomID("ASIA"),
+		SecretAccessKey: randomBase64(30),
+		SessionToken:    randomBase64(300),
+		AccountID:       owner.AccountID,
+		ARN:             sessionARN(role.ARN, name),
+		Expires:         e.now().Add(duration).Truncate(time.Second),
+		userID:          randomID("AROA") + ":" + name,
 	}
-	e.addPrincipal(p)
+	e.principals[c.AccessKeyID] = c
 	return []element{
-		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", p.userID), newElement("Arn", p.ARN)),
-		newElement("Credentials", "", newElement("AccessKeyId", p.AccessKeyID), newElement("SecretAccessKey", p.SecretAccessKey),
-			newElement("SessionToken", p.SessionToken), newElement("Expiration", p.Expires.Format(time.RFC3339))),
+		newElement("AssumedRoleUser", "", newElement("AssumedRoleId", c.userID), newElement("Arn", c.ARN)),
+		newElement("Credentials", "", newElement("AccessKeyId", c.AccessKeyID), newElement("SecretAccessKey", c.SecretAccessKey),
+			newElement("SessionToken", c.SessionToken), newElement("Expiration", c.Expires.Format(time.RFC3339))),
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -82,7 +81,8 @@ func serve(ctx context.Context, address, env string, pushes []string) (err error
 	if env == "" {
 		fmt.Print(commands)
 	} else {
-		if err := writeFile(env, commands); err != nil {
+		// The rename makes the complete file appear at once.
+		if err := errors.Join(os.WriteFile(env+".new", []byte(commands), 0o600), os.Rename(env+".new", env)); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, os.Remove(env)) }()
@@ -94,22 +94,6 @@ func serve(ctx context.Context, address, env string, pushes []string) (err error
 	case <-ctx.Done():
 		return nil
 	}
-}
-
-// writeFile writes a file that only its owner may read, so that it appears complete.
-func writeFile(path, content string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".ecrtest-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(content)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(file.Name()))
-	}
-	return err
 }
 
 // pushLayout pushes the image or the index in an OCI image layout. A layout of several

@@ -19,11 +19,7 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-const (
-	inTotoType = "application/vnd.in-toto+json"
-	emptyType  = "application/vnd.oci.empty.v1+json"
-	titleKey   = "org.opencontainers.image.title"
-)
+const titleKey = "org.opencontainers.image.title"
 
 // pushSamples pushes an index, an image, a Helm chart and an artifact, and returns the
 // digest of a layer of team/app.
@@ -49,7 +45,7 @@ func pushSamples(e *ecrtest.Endpoint) string {
 	})
 
 	files := repository{e, "team/files"}
-	artifact := v1.Manifest{ArtifactType: "application/vnd.example.files", Config: files.blob(emptyType, []byte("{}"))}
+	artifact := v1.Manifest{ArtifactType: "application/vnd.example.files", Config: files.blob("application/vnd.oci.empty.v1+json", []byte("{}"))}
 	for _, name := range []string{"app.conf", "install.sh"} {
 		file := files.blob("application/octet-stream", []byte("# "+name+"\n"))
 		file.Annotations = map[string]string{titleKey: name}
@@ -117,7 +113,7 @@ func (r repository) attestation(image v1.Descriptor) v1.Descriptor {
 	diffID, _, _ := v1.SHA256(bytes.NewReader(statement))
 	a := r.push("", v1.Manifest{
 		Config: r.blob(types.OCIConfigJSON, mustJSON(v1.ConfigFile{Architecture: "unknown", OS: "unknown", RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{diffID}}})),
-		Layers: []v1.Descriptor{r.blob(inTotoType, statement)},
+		Layers: []v1.Descriptor{r.blob("application/vnd.in-toto+json", statement)},
 	})
 	a.Platform = &v1.Platform{Architecture: "unknown", OS: "unknown"}
 	a.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.Digest.String()}
