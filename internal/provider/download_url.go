@@ -25,27 +25,26 @@ type downloadURLModel struct {
 }
 
 func downloadURL() object {
-	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, actions: []string{"ecr:GetDownloadUrlForLayer"}, hosts: hostsOfURLs, attributes: map[string]schema.Attribute{
-		"layer_digest": schema.StringAttribute{
-			Required:            true,
-			MarkdownDescription: "Digest of the layer in the image's manifest (not a `diff_id`): `sha256:` and 64 lowercase hexadecimal digits. The digest of an image's config also works.",
-			Validators:          []validator.String{layerDigest},
-		},
-		"download_url": schema.StringAttribute{
-			Computed:            true,
-			Sensitive:           true,
-			MarkdownDescription: "Pre-signed URL of the layer, as ECR returned it. It is a credential: anyone who has it can download the layer until it expires. It works for GET requests, not for HEAD.",
-		},
-		"expires_at": schema.StringAttribute{
-			Computed:            true,
-			CustomType:          timetypes.RFC3339Type{},
-			MarkdownDescription: "When the URL expires, in RFC 3339 format and UTC. Null if the URL carries no expiry.",
-		},
-	}}
+	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, actions: []string{"ecr:GetDownloadUrlForLayer"},
+		hosts: "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by the URL needs no route to ECR.",
+		attributes: map[string]schema.Attribute{
+			"layer_digest": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "Digest of the layer in the image's manifest (not a `diff_id`): `sha256:` and 64 lowercase hexadecimal digits. The digest of an image's config also works.",
+				Validators:          []validator.String{layerDigest},
+			},
+			"download_url": schema.StringAttribute{
+				Computed:            true,
+				Sensitive:           true,
+				MarkdownDescription: "Pre-signed URL of the layer, as ECR returned it. It is a credential: anyone who has it can download the layer until it expires. It works for GET requests, not for HEAD.",
+			},
+			"expires_at": schema.StringAttribute{
+				Computed:            true,
+				CustomType:          timetypes.RFC3339Type{},
+				MarkdownDescription: "When the URL expires, in RFC 3339 format and UTC. Null if the URL carries no expiry.",
+			},
+		}}
 }
-
-// hostsOfURLs is what an object that only returns URLs needs to reach.
-const hostsOfURLs = "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by a download URL needs no route to ECR."
 
 func newDownloadURLDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +

@@ -33,7 +33,9 @@ type downloadURLsModel struct {
 func downloadURLs() object {
 	return object{
 		name: "_download_urls", newModel: func() model { return &downloadURLsModel{} },
-		actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, hosts: hostsOfURLs + " To verify a platform that no index names, the former also downloads the config of the image.",
+		actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+		hosts: "The machine that runs Terraform or OpenTofu calls ECR and, only to verify a platform that no index names, downloads the config of the image. " +
+			"The machine that downloads by a download URL needs no route to ECR.",
 		attributes: imageAttributes("layer_digests", map[string]schema.Attribute{
 			"platform": schema.StringAttribute{
 				Optional:            true,
@@ -68,7 +70,7 @@ func downloadURLs() object {
 }
 
 var descriptionOfBatch = "Without `layer_digests`, it first reads the image, as `ecrlayer_image` does, which requires `ecr:BatchGetImage`. " +
-	fmt.Sprintf("If any call fails, the read fails and reports every digest that failed, up to %d. ", maxListedFailures)
+	fmt.Sprintf("If any call fails, the read fails and reports every digest that failed, up to %d,000. ", maxListedFailures/1000)
 
 func newDownloadURLsDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURLs(), description: "Returns pre-signed URLs to download all layers of an image in ECR, or many layers of several, without AWS credentials.\n\n" +

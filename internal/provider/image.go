@@ -58,7 +58,7 @@ func imageAttributes(unless string, own map[string]schema.Attribute) map[string]
 		"image_tag": schema.StringAttribute{
 			Optional: true,
 			Computed: true,
-			MarkdownDescription: "Tag of the image. At least one of `image_tag` and `image_digest` is required with `repository_name`. " +
+			MarkdownDescription: "Tag of the image. At least one of `image_tag` and `image_digest` is required to name an image with `repository_name`. " +
 				"If both are set, the tag is requested, and must be on the image with this digest.",
 			Validators: []validator.String{imageTag, stringvalidator.AtLeastOneOf(needed...)},
 		},
