@@ -46,8 +46,8 @@ type denial struct{ arn, action string }
 
 // AddUser creates an IAM user in an account and returns its access key.
 func (e *Endpoint) AddUser(accountID string) Credentials {
-	arn := "arn:aws:iam::" + accountID + ":user/" + randomID("user-")
-	c := Credentials{AccessKeyID: randomID("AKIA"), SecretAccessKey: randomBase64(30), AccountID: accountID, ARN: arn}
+	name := "arn:aws:iam::" + accountID + ":user/" + randomID("user-")
+	c := Credentials{AccessKeyID: randomID("AKIA"), SecretAccessKey: randomBase64(30), AccountID: accountID, ARN: name}
 	e.AddCredentials(c)
 	return c
 }

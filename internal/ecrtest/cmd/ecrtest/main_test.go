@@ -60,7 +60,7 @@ func TestServe(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			env := filepath.Join(t.TempDir(), "env")
-			command := exec.CommandContext(t.Context(), os.Args[0], "-env", env, //nolint:gosec // It is this test.
+			command := exec.CommandContext(t.Context(), os.Args[0], "-env", env,
 				"-push", one+"=team/one:1.0", "-push", nested+"=team/nested:1.0", "-push", several+"=team/several:1.0")
 			command.Env = append(os.Environ(), "ECRTEST_COMMAND=1")
 			output := must(command.StdoutPipe())
