@@ -6,6 +6,7 @@ package ecrlayer
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -52,7 +53,7 @@ func TestGetManifests(t *testing.T) {
 	for i, result := range results {
 		call, ok := errors.AsType[*CallError](result.err)
 		switch {
-		case i < 2 && (!ok || call.Resource != digests[i].String() || call.StatusCode != 200 || call.RequestID == "" || call.Repository.Region != region):
+		case i < 2 && (!ok || call.Resource != digests[i].String() || call.StatusCode != http.StatusOK || call.RequestID == "" || call.Repository.Region != region):
 			t.Errorf("got error %+v, want one of the call for %s", call, digests[i])
 		case i >= 2 && (result.err != nil || result.digest != digests[i] || result.repository.RegistryID != account || result.call.RequestID == ""):
 			t.Errorf("got %+v, want %s", result, digests[i])

@@ -78,9 +78,10 @@ func (e *CallError) Canceled() bool {
 
 // fail returns the call as one that failed with err after ECR had responded: what it
 // returned cannot be used.
-func (call Call) fail(err error) *CallError {
-	call.Err = err
-	return &CallError{Call: call}
+func (call *Call) fail(err error) *CallError {
+	failed := *call
+	failed.Err = err
+	return &CallError{Call: failed}
 }
 
 // maxCode is the most bytes of an error code or a request ID of an endpoint.

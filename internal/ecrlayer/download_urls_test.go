@@ -215,8 +215,7 @@ func TestBatchReturnsSortedFailures(t *testing.T) {
 	}
 	codes := map[string]bool{}
 	for _, failure := range batch.Failures {
-		var api smithy.APIError
-		if errors.As(failure, &api) {
+		if api, ok := errors.AsType[smithy.APIError](failure); ok {
 			codes[api.ErrorCode()] = true
 		}
 	}

@@ -257,7 +257,7 @@ func (m *manifest) choose(candidates []*candidate, requested *matcher) (*candida
 	case len(m.Manifests) == 0:
 		return nil, &EmptyIndexError{Reason: "the index lists no manifest"}
 	case len(failure.Entries) == 0:
-		return nil, &EmptyIndexError{Reason: fmt.Sprintf("the index lists no manifest, but what has the media type %s", quote(m.Manifests[0].MediaType))}
+		return nil, &EmptyIndexError{Reason: "the index lists no manifest, but what has the media type " + quote(m.Manifests[0].MediaType)}
 	}
 	return nil, failure
 }

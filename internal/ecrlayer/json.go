@@ -163,7 +163,7 @@ func decode[T any](d *document, path string, raw json.RawMessage) (value T) {
 func mismatch(value any, raw []byte, err error) string {
 	kinds := map[string]string{"object": "an object", "array": "a list", "string": "a string", "bool": "true or false", "number": "a number"}
 	got := map[byte]string{'{': "object", '[': "array", '"': "string", 't': "bool", 'f': "bool"}[raw[0]]
-	want, elements := "", ""
+	want, elements := "an object", ""
 	switch value.(type) {
 	case string:
 		want = "a string"
@@ -177,8 +177,6 @@ func mismatch(value any, raw []byte, err error) string {
 		want = "a list"
 	case map[string]string:
 		want, elements = "an object of strings", "object"
-	default:
-		want = "an object"
 	}
 	switch wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); {
 	case got == "":

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,6 @@ func silent(request *http.Request) (int, string, error) {
 // With the settings that people run, whatever always fails ends with its own cause:
 // by its own count, before the timeout. The clock is fake, the rest is not.
 func TestFailuresEndInTheirCauseWithTheDefaults(t *testing.T) {
-	t.Parallel()
 	const (
 		layer    = "sha256:" + "0000000000000000000000000000000000000000000000000000000000000000"
 		config   = `{"os":"linux","architecture":"amd64"}`
@@ -162,7 +162,6 @@ func TestFailuresEndInTheirCauseWithTheDefaults(t *testing.T) {
 
 // A batch fails for the same causes, within the same time.
 func TestBatchesEndInTheirCauseWithTheDefaults(t *testing.T) {
-	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		respond func(*http.Request) (int, string, error)
@@ -186,7 +185,7 @@ func TestBatchesEndInTheirCauseWithTheDefaults(t *testing.T) {
 				m := &downloadURLsModel{}
 				m.RepositoryName = types.StringValue("team/app")
 				for n := range 200 {
-					m.LayerDigests = append(m.LayerDigests, digest.FromString(fmt.Sprint(n)))
+					m.LayerDigests = append(m.LayerDigests, digest.FromString(strconv.Itoa(n)))
 				}
 				start := time.Now()
 				diags = (&object{client: c}).run(t.Context(), m, readTimeout)

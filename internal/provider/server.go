@@ -25,7 +25,7 @@ func NewServer(version string) func() tfprotov6.ProviderServer {
 }
 
 func serve(p provider.Provider) tfprotov6.ProviderServer {
-	return recoveringServer{providerserver.NewProtocol6(p)().(protocolServer)}
+	return recoveringServer{providerserver.NewProtocol6(p)().(protocolServer)} //nolint:forcetypeassert // TestServerHasEveryMethodOfTheFramework shows it.
 }
 
 // protocolServer is the server of the framework, with the interfaces that are
@@ -138,7 +138,7 @@ func (s recoveringServer) CallFunction(ctx context.Context, request *tfprotov6.C
 // diagnostics, a field of every response. doing says what it does.
 func safely[Request, Response any](ctx context.Context, doing string, call func(context.Context, Request) (*Response, error), request Request) (response *Response, err error) {
 	diagnostics := func() *[]*tfprotov6.Diagnostic {
-		return reflect.ValueOf(response).Elem().FieldByName("Diagnostics").Addr().Interface().(*[]*tfprotov6.Diagnostic)
+		return reflect.ValueOf(response).Elem().FieldByName("Diagnostics").Addr().Interface().(*[]*tfprotov6.Diagnostic) //nolint:forcetypeassert // A test calls every method.
 	}
 	defer recoverPanic(ctx, doing, func(d *tfprotov6.Diagnostic) {
 		response, err = new(Response), nil
