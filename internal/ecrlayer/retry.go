@@ -89,11 +89,14 @@ func (r pacedRetryer) GetAttemptToken(ctx context.Context) (func(error) error, e
 }
 
 const (
-	// After a window with a throttled call, the pace is the rate of successes in it, or
-	// half of the rate of attempts if there was no success. After any other window it
-	// grows, so that it doubles in a second.
 	paceWindow = 200 * time.Millisecond
 	minPace    = maxConcurrentCalls // per second: slower, the delays of the calls rule
+	// The pace is left as it is while this part of the attempts is throttled: fewer, and
+	// ECR may accept more; more, and calls only wait for each other.
+	minThrottled, maxThrottled = 0.1, 0.3
+	// overshoot is the pace after too many throttled attempts, in relation to what ECR
+	// accepted.
+	overshoot = 1.2
 )
 
 // pacer slows the calls of an operation down to what ECR accepts, across all calls
@@ -106,8 +109,7 @@ type pacer struct {
 	mu        sync.Mutex
 	window    time.Time // when the window began
 	attempts  int       // in it
-	successes int       // in it
-	throttled bool      // in it
+	throttled int       // of them
 }
 
 // observe adjusts the pace to the result of an attempt.
@@ -118,24 +120,19 @@ func (p *pacer) observe(err error, now time.Time) {
 		p.window = now
 	}
 	p.attempts++
-	if err == nil {
-		p.successes++
-	} else if transport.IsThrottled(err) {
-		p.throttled = true
+	if transport.IsThrottled(err) {
+		p.throttled++
 	}
 	elapsed := now.Sub(p.window)
 	if elapsed < paceWindow {
 		return
 	}
-	accepted := float64(p.successes)
-	if p.successes == 0 {
-		accepted = float64(p.attempts) / 2
-	}
-	switch limit := p.limiter.Limit(); {
-	case p.throttled:
-		p.limiter.SetLimitAt(now, max(minPace, rate.Limit(accepted/elapsed.Seconds())))
-	case limit != rate.Inf:
+	accepted := float64(p.attempts-p.throttled) / elapsed.Seconds()
+	switch part, limit := float64(p.throttled)/float64(p.attempts), p.limiter.Limit(); {
+	case part > maxThrottled:
+		p.limiter.SetLimitAt(now, rate.Limit(max(minPace, accepted*overshoot)))
+	case part < minThrottled && limit != rate.Inf:
 		p.limiter.SetLimitAt(now, limit*rate.Limit(1+elapsed.Seconds()))
 	}
-	p.window, p.attempts, p.successes, p.throttled = now, 0, 0, false
+	p.window, p.attempts, p.throttled = now, 0, 0
 }

@@ -6,6 +6,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -20,14 +21,15 @@ import (
 )
 
 const (
-	// firstDelay is the longest delay before the second attempt. It doubles with every
+	// firstDelay is the longest delay before the second attempt. It grows with every
 	// further one up to maxDelay, and at least half of it is waited.
 	//
-	// With the default of 25 attempts, a call that always fails takes at most 196 s and
+	// With the default of 25 attempts, a call that always fails takes at most 238 s and
 	// so ends by itself, with its cause, before the default timeout of 5 minutes. The
 	// SDK's delays of up to 20 s add up to more than that.
-	firstDelay = 250 * time.Millisecond
-	maxDelay   = 10 * time.Second
+	firstDelay  = 250 * time.Millisecond
+	delayGrowth = 1.5
+	maxDelay    = 15 * time.Second
 	// maxUnreachable is the number of attempts if nothing accepts connections, or the
 	// host has no address: that of aws-sdk-go-base.
 	maxUnreachable = 9
@@ -54,7 +56,7 @@ func NewRetryer(mode aws.RetryMode, attempts, capacity int) aws.RetryerV2 {
 
 // delay returns the delay after the given number of attempts.
 func delay(attempts int, _ error) (time.Duration, error) {
-	longest := min(firstDelay<<min(attempts-1, 16), maxDelay)
+	longest := time.Duration(min(float64(firstDelay)*math.Pow(delayGrowth, float64(attempts-1)), float64(maxDelay)))
 	return longest/2 + rand.N(longest/2+1), nil //nolint:gosec // No secret.
 }
 
