@@ -6,14 +6,11 @@ package ecrlayer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Graph is everything that an image consists of.
@@ -22,11 +19,9 @@ type Graph struct {
 	Repository Repository
 	// ImageDigest is the digest that the reference resolves to.
 	ImageDigest digest.Digest
-	// Manifests are the manifest of the requested platform, or what ImageDigest
-	// identifies and all manifests and indexes below it, each once.
+	// Manifests are the manifest of the requested platform or, without one, what
+	// ImageDigest identifies and all manifests and indexes below it, each once.
 	Manifests []GraphManifest
-	// Platform is that of Manifests[0], nil if no index says it.
-	Platform *ocispec.Platform
 	// Blobs are the configs and layers of all manifests, each once, largest first.
 	// Foreign layers are left out.
 	Blobs []Descriptor
@@ -51,14 +46,11 @@ func (g *Graph) Size() int64 {
 	return size
 }
 
-// Bounds of a Graph, because whoever pushes an image chooses how much must be read.
-const (
-	maxIndexDepth  = 3
-	maxManifestSum = 8 * MaxManifestSize // bytes
-)
+// maxManifests is the most bytes of all manifests of an image.
+const maxManifests = 8 * MaxManifestSize
 
 // ResolveImage returns the digest that ref resolves to, and the repository with ECR's
-// registry ID, by one call of BatchGetImage. The errors are those of [Client.Image].
+// registry ID, by one call of BatchGetImage. The error is a *CallError.
 func (c *Client) ResolveImage(ctx context.Context, repo Repository, ref ImageReference) (Repository, digest.Digest, error) {
 	found, err := c.getManifest(ctx, repo, ref)
 	if err != nil {
@@ -67,41 +59,54 @@ func (c *Client) ResolveImage(ctx context.Context, repo Repository, ref ImageRef
 	return found.repository, found.digest, nil
 }
 
-// Graph reads all manifests of an image, or of one of its platforms if platform is
-// not empty. It makes the calls of [Client.Image], and one call of BatchGetImage per
-// 100 manifests that an index names. The errors are those of [Client.Image].
+// Graph reads all manifests of an image or, if platform is not empty, that of the
+// platform. It makes one call of BatchGetImage, and one more per 100 manifests that an
+// index names, or the calls of [Client.Image]. The errors are those of [Client.Image].
 func (c *Client) Graph(ctx context.Context, repo Repository, ref ImageReference, platform string) (*Graph, error) {
-	g, root, err := c.graphRoot(ctx, repo, ref, platform)
+	root, err := c.getManifest(ctx, repo, ref)
 	if err != nil {
 		return nil, err
+	}
+	g := &Graph{Repository: root.repository, ImageDigest: root.digest}
+	if platform != "" {
+		found, err := c.selectManifest(ctx, repo, root, platform)
+		if err != nil {
+			return nil, err
+		}
+		if found.unverified != nil {
+			if _, err := c.getConfig(ctx, repo, found); err != nil {
+				return nil, err
+			}
+		}
+		root = found.manifest
 	}
 	var (
 		blobs = map[digest.Digest]Descriptor{}
 		seen  = map[digest.Digest]bool{root.digest: true}
-		sum   = 0
+		bytes = 0
 		level = []*foundManifest{root}
 	)
-	for depth := 0; len(level) > 0; depth++ {
-		var entries []graphEntry
+	for depth := 1; len(level) > 0; depth++ {
+		var entries []candidate
 		for _, m := range level {
-			if sum += len(m.content); sum > maxManifestSum {
-				return nil, &BrokenImageError{Reason: fmt.Sprintf("the manifests of the image have more than %d bytes", maxManifestSum)}
+			if bytes += len(m.content); bytes > maxManifests {
+				return nil, m.call.fail(&BrokenImageError{Reason: fmt.Sprintf("the manifests of the image have more than %d bytes", maxManifests)})
 			}
 			g.Manifests = append(g.Manifests, GraphManifest{Descriptor{Digest: m.digest, MediaType: m.MediaType, Size: int64(len(m.content))}, m.content})
 			if err := m.addBlobs(blobs); err != nil {
-				return nil, err
+				return nil, m.call.fail(err)
 			}
 			for _, d := range m.Manifests {
 				if !seen[d.Digest] {
 					seen[d.Digest] = true
-					entries = append(entries, graphEntry{m.digest, d})
+					entries = append(entries, candidate{Descriptor: d, index: m})
 				}
 			}
+			if len(entries) > 0 && depth > maxIndexLevels {
+				return nil, m.tooDeep()
+			}
 		}
-		if len(entries) > 0 && depth == maxIndexDepth {
-			return nil, &BrokenImageError{Reason: fmt.Sprintf("the indexes are nested more than %d deep", maxIndexDepth)}
-		}
-		if level, err = c.getEntries(ctx, g.Repository, entries); err != nil {
+		if level, err = c.getEntries(ctx, repo, entries); err != nil {
 			return nil, err
 		}
 	}
@@ -111,51 +116,9 @@ func (c *Client) Graph(ctx context.Context, repo Repository, ref ImageReference,
 	return g, nil
 }
 
-// graphRoot returns a Graph without manifests and blobs, and its first manifest.
-func (c *Client) graphRoot(ctx context.Context, repo Repository, ref ImageReference, platform string) (*Graph, *foundManifest, error) {
-	requested, err := newMatcher(platform)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := c.getManifest(ctx, repo, ref)
-	if err != nil {
-		return nil, nil, err
-	}
-	g := &Graph{Repository: found.repository, ImageDigest: found.digest}
-	if requested == nil {
-		return g, found, nil
-	}
-	if found.isIndex() {
-		chosen, err := found.choose(requested)
-		if err != nil {
-			return nil, nil, err
-		}
-		if found, err = c.getEntry(ctx, repo, found.digest, chosen); err != nil {
-			return nil, nil, err
-		}
-		g.Platform = chosen.Platform
-	}
-	if g.Platform == nil {
-		config, err := c.getConfig(ctx, repo, newDescriptor(*found.Config), found.artifactType())
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := requested.checkConfig(config); err != nil {
-			return nil, nil, err
-		}
-		g.Platform = &config.Platform
-	}
-	return g, found, nil
-}
-
-// graphEntry is what an index names.
-type graphEntry struct {
-	index digest.Digest
-	ocispec.Descriptor
-}
-
-// getEntries returns the manifests that indexes name.
-func (c *Client) getEntries(ctx context.Context, repo Repository, entries []graphEntry) ([]*foundManifest, error) {
+// getEntries returns the manifests that indexes name. The errors are those of
+// [Client.Image].
+func (c *Client) getEntries(ctx context.Context, repo Repository, entries []candidate) ([]*foundManifest, error) {
 	digests := make([]digest.Digest, len(entries))
 	for i, entry := range entries {
 		digests[i] = entry.Digest
@@ -166,20 +129,12 @@ func (c *Client) getEntries(ctx context.Context, repo Repository, entries []grap
 	}
 	found := make([]*foundManifest, len(entries))
 	for i, entry := range entries {
-		var failure *ImageFailure
-		switch err := results[i].err; {
-		case errors.As(err, &failure) && failure.Code == types.ImageFailureCodeImageNotFound:
-			missing := &MissingManifestError{Index: entry.index, Manifest: entry.Digest, err: err}
-			if entry.Platform != nil {
-				missing.Platform = formatPlatform(*entry.Platform)
-			}
-			return nil, missing
-		case err != nil:
-			return nil, err
+		if err := results[i].err; err != nil {
+			return nil, missing(entry, err)
 		}
 		found[i] = results[i].foundManifest
 		if size := int64(len(found[i].content)); size != entry.Size {
-			return nil, &BrokenImageError{Reason: fmt.Sprintf("the manifest %s has %d bytes, and %d according to the index", entry.Digest, size, entry.Size)}
+			return nil, found[i].call.fail(&BrokenImageError{Reason: fmt.Sprintf("the manifest has %d bytes, and %d according to the index", size, entry.Size)})
 		}
 	}
 	return found, nil
@@ -187,7 +142,7 @@ func (c *Client) getEntries(ctx context.Context, repo Repository, entries []grap
 
 // addBlobs adds the config and the layers of an image manifest, but not foreign
 // layers. The error is a *BrokenImageError.
-func (m *foundManifest) addBlobs(blobs map[digest.Digest]Descriptor) error {
+func (m *manifest) addBlobs(blobs map[digest.Digest]Descriptor) error {
 	named := m.Layers
 	if m.Config != nil {
 		named = append(slices.Clone(named), *m.Config)
