@@ -63,13 +63,17 @@ func (c *Client) ResolveImage(ctx context.Context, repo Repository, ref ImageRef
 // platform. It makes one call of BatchGetImage, and one more per 100 manifests that an
 // index names, or the calls of [Client.Image]. The errors are those of [Client.Image].
 func (c *Client) Graph(ctx context.Context, repo Repository, ref ImageReference, platform string) (*Graph, error) {
+	requested, err := newMatcher(platform)
+	if err != nil {
+		return nil, err
+	}
 	root, err := c.getManifest(ctx, repo, ref)
 	if err != nil {
 		return nil, err
 	}
 	g := &Graph{Repository: root.repository, ImageDigest: root.digest}
-	if platform != "" {
-		found, err := c.selectManifest(ctx, repo, root, platform)
+	if requested != nil {
+		found, err := c.selectManifest(ctx, repo, root, requested)
 		if err != nil {
 			return nil, err
 		}

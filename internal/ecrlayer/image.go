@@ -122,20 +122,20 @@ type resolvedImage struct {
 
 // resolveImage selects a manifest. The errors are those of Image.
 func (c *Client) resolveImage(ctx context.Context, repo Repository, ref ImageReference, platform string) (*resolvedImage, error) {
-	found, err := c.getManifest(ctx, repo, ref)
-	if err != nil {
-		return nil, err
-	}
-	return c.selectManifest(ctx, repo, found, platform)
-}
-
-// selectManifest selects a manifest of what a reference resolves to. The errors are
-// those of Image.
-func (c *Client) selectManifest(ctx context.Context, repo Repository, found *foundManifest, platform string) (*resolvedImage, error) {
 	requested, err := newMatcher(platform)
 	if err != nil {
 		return nil, err
 	}
+	found, err := c.getManifest(ctx, repo, ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.selectManifest(ctx, repo, found, requested)
+}
+
+// selectManifest selects a manifest of what a reference resolves to. The errors are
+// those of Image.
+func (c *Client) selectManifest(ctx context.Context, repo Repository, found *foundManifest, requested *matcher) (*resolvedImage, error) {
 	result := &resolvedImage{root: found, unverified: requested}
 	left := maxNestedIndexes
 	for level := 1; found.isIndex(); {

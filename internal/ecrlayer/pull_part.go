@@ -216,6 +216,7 @@ func (b *blobPull) record(request *http.Request, response *http.Response) {
 	b.call.Endpoint = request.URL.Scheme + "://" + request.URL.Host
 	b.call.StatusCode, b.call.RequestID = 0, ""
 	if response != nil {
+		b.call.Responded = true
 		b.call.StatusCode, b.call.RequestID = response.StatusCode, response.Header.Get("X-Amz-Request-Id")
 	}
 }
