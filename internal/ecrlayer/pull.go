@@ -114,7 +114,9 @@ func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 		})
 	}
 	err := group.Wait()
-	if _, ok := errors.AsType[*CallError](err); !ok && err != nil && ctx.Err() != nil {
+	_, isCall := errors.AsType[*CallError](err)
+	_, panicked := errors.AsType[*PanicError](err)
+	if err != nil && !isCall && (panicked || ctx.Err() != nil) {
 		err = p.fail(ctx, Call{Operation: OperationDownload, Repository: p.repo}, err)
 	}
 	return err

@@ -577,7 +577,7 @@ func TestPullReturnsErrorsOfTheStore(t *testing.T) {
 			store := newMemoryStore()
 			store.open = test.open
 			err := newTestPull(t, h, store).run(t.Context(), blobs)
-			if _, isCall := errors.AsType[*CallError](err); isCall || err == nil || (test.want != nil && !errors.Is(err, test.want)) {
+			if _, isCall := errors.AsType[*CallError](err); isCall != (test.want == nil) || err == nil || (test.want != nil && !errors.Is(err, test.want)) {
 				t.Errorf("the error is %#v", err)
 			}
 			if _, panicked := errors.AsType[*PanicError](err); panicked != (test.want == nil) {
