@@ -134,7 +134,7 @@ func (c *Client) getEntries(ctx context.Context, repo Repository, entries []cand
 	found := make([]*foundManifest, len(entries))
 	for i, entry := range entries {
 		if err := results[i].err; err != nil {
-			return nil, missing(entry, err)
+			return nil, missing(&entry, err)
 		}
 		found[i] = results[i].foundManifest
 		if size := int64(len(found[i].content)); size != entry.Size {

@@ -4,6 +4,7 @@
 package ecrlayer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,16 +89,18 @@ type pull struct {
 	store BlobStore
 	done  *atomic.Int64
 
-	client   aws.HTTPClient
-	retryer  aws.Retryer
+	retryer  aws.RetryerV2
 	queue    chan *part
 	partSize int64
 	stall    time.Duration
 }
 
 func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
-	options := p.c.ecr.Options()
-	p.client, p.retryer, p.queue = options.HTTPClient, options.Retryer, make(chan *part)
+	p.queue = make(chan *part)
+	retryer, ok := p.c.retryer(&Call{Operation: OperationDownload, Repository: p.repo}, p.c.ecr.Options().Retryer).(aws.RetryerV2)
+	if p.retryer = retryer; !ok {
+		p.retryer = aws.NopRetryer{}
+	}
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	defer close(p.queue)
@@ -124,7 +127,7 @@ func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 
 // fail returns the error of a call.
 func (p *pull) fail(ctx context.Context, call Call, err error) error {
-	call.Err = err
+	call.Err = summarize(err)
 	return &CallError{Call: call, cause: context.Cause(ctx)}
 }
 
@@ -159,8 +162,8 @@ func (p *pull) pullBlob(ctx context.Context, d Descriptor, slots chan struct{}) 
 			p.done.Add(d.Size)
 			return nil
 		}
-		b := &blobPull{pull: p, Descriptor: d, file: file, call: Call{Operation: OperationDownload, Repository: p.repo, Resource: d.Digest.String()}}
-		return errors.Join(b.run(ctx), file.Close())
+		b := &blobPull{pull: p, Descriptor: d, file: file}
+		return cmp.Or(b.run(ctx), file.Close())
 	}
 }
 
@@ -186,9 +189,6 @@ type blobPull struct {
 	presigned string
 	renewals  int   // of the URL without progress
 	renewedAt int64 // written at the last renewal
-
-	callMu sync.Mutex
-	call   Call // the sum of all parts, and the last response
 }
 
 // part is a range of a blob.
@@ -199,6 +199,7 @@ type part struct {
 	at         int64         // the next byte
 	written    chan struct{} // closed when the file has the part
 	finished   bool          // written is closed
+	call       Call          // the requests for the part
 	probe      bool          // nothing is known of the host yet
 }
 
@@ -214,16 +215,18 @@ func (b *blobPull) run(ctx context.Context) error {
 		}
 		err = b.download(ctx, nil)
 	}
-	b.call.Elapsed = time.Since(began)
 	if err == nil {
-		b.c.observe(ctx, b.call)
+		call := b.sum()
+		call.Elapsed = time.Since(began)
+		b.c.observe(ctx, call)
 		return b.file.Commit()
 	}
 	if call, ok := errors.AsType[*CallError](err); ok && call.Operation == OperationDownload && ctx.Err() == nil {
+		call.Elapsed = time.Since(began)
 		b.c.observe(ctx, call.Call)
 	}
 	if isInvalid(err) {
-		err = errors.Join(err, b.file.Reset())
+		err = cmp.Or(err, b.file.Reset())
 	}
 	return err
 }
@@ -249,10 +252,30 @@ func (b *blobPull) download(parent context.Context, finished []int) error {
 	}
 	stop(err)
 	b.pending.Wait()
+	if invalid, ok := err.(*InvalidResponseError); ok { //nolint:errorlint // verify returns it as it is.
+		err = b.fail(ctx, b.sum(), invalid)
+	}
 	if err != nil {
 		b.done.Add(-b.written.Swap(0))
 	}
 	return err
+}
+
+func (b *blobPull) newCall() Call {
+	return Call{Operation: OperationDownload, Repository: b.repo, Resource: b.Digest.String()}
+}
+
+// sum returns the requests for all parts as one call.
+func (b *blobPull) sum() Call {
+	sum := b.newCall()
+	for _, part := range b.parts {
+		attempts := sum.Attempts + part.call.Attempts
+		if part.call.Attempts > 0 {
+			sum = part.call
+		}
+		sum.Attempts = attempts
+	}
+	return sum
 }
 
 // split sets the parts, and returns those that are not finished.
@@ -261,7 +284,7 @@ func (b *blobPull) split(finished []int) []*part {
 	size := max(b.partSize, (b.Size+maxParts-1)/maxParts)
 	for start := int64(0); start < b.Size; start += size {
 		end := start + min(size, b.Size-start)
-		b.parts = append(b.parts, &part{blob: b, number: len(b.parts), start: start, end: end, at: start, written: make(chan struct{})})
+		b.parts = append(b.parts, &part{blob: b, number: len(b.parts), start: start, end: end, at: start, written: make(chan struct{}), call: b.newCall()})
 	}
 	var missing []*part
 	for _, part := range b.parts {
@@ -316,7 +339,7 @@ func (b *blobPull) verify() error {
 		}
 	}
 	if actual := digester.Digest(); actual != b.Digest {
-		return b.fail(&InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, according to the manifest %s (%d bytes)", actual, b.Digest, b.Size)})
+		return &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, according to the manifest %s (%d bytes)", actual, b.Digest, b.Size)}
 	}
 	return nil
 }
@@ -360,13 +383,6 @@ func (b *blobPull) count(n int64) {
 	b.done.Add(n)
 }
 
-// fail returns the error of the download.
-func (b *blobPull) fail(err error) error {
-	b.callMu.Lock()
-	defer b.callMu.Unlock()
-	return b.pull.fail(b.ctx, b.call, err)
-}
-
 // recovering runs f. It returns a panic, which would end the process, as a *PanicError.
 func recovering(f func() error) (err error) {
 	defer func() {
@@ -375,14 +391,4 @@ func recovering(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// sleep returns the cause if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
-	awsxml "github.com/aws/aws-sdk-go-v2/aws/protocol/xml"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 const (
@@ -34,37 +35,41 @@ func (p *part) download(buffer []byte) error {
 		if err != nil {
 			return err
 		}
+		release, err := b.retryer.GetAttemptToken(b.ctx)
+		if err != nil {
+			return b.fail(b.ctx, p.call, err)
+		}
 		before := p.at
 		err = p.request(presigned, whole, buffer)
+		_ = release(err)
 		if err == nil {
 			return nil
 		}
 		if stored, ok := errors.AsType[*storeError](err); ok {
 			return stored.error
 		}
-		if b.ctx.Err() != nil {
-			return b.fail(err)
-		}
 		brought := p.at - before
 		if brought > 0 {
 			attempt = 0
 		}
-		var status int
+		status := 0
 		if response, ok := errors.AsType[*DownloadError](err); ok {
 			status = response.StatusCode
 		}
+		limit := b.retryer.MaxAttempts()
 		switch {
+		case b.ctx.Err() != nil:
+			return b.fail(b.ctx, p.call, err)
 		case refusesURL(status) && b.renew(presigned):
 		case !whole && p.ranged() && (refusesURL(status) || refusesRange(status)):
 			whole = true
-		case b.retryer.IsErrorRetryable(err) && brought >= minProgress:
-		case b.retryer.IsErrorRetryable(err) && (attempt < b.retryer.MaxAttempts() || b.retryer.MaxAttempts() == 0):
-			delay, stop := b.retryer.RetryDelay(attempt, err)
-			if stop != nil || sleep(b.ctx, delay) != nil {
-				return b.fail(err)
+		case !b.retryer.IsErrorRetryable(err) || (attempt >= limit && limit > 0):
+			return b.fail(b.ctx, p.call, err)
+		case brought < minProgress:
+			delay, last := b.retryer.RetryDelay(attempt, err)
+			if last != nil || sleep(b.ctx, delay) != nil {
+				return b.fail(b.ctx, p.call, err)
 			}
-		default:
-			return b.fail(err)
 		}
 	}
 }
@@ -94,61 +99,58 @@ func (p *part) until() int64 {
 
 var errStalled = errors.New("the connection brought nothing for a while")
 
-// request makes one request for what is missing, and writes the response. Whole is
+// request makes one request for what is missing, and writes the response. whole is
 // set if the host refuses ranges.
 func (p *part) request(presigned string, whole bool, buffer []byte) error {
 	b := p.blob
-	ctx, stop := context.WithCancelCause(b.ctx)
+	ctx, stop := context.WithCancelCause(transport.WithMaxResponse(b.ctx, 0))
 	defer stop(nil)
 	stalled := time.AfterFunc(b.stall, func() { stop(errStalled) })
 	defer stalled.Stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, presigned, http.NoBody)
-	if err != nil { // It contains the URL.
-		return &InvalidResponseError{Reason: "the response contains no valid URL"}
-	}
-	request.Header.Set("Accept-Encoding", "identity")
+	header := http.Header{}
 	if p.ranged() && !whole {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", p.at, p.until()-1))
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", p.at, p.until()-1))
 	}
-	response, err := b.client.Do(request)
-	b.record(request, response)
-	if err != nil {
-		if failure, ok := errors.AsType[*url.Error](err); ok { // It contains the URL.
-			err = failure.Err
+	isBlob := func(status int) bool { return status == http.StatusOK || status == http.StatusPartialContent }
+	err := b.c.get(ctx, &p.call, presigned, header, isBlob, func(response *http.Response) error {
+		skip, err := p.check(response)
+		if err != nil {
+			return err
 		}
-		return broken(ctx, err)
+		if p.probe {
+			p.probe = false
+			b.stream = response.StatusCode == http.StatusOK
+			close(b.probed)
+		}
+		return p.read(&watchedReader{response.Body, stalled, b.stall}, skip, buffer)
+	})
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", p.at, b.Size, errStalled)}
 	}
-	defer response.Body.Close()
-	skip, err := p.check(response)
-	if err != nil {
-		return err
-	}
-	if p.probe {
-		p.probe = false
-		b.stream = response.StatusCode == http.StatusOK
-		close(b.probed)
-	}
-	body := &watchedReader{response.Body, stalled, b.stall}
-	_, err = io.CopyN(io.Discard, body, skip)
+	return err
+}
+
+// read writes a response, but not the bytes to skip.
+func (p *part) read(body io.Reader, skip int64, buffer []byte) error {
+	b := p.blob
+	_, err := io.CopyN(io.Discard, body, skip)
 	for err == nil && p.at < p.until() {
 		left := p.until() - p.at
 		size := min(copySize, left)
-		if size == left {
+		if size == left && p.until() == b.Size {
 			size++ // tells a larger blob
 		}
-		n, failure := io.ReadFull(body, buffer[:size])
-		if int64(n) > left && response.StatusCode == http.StatusOK && p.until() == b.Size {
+		var n int
+		n, err = io.ReadFull(body, buffer[:size])
+		if int64(n) > left {
 			return &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %[1]d according to the manifest", b.Size)}
 		}
-		if stored := p.write(buffer[:min(int64(n), left)]); stored != nil {
+		if stored := p.write(buffer[:n]); stored != nil {
 			return &storeError{stored}
-		}
-		if p.at < p.until() {
-			err = failure
 		}
 	}
 	switch {
-	case err == nil:
+	case p.at == p.until():
 		return nil
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
@@ -157,7 +159,7 @@ func (p *part) request(presigned string, whole bool, buffer []byte) error {
 	if skip > 0 {
 		err = fmt.Errorf("the host does not serve ranges, and the connection broke %w", err)
 	}
-	return broken(ctx, err)
+	return &smithyhttp.RequestSendError{Err: err} // Another attempt may succeed.
 }
 
 // check returns how many bytes of the body to skip.
@@ -179,7 +181,7 @@ func (p *part) check(response *http.Response) (skip int64, err error) {
 		return 0, newDownloadError(response)
 	}
 	if size != "" && size != "*" && size != strconv.FormatInt(b.Size, 10) {
-		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %s bytes, and %d according to the manifest", Truncate(size, maxQuoted), b.Size)}
+		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %s bytes, and %d according to the manifest", redact.Line(size, maxQuoted), b.Size)}
 	}
 	return skip, nil
 }
@@ -206,39 +208,6 @@ func (p *part) write(content []byte) error {
 		}
 	}
 	return nil
-}
-
-// record adds a request to the call.
-func (b *blobPull) record(request *http.Request, response *http.Response) {
-	b.callMu.Lock()
-	defer b.callMu.Unlock()
-	b.call.Attempts++
-	b.call.Endpoint = request.URL.Scheme + "://" + request.URL.Host
-	b.call.StatusCode, b.call.RequestID = 0, ""
-	if response != nil {
-		b.call.Responded = true
-		b.call.StatusCode, b.call.RequestID = response.StatusCode, response.Header.Get("X-Amz-Request-Id")
-	}
-}
-
-// newDownloadError returns a response as an error. One that is not Amazon S3's XML has
-// neither code nor message.
-func newDownloadError(response *http.Response) *DownloadError {
-	failure := &DownloadError{StatusCode: response.StatusCode, Host: response.Request.URL.Host}
-	described, _ := awsxml.GetErrorResponseComponents(io.LimitReader(response.Body, maxErrorSize), true)
-	failure.Code, failure.Message = described.Code, described.Message
-	if location, err := response.Location(); err == nil && failure.StatusCode >= http.StatusTemporaryRedirect {
-		failure.Message = "a redirect to " + location.Host
-	}
-	return failure
-}
-
-// broken returns the error of a connection, after which another attempt may succeed.
-func broken(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errStalled) {
-		err = errStalled
-	}
-	return &smithyhttp.RequestSendError{Err: err}
 }
 
 // storeError is an error that has nothing to do with the call.
