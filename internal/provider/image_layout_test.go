@@ -574,7 +574,7 @@ func TestAccImageLayoutErrors(t *testing.T) {
 			prepare: func(_ *testing.T, e *env, _ *cli) {
 				e.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Code: "LayersNotFoundException", Message: "gone"})
 			},
-			want: func(*env) []string { return []string{"Error: Layer of the image not found", "image_tag ="} },
+			want: func(*env) []string { return []string{"Error: Layer or config of the image not found", "image_tag ="} },
 		},
 		"no such tag":      {lines: []string{`image_tag = "gone"`}, want: func(*env) []string { return []string{"Error: Image not found", "image_tag ="} }},
 		"no such platform": {lines: []string{`platform = "linux/s390x"`}, want: func(*env) []string { return []string{"Error:", "platform ="} }},
