@@ -21,7 +21,7 @@ import (
 
 // MaxConnections is how many ranges a pull downloads at once, each by a connection
 // of its own.
-const MaxConnections = 16
+const MaxConnections = 24
 
 const (
 	// partSize is the bytes of a range, and maxParts the most ranges of a blob: those

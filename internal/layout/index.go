@@ -142,7 +142,10 @@ func (l *Layout) writeIndex(i *index) (err error) {
 			return err
 		}
 	}
-	return l.writeFile(ocispec.ImageIndexFile, append(content, '\n'))
+	if err := l.writeFile(ocispec.ImageIndexFile, append(content, '\n')); err != nil {
+		return err
+	}
+	return syncDir(l.dir)
 }
 
 // writeFile replaces a file of the layout at once. It is called with the lock.
@@ -159,10 +162,7 @@ func (l *Layout) writeFile(name string, content []byte) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, filepath.Join(l.dir, name)); err != nil {
-		return err
-	}
-	return syncDir(l.dir)
+	return os.Rename(temporary, filepath.Join(l.dir, name))
 }
 
 // walk adds what a descriptor of a manifest names, at any depth, to named. Manifests

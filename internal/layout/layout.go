@@ -27,6 +27,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
@@ -86,13 +87,10 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 	}
 	defer r.release()
 	s := &store{layout: l, known: known, now: Record{}}
-	for _, manifest := range image.Manifests {
-		if err := s.put(ctx, manifest); err != nil {
-			return nil, "", err
-		}
-		done.Add(manifest.Size)
-	}
-	if err := c.Pull(ctx, image.Repository, image.Blobs, s, done); err != nil {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.putAll(groupCtx, image.Manifests, done) })
+	group.Go(func() error { return c.Pull(groupCtx, image.Repository, image.Blobs, s, done) })
+	if err := group.Wait(); err != nil {
 		return nil, "", err
 	}
 	if err := l.syncBlobs(s.now); err != nil {
@@ -209,9 +207,9 @@ func (l *Layout) collect(candidates []digest.Digest) (warning string, err error)
 	return "", nil
 }
 
-// syncBlobs makes the names of blobs durable.
+// syncBlobs makes the names of blobs durable, before index.json names them.
 func (l *Layout) syncBlobs(record Record) error {
-	dirs := map[string]bool{filepath.Join(l.dir, ocispec.ImageBlobsDir): true}
+	dirs := map[string]bool{}
 	for d := range record {
 		dirs[filepath.Dir(l.blob(d))] = true
 	}
