@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -182,6 +183,10 @@ type blobPull struct {
 	// ranges. If not, stream is set.
 	probed chan struct{}
 	stream bool
+	// digester has the parts so far. Those of a blob that is inOrder are hashed when
+	// they are written.
+	digester digest.Digester
+	inOrder  bool
 
 	written atomic.Int64 // bytes, those of finished parts included
 
@@ -296,6 +301,7 @@ func (b *blobPull) split(finished []int) []*part {
 		}
 		missing = append(missing, part)
 	}
+	b.digester, b.inOrder = b.Digest.Algorithm().Digester(), len(b.parts) == 1 && len(missing) == 1
 	return missing
 }
 
@@ -325,20 +331,27 @@ func (b *blobPull) dispatch(missing []*part) {
 	}
 }
 
-// verify hashes the parts as they are written.
+// verify hashes the parts as they are written. A blob of one part arrives in order, and
+// is hashed by the connection.
 func (b *blobPull) verify() error {
-	digester, buffer := b.Digest.Algorithm().Digester(), make([]byte, copySize)
+	var buffer []byte
 	for _, part := range b.parts {
 		select {
 		case <-part.written:
 		case <-b.ctx.Done():
 			return context.Cause(b.ctx)
 		}
-		if _, err := io.CopyBuffer(digester.Hash(), io.NewSectionReader(b.file, part.start, part.end-part.start), buffer); err != nil {
+		if b.inOrder {
+			break
+		}
+		if buffer == nil {
+			buffer = make([]byte, copySize)
+		}
+		if _, err := io.CopyBuffer(b.digester.Hash(), io.NewSectionReader(b.file, part.start, part.end-part.start), buffer); err != nil {
 			return err
 		}
 	}
-	if actual := digester.Digest(); actual != b.Digest {
+	if actual := b.digester.Digest(); actual != b.Digest {
 		return &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s, according to the manifest %s (%d bytes)", actual, b.Digest, b.Size)}
 	}
 	return nil

@@ -192,6 +192,9 @@ func (p *part) write(content []byte) error {
 	if _, err := b.file.WriteAt(content, p.at); err != nil {
 		return err
 	}
+	if b.inOrder {
+		_, _ = b.digester.Hash().Write(content)
+	}
 	b.count(int64(len(content)))
 	p.at += int64(len(content))
 	for _, written := range b.parts[p.number:] {
