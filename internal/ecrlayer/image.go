@@ -130,6 +130,12 @@ func (c *Client) resolveImage(ctx context.Context, repo Repository, ref ImageRef
 	if err != nil {
 		return nil, err
 	}
+	return c.selectManifest(ctx, repo, found, requested)
+}
+
+// selectManifest selects a manifest of what a reference resolves to. The errors are
+// those of Image.
+func (c *Client) selectManifest(ctx context.Context, repo Repository, found *foundManifest, requested *matcher) (*resolvedImage, error) {
 	result := &resolvedImage{root: found, unverified: requested}
 	left := maxNestedIndexes
 	for level := 1; found.isIndex(); {

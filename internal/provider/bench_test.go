@@ -27,6 +27,7 @@ const benchLatency = 20 * time.Millisecond
 // benchEnv runs commands against a local ECR with one image of 8,000 layers.
 type benchEnv struct {
 	dir     string
+	host    string // of the endpoint
 	environ []string
 	layers  []string
 }
@@ -34,10 +35,7 @@ type benchEnv struct {
 func newBenchEnv(b *testing.B) *benchEnv {
 	b.Helper()
 	endpoint := ecrtest.New()
-	server := httptest.NewServer(endpoint)
-	b.Cleanup(server.Close)
-	user := endpoint.AddUser(account)
-	e := &benchEnv{dir: b.TempDir()}
+	e := startBench(b, endpoint)
 	var descriptors []string
 	for i := range 8000 {
 		layer := endpoint.PutBlob(account, region, repository, fmt.Appendf(nil, "layer %d", i)).String()
@@ -47,7 +45,16 @@ func newBenchEnv(b *testing.B) *benchEnv {
 	endpoint.PutManifest(account, region, repository, tag, "application/vnd.oci.image.manifest.v1+json",
 		[]byte(`{"layers":[`+strings.Join(descriptors, ",")+`]}`))
 	endpoint.Inject(ecrtest.Fault{Delay: benchLatency})
+	return e
+}
 
+// startBench serves an endpoint, and builds the provider.
+func startBench(b *testing.B, endpoint *ecrtest.Endpoint) *benchEnv {
+	b.Helper()
+	server := httptest.NewServer(endpoint)
+	b.Cleanup(server.Close)
+	user := endpoint.AddUser(account)
+	e := &benchEnv{dir: b.TempDir(), host: strings.TrimPrefix(server.URL, "http://")}
 	config := filepath.Join(e.dir, "cli.tfrc")
 	binary := filepath.ToSlash(filepath.Dir(e.build(b, "terraform-provider-ecrlayer", "../..")))
 	if err := os.WriteFile(config, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    %q = %q\n    %q = %q\n  }\n  direct {}\n}\n",

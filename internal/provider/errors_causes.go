@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -131,7 +132,7 @@ func (f *failure) cause() (summary, argument, advice string) {
 	case errors.As(f.err, &broken):
 		return "Broken image", theResource, "The digest is right, so the image was pushed like this. Build and push it again, or inspect it: aws ecr batch-get-image returns its manifest."
 	case errors.As(f.err, &invalid) && f.isDownload():
-		return "Invalid config", theResource, "This is not the config in ECR. Check that no proxy between this machine and the host of the download URL alters responses."
+		return "Invalid " + cmp.Or(f.blob, "config"), theResource, "This is not the " + cmp.Or(f.blob, "config") + " in ECR. Check that no proxy between this machine and the host of the download URL alters responses."
 	case errors.As(f.err, &invalid):
 		return "Invalid response", theResource, "This is not a valid ECR response. Check that the endpoint is ECR and that no proxy alters responses."
 	case errors.As(f.err, &download):
@@ -243,7 +244,7 @@ func (f *failure) explainDownload(e *ecrlayer.DownloadError) (summary, argument,
 }
 
 func (f *failure) routeToHost() string {
-	return "The machine that runs Terraform downloads the config of the image from where its pre-signed URL points, usually the Amazon S3 bucket " + f.bucket() + ". " +
+	return "The machine that runs Terraform downloads the " + cmp.Or(f.blob, "config") + " of the image from where its pre-signed URL points, usually the Amazon S3 bucket " + f.bucket() + ". " +
 		"It needs a route there, such as a VPC endpoint for S3, a NAT gateway or a proxy. In a pull-through cache, the host can be a content delivery network."
 }
 

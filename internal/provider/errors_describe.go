@@ -27,6 +27,8 @@ type operation struct {
 	// reference is the requested image, and platform the requested one of its
 	// platforms. Both are "" for layers that the configuration lists.
 	reference, platform string
+	// blob is what is downloaded; "" is "config".
+	blob string
 
 	// Set by the object: what the user named, the argument that bounds the read, and
 	// the profile of the credentials.

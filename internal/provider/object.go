@@ -88,25 +88,37 @@ func (o *object) configure(data any, diags *diag.Diagnostics) {
 	o.client = c
 }
 
-// run sets the results of m. timeout is the argument that bounds it.
-func (o *object) run(ctx context.Context, m model, timeout path.Path) diag.Diagnostics {
+// locate returns what m names, and sets its region.
+func (o *object) locate(m interface {
+	common() *arguments
+	target() (target, error)
+}) (target, diag.Diagnostics) {
 	t, err := m.target()
 	if err != nil {
-		return diag.Diagnostics{errorAt(path.Root("image"), "Invalid image", err.Error())} // Terraform has validated it.
+		return t, diag.Diagnostics{errorAt(path.Root("image"), "Invalid image", err.Error())} // Terraform has validated it.
 	}
 	if t.Region == "" {
 		t.Region = o.client.Region()
 	} else if diags := awsconfig.CheckRegion(path.Root("region"), t.Region, o.client.skipRegionValidation); diags.HasError() && t.fromURI {
-		return diag.Diagnostics{errorAt(path.Root("image"), diags[0].Summary(), "In image, "+diags[0].Detail())}
+		return t, diag.Diagnostics{errorAt(path.Root("image"), diags[0].Summary(), "In image, "+diags[0].Detail())}
 	} else if diags.HasError() {
-		return diags
+		return t, diags
 	}
 	m.common().Region = types.StringValue(t.Region)
-	ctx, cancel := context.WithTimeout(ctx, m.common().timeout(timeout))
+	return t, nil
+}
+
+// run sets the results of m. timeout is the argument that bounds it.
+func (o *object) run(ctx context.Context, m model, timeout path.Path) diag.Diagnostics {
+	t, diags := o.locate(m)
+	if diags.HasError() {
+		return diags
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.common().timeout(timeout, defaultTimeout))
 	defer cancel()
 	op := m.newOperation()
 	op.target, op.timeout, op.profile = t, timeout, o.client.profile
-	err = m.read(ctx, o.client.Client, t)
+	err := m.read(ctx, o.client.Client, t)
 	if err == nil {
 		return nil
 	}
@@ -122,14 +134,14 @@ func logPanic(ctx context.Context, doing string, value any, stack []byte) {
 }
 
 // timeout returns the duration in the timeouts block, which a validator has
-// checked, or the default.
-func (a *arguments) timeout(at path.Path) time.Duration {
+// checked, or otherwise.
+func (a *arguments) timeout(at path.Path, otherwise time.Duration) time.Duration {
 	name, _ := at.Steps().LastStep()
 	if s, ok := a.Timeouts.Attributes()[name.String()].(types.String); ok && !s.IsNull() {
 		d, _ := time.ParseDuration(s.ValueString())
 		return d
 	}
-	return defaultTimeout
+	return otherwise
 }
 
 // dataSource is an object as a data source.
@@ -277,13 +289,18 @@ var (
 	registryID      = validate.String{Summary: "Invalid registry ID", Check: ecrlayer.ValidateRegistryID}
 	regionCode      = validate.String{Summary: "Invalid region", Check: ecrlayer.ValidateRegion}
 	layerDigest     = validate.String{Summary: "Invalid layer digest", Check: checkDigest}
-	timeoutDuration = validate.String{Summary: "Invalid timeout", Check: func(s string) error {
+	timeoutDuration = newTimeoutDuration(defaultTimeout)
+)
+
+// newTimeoutDuration returns the validator of a timeout.
+func newTimeoutDuration(otherwise time.Duration) validate.String {
+	return validate.String{Summary: "Invalid timeout", Check: func(s string) error {
 		if d, err := time.ParseDuration(s); err != nil || d <= 0 {
-			return fmt.Errorf("must be a duration longer than zero, such as 30s or 10m; the default is %s", defaultTimeout)
+			return fmt.Errorf("must be a duration longer than zero, such as 30s or 10m; the default is %s", otherwise)
 		}
 		return nil
 	}}
-)
+}
 
 func checkDigest(s string) error {
 	_, err := ecrlayer.ParseLayerDigest(s)

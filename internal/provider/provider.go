@@ -79,11 +79,12 @@ func (p *ecrlayerProvider) Configure(ctx context.Context, request provider.Confi
 	}
 	response.DataSourceData = c
 	response.EphemeralResourceData = c
+	response.ResourceData = c
 }
 
-// Resources returns none: the provider only reads.
+// Resources returns the resources. They are on the local disk: nothing in AWS is changed.
 func (p *ecrlayerProvider) Resources(context.Context) []func() resource.Resource {
-	return nil
+	return []func() resource.Resource{newImageLayoutResource}
 }
 
 // DataSources returns the data sources.

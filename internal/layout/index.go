@@ -1,0 +1,209 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// AnnotationKey is the annotation of an entry of index.json that identifies it, see
+// [Image].
+const AnnotationKey = "io.github.ecrlayer.image"
+
+// index is index.json. It keeps what it does not know.
+type index struct {
+	fields    map[string]json.RawMessage
+	manifests []json.RawMessage
+}
+
+// readIndex returns index.json, empty if there is none.
+func (l *Layout) readIndex() (*index, error) {
+	i := &index{fields: map[string]json.RawMessage{}}
+	path := filepath.Join(l.dir, ocispec.ImageIndexFile)
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return i, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(content, &i.fields)
+	if manifests, ok := i.fields["manifests"]; ok && err == nil {
+		err = json.Unmarshal(manifests, &i.manifests)
+	}
+	for _, entry := range i.manifests {
+		err = errors.Join(err, json.Unmarshal(entry, &ocispec.Descriptor{}))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a valid index: %w", path, err)
+	}
+	return i, nil
+}
+
+// entries returns what the index names.
+func (i *index) entries() []ocispec.Descriptor {
+	entries := make([]ocispec.Descriptor, len(i.manifests))
+	for n, raw := range i.manifests {
+		_ = json.Unmarshal(raw, &entries[n]) // readIndex has checked it.
+	}
+	return entries
+}
+
+// find returns the entry with a key, or nil.
+func (i *index) find(key string) *ocispec.Descriptor {
+	for _, entry := range i.entries() {
+		if entry.Annotations[AnnotationKey] == key {
+			return &entry
+		}
+	}
+	return nil
+}
+
+// checkName returns a *NameError if an entry that is not replaced has the name of image.
+func (i *index) checkName(image Image, replaced string) error {
+	for _, entry := range i.entries() {
+		key := entry.Annotations[AnnotationKey]
+		if image.RefName != "" && entry.Annotations[ocispec.AnnotationRefName] == image.RefName && (key == "" || (key != image.Key && key != replaced)) {
+			return &NameError{RefName: image.RefName, Digest: entry.Digest}
+		}
+	}
+	return nil
+}
+
+// replace removes the entries with the keys, adds one for image unless it is nil, and
+// writes index.json. It returns what the removed entries name, as far as that can be
+// read. It is called with the lock.
+func (l *Layout) replace(key, replaced string, image *Image) (removed []digest.Digest, err error) {
+	i, err := l.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	named, kept := map[digest.Digest]bool{}, []json.RawMessage{}
+	for n, entry := range i.entries() {
+		if found := entry.Annotations[AnnotationKey]; found != "" && (found == key || found == replaced) {
+			_ = l.walk(entry, named)
+			continue
+		}
+		kept = append(kept, i.manifests[n])
+	}
+	i.manifests = kept
+	for d := range named {
+		removed = append(removed, d)
+	}
+	if image != nil {
+		if err := i.checkName(*image, ""); err != nil {
+			return nil, err
+		}
+		root := image.Manifests[0]
+		entry := ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size,
+			Annotations: map[string]string{AnnotationKey: image.Key}}
+		if image.RefName != "" {
+			entry.Annotations[ocispec.AnnotationRefName] = image.RefName
+		}
+		raw, err := json.Marshal(entry)
+		if err != nil {
+			return nil, err
+		}
+		i.manifests = append(i.manifests, raw)
+	}
+	return removed, l.writeIndex(i)
+}
+
+func (l *Layout) writeIndex(i *index) (err error) {
+	defaults := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	for name, value := range map[string]any{"schemaVersion": defaults.SchemaVersion, "mediaType": defaults.MediaType} {
+		if _, ok := i.fields[name]; !ok {
+			i.fields[name], _ = json.Marshal(value)
+		}
+	}
+	if i.fields["manifests"], err = json.Marshal(i.manifests); err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(i.fields, "", "  ")
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(l.dir, ocispec.ImageLayoutFile)); errors.Is(err, os.ErrNotExist) {
+		version, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
+		if err != nil {
+			return err
+		}
+		if err := l.writeFile(ocispec.ImageLayoutFile, version); err != nil {
+			return err
+		}
+	}
+	if err := l.writeFile(ocispec.ImageIndexFile, append(content, '\n')); err != nil {
+		return err
+	}
+	return syncDir(l.dir)
+}
+
+// writeFile replaces a file of the layout at once. It is called with the lock.
+func (l *Layout) writeFile(name string, content []byte) error {
+	temporary := filepath.Join(l.own(), name+".new")
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666) //nolint:gosec // The umask restricts it.
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, filepath.Join(l.dir, name))
+}
+
+// walk adds what a descriptor of a manifest names, at any depth, to named. Manifests
+// that an index names need not be there. It returns an error for others, for one that
+// was altered, and for media types that it does not know.
+func (l *Layout) walk(d ocispec.Descriptor, named map[digest.Digest]bool) error {
+	if err := d.Digest.Validate(); err != nil {
+		return err
+	}
+	if named[d.Digest] {
+		return nil
+	}
+	named[d.Digest] = true
+	switch d.MediaType {
+	case ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
+		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json":
+	default:
+		return fmt.Errorf("it has the unknown media type %q", d.MediaType)
+	}
+	content, err := os.ReadFile(l.blob(d.Digest))
+	if err != nil {
+		return err
+	}
+	if d.Digest.Algorithm().FromBytes(content) != d.Digest {
+		return fmt.Errorf("%s was altered", d.Digest)
+	}
+	var m struct {
+		Config    ocispec.Descriptor
+		Layers    []ocispec.Descriptor
+		Manifests []ocispec.Descriptor
+	}
+	if err := json.Unmarshal(content, &m); err != nil {
+		return err
+	}
+	for _, blob := range slices.Concat([]ocispec.Descriptor{m.Config}, m.Layers) {
+		named[blob.Digest] = true
+	}
+	for _, child := range m.Manifests {
+		if err := l.walk(child, named); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

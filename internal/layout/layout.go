@@ -1,0 +1,222 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+// Package layout is images on the local disk, in directories that several resources,
+// processes and other tools share:
+//
+//	oci-layout, index.json, blobs/    an OCI image layout
+//	.ecrlayer/lock                    held for milliseconds, around index.json and all below
+//	.ecrlayer/run-*                   the digests that a pull needs, and a lock that it holds
+//	.ecrlayer/<algorithm>-<hex>.*     a blob that is being downloaded, and a lock of who does
+//
+// See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
+)
+
+// Layout is a directory with an OCI image layout. It may not exist yet.
+type Layout struct {
+	dir string
+	mu  sync.Mutex // keeps this process from polling its own lock
+}
+
+// New returns the layout in a directory.
+func New(dir string) *Layout {
+	return &Layout{dir: dir}
+}
+
+// Image is what an entry of index.json says.
+type Image struct {
+	// Key identifies the entry: where the image is from.
+	Key string
+	// RefName is the entry's org.opencontainers.image.ref.name, or empty.
+	RefName string
+	// Graph is the content.
+	*ecrlayer.Graph
+}
+
+// NameError is a RefName that another entry has.
+type NameError struct {
+	RefName string
+	// Digest is that of the other entry.
+	Digest digest.Digest
+}
+
+// Error says who has the name.
+func (e *NameError) Error() string {
+	return fmt.Sprintf("index.json already has an entry named %q, for %s", e.RefName, e.Digest)
+}
+
+// Write downloads what is missing of an image, and makes it an entry of index.json.
+// The entry replaces those with its own key or the replaced one, and the blobs of these
+// that no other entry names are removed. It adds the bytes that are there to done.
+//
+// known is what was verified earlier. The result has all blobs and manifests of the
+// image. The warning, unless empty, says why blobs were not removed.
+//
+// What was downloaded before an error remains for the next Write with the same key, and
+// is otherwise removed by the next [Layout.Remove]. The error is a *NameError, one of
+// [ecrlayer.Client.Pull], or one of the file system.
+func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, replaced string, known Record, done *atomic.Int64) (now Record, warning string, err error) {
+	for _, dir := range []string{l.own(), filepath.Join(l.dir, ocispec.ImageBlobsDir)} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return nil, "", err
+		}
+	}
+	r, err := l.begin(ctx, image, replaced)
+	if err != nil {
+		return nil, "", err
+	}
+	defer r.release()
+	s := &store{layout: l, known: known, now: Record{}}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.putAll(groupCtx, image.Manifests, done) })
+	group.Go(func() error { return c.Pull(groupCtx, image.Repository, image.Blobs, s, done) })
+	if err := group.Wait(); err != nil {
+		return nil, "", err
+	}
+	if err := l.syncBlobs(s.now); err != nil {
+		return nil, "", err
+	}
+	err = l.locked(ctx, func() error {
+		removed, err := l.replace(image.Key, replaced, &image)
+		if err != nil {
+			return err
+		}
+		candidates := append(slices.AppendSeq(removed, maps.Keys(known)), r.Left...)
+		warning, err = l.collect(candidates)
+		return errors.Join(err, r.remove())
+	})
+	return s.now, warning, err
+}
+
+// Remove removes the entry with a key and the blobs that no other entry names: those of
+// known, of the entry, and of runs that never ended. The warning, unless empty, says why
+// blobs were not removed. Without index.json, which says what is needed, it does nothing.
+func (l *Layout) Remove(ctx context.Context, key string, known Record) (warning string, err error) {
+	if _, err := os.Stat(filepath.Join(l.dir, ocispec.ImageIndexFile)); errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err := os.MkdirAll(l.own(), 0o777); err != nil {
+		return "", err
+	}
+	err = l.locked(ctx, func() error {
+		removed, err := l.replace(key, key, nil)
+		if err != nil {
+			return err
+		}
+		_, dead, err := l.runs()
+		if err != nil {
+			return err
+		}
+		candidates := slices.AppendSeq(removed, maps.Keys(known))
+		for _, r := range dead {
+			candidates = append(append(candidates, r.Needs...), r.Left...)
+			if err := r.remove(); err != nil {
+				return err
+			}
+		}
+		warning, err = l.collect(candidates)
+		return err
+	})
+	return warning, err
+}
+
+// own returns the directory of this package's files.
+func (l *Layout) own() string { return filepath.Join(l.dir, ".ecrlayer") }
+
+// blob returns the path of a blob.
+func (l *Layout) blob(d digest.Digest) string {
+	return filepath.Join(l.dir, ocispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
+}
+
+// pollLock is how long to wait for a lock that is held for milliseconds.
+const pollLock = 2 * time.Millisecond
+
+// locked runs f with the lock of the layout.
+func (l *Layout) locked(ctx context.Context, f func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lock := newLock(filepath.Join(l.own(), "lock"))
+	if _, err := lock.TryLockContext(ctx, pollLock); err != nil {
+		return err
+	}
+	defer lock.Close()
+	return f()
+}
+
+func newLock(path string) *flock.Flock {
+	return flock.New(path, flock.SetPermissions(0o666)) // The umask restricts them.
+}
+
+// collect removes the blobs and unfinished downloads of candidates that no entry and no
+// pull needs. It is called with the lock.
+func (l *Layout) collect(candidates []digest.Digest) (warning string, err error) {
+	if len(candidates) == 0 {
+		return "", nil
+	}
+	live, _, err := l.runs()
+	if err != nil {
+		return "", err
+	}
+	needed := map[digest.Digest]bool{}
+	for _, r := range live {
+		for _, d := range r.Needs {
+			needed[d] = true
+		}
+	}
+	index, err := l.readIndex()
+	if err != nil {
+		return "", err
+	}
+	named := map[digest.Digest]bool{}
+	for _, entry := range index.entries() {
+		if err := l.walk(entry, named); err != nil {
+			return fmt.Sprintf("No blob was removed, because the entry %s of index.json cannot be read, which may need them: %v", entry.Digest, err), nil
+		}
+	}
+	for _, d := range candidates {
+		if needed[d] || named[d] || d.Validate() != nil { // Not even digests of this package's files are trusted in a path.
+			continue
+		}
+		if err := os.Remove(l.blob(d)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+		if err := l.removePart(d); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// syncBlobs makes the names of blobs durable, before index.json names them.
+func (l *Layout) syncBlobs(record Record) error {
+	dirs := map[string]bool{}
+	for d := range record {
+		dirs[filepath.Dir(l.blob(d))] = true
+	}
+	for dir := range dirs {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package layout
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
+)
+
+// run is a download of an image. While its process lives, nobody removes what it needs.
+// Afterwards, its file says what it has left behind.
+type run struct {
+	// Key is that of the image.
+	Key string
+	// Needs are the digests of the image.
+	Needs []digest.Digest
+	// Left are the digests that earlier runs for the image left behind.
+	Left []digest.Digest
+
+	path string // without an extension
+	held *flock.Flock
+}
+
+// begin starts a run, unless another entry has the name of the image.
+func (l *Layout) begin(ctx context.Context, image Image, replaced string) (*run, error) {
+	r := &run{Key: image.Key, path: filepath.Join(l.own(), "run-"+rand.Text())}
+	for _, m := range image.Manifests {
+		r.Needs = append(r.Needs, m.Digest)
+	}
+	for _, b := range image.Blobs {
+		r.Needs = append(r.Needs, b.Digest)
+	}
+	r.held = newLock(r.path + ".lock")
+	err := l.locked(ctx, func() error {
+		index, err := l.readIndex()
+		if err != nil {
+			return err
+		}
+		if err := index.checkName(image, replaced); err != nil {
+			return err
+		}
+		_, dead, err := l.runs()
+		if err != nil {
+			return err
+		}
+		dead = slices.DeleteFunc(dead, func(d *run) bool { return d.Key != image.Key && d.Key != replaced })
+		for _, d := range dead {
+			r.Left = append(append(r.Left, d.Needs...), d.Left...)
+		}
+		content, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(r.path+".json", content, 0o666); err != nil { //nolint:gosec // The umask restricts it.
+			return err
+		}
+		if _, err := r.held.TryLock(); err != nil {
+			return err
+		}
+		for _, d := range dead {
+			if err := d.remove(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.release()
+	}
+	return r, err
+}
+
+// release ends the run. Its file stays.
+func (r *run) release() { _ = r.held.Close() }
+
+// remove removes the file of a run that is not locked. It is called with the lock of
+// the layout.
+func (r *run) remove() error {
+	r.release()
+	return errors.Join(os.Remove(r.path+".json"), os.Remove(r.path+".lock"))
+}
+
+// runs returns the runs that live and those that have died. It is called with the lock
+// of the layout.
+func (l *Layout) runs() (live, dead []*run, err error) {
+	files, err := os.ReadDir(l.own())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, file := range files {
+		name, ok := strings.CutSuffix(file.Name(), ".json")
+		if !ok || !strings.HasPrefix(name, "run-") {
+			continue
+		}
+		r := &run{path: filepath.Join(l.own(), name)}
+		content, err := os.ReadFile(r.path + ".json")
+		if err != nil {
+			return nil, nil, err
+		}
+		broken := json.Unmarshal(content, r)
+		r.held = newLock(r.path + ".lock")
+		ended, err := r.held.TryLock()
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case ended: // If it is broken, the run died before it had downloaded anything.
+			r.release()
+			dead = append(dead, r)
+		case broken != nil:
+			return nil, nil, fmt.Errorf("%s: %w", r.path+".json", broken)
+		default:
+			live = append(live, r)
+		}
+	}
+	return live, dead, nil
+}

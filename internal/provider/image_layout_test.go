@@ -1,0 +1,682 @@
+// Copyright (c) The terraform-provider-ecrlayer authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
+)
+
+const imageLayout = "ecrlayer_image_layout.test"
+
+// layoutConfig returns a resource with these arguments in addition to image_tag, the
+// repository and the directory "cache". A line replaces one of the same name.
+func layoutConfig(name string, lines ...string) string {
+	arguments := []string{fmt.Sprintf("repository_name = %q", repository), fmt.Sprintf("image_tag = %q", tag), `directory = "cache"`}
+	for _, line := range lines {
+		argument, _, _ := strings.Cut(line, " ")
+		arguments = slices.DeleteFunc(arguments, func(s string) bool { return strings.HasPrefix(s, argument+" ") })
+		arguments = append(arguments, line)
+	}
+	return fmt.Sprintf("resource \"ecrlayer_image_layout\" %q {\n  %s\n}\n", name, strings.Join(arguments, "\n  "))
+}
+
+// newLayoutCLI returns a CLI with this configuration, and the directory "cache".
+func newLayoutCLI(t *testing.T, e *env, config string) (c *cli, dir string) {
+	t.Helper()
+	c = newCLI(t, e)
+	c.write(t, "main.tf", requireProvider+config)
+	c.init(t)
+	return c, filepath.Join(c.dir, "cache")
+}
+
+// attributes returns those of a resource in the state, nil if it is not there.
+func (c *cli) attributes(t *testing.T, address string) map[string]any {
+	t.Helper()
+	var state struct {
+		Values struct {
+			RootModule struct {
+				Resources []struct {
+					Address string
+					Values  map[string]any
+				}
+			} `json:"root_module"`
+		}
+	}
+	if err := json.Unmarshal([]byte(c.must(t, "show", "-json")), &state); err != nil {
+		t.Fatal(err)
+	}
+	for _, resource := range state.Values.RootModule.Resources {
+		if resource.Address == address {
+			return resource.Values
+		}
+	}
+	return nil
+}
+
+// expectEmptyPlan fails if a plan has changes.
+func (c *cli) expectEmptyPlan(t *testing.T) {
+	t.Helper()
+	if output, err := c.run(t, "plan", "-detailed-exitcode"); err != nil {
+		t.Errorf("the plan is not empty: %v\n%s", err, output)
+	}
+}
+
+// mustMatch runs a command that must succeed with output that contains all parts in
+// this order.
+func (c *cli) mustMatch(t *testing.T, parts []string, command string, arguments ...string) {
+	t.Helper()
+	if output := c.must(t, command, arguments...); !inOrder(slices.Clone(parts)...).MatchString(output) {
+		t.Errorf("the output of %s does not contain %q:\n%s", command, parts, output)
+	}
+}
+
+// blobsOf returns the blobs of a layout. It fails if one does not have its name.
+func blobsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	var found []string
+	for _, file := range must[[]os.DirEntry](t)(os.ReadDir(filepath.Join(dir, "blobs", "sha256"))) {
+		d := digest.NewDigestFromEncoded(digest.SHA256, file.Name())
+		if actual := digest.FromString(readFile(t, blobIn(dir, d.String()))); actual != d {
+			t.Errorf("%s has the digest %s", d, actual)
+		}
+		found = append(found, d.String())
+	}
+	return found
+}
+
+func blobIn(dir, d string) string {
+	return filepath.Join(dir, "blobs", "sha256", strings.TrimPrefix(d, "sha256:"))
+}
+
+// expectContent fails unless a layout has the manifests, configs and layers of exactly
+// these images.
+func expectContent(t *testing.T, dir string, images ...v1.Image) {
+	t.Helper()
+	want := map[string]bool{}
+	for _, image := range images {
+		manifest := must[*v1.Manifest](t)(image.Manifest())
+		want[must[v1.Hash](t)(image.Digest()).String()] = true
+		for _, d := range append(manifest.Layers, manifest.Config) {
+			if d.MediaType.IsDistributable() {
+				want[d.Digest.String()] = true
+			}
+		}
+	}
+	if got := blobsOf(t, dir); !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+		t.Errorf("the blobs are %v, want %v", got, slices.Sorted(maps.Keys(want)))
+	}
+}
+
+// downloads returns how often each blob was requested since the first n calls.
+func (e *env) downloads(n int) map[string]int {
+	counts := map[string]int{}
+	for _, call := range e.Calls()[n:] {
+		if call.Service == "s3" {
+			counts[call.References[0]]++
+		}
+	}
+	return counts
+}
+
+func TestAccImageLayout(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	secrets := e.collectSecrets()
+	c, dir := newLayoutCLI(t, e, layoutConfig("test"))
+	c.environ = append(c.environ, "TF_LOG=TRACE", "TF_LOG_PATH="+filepath.Join(c.root, "trace.log"))
+
+	output := c.must(t, "plan", "-out=plan")
+	if got := e.operations(); !slices.Equal(got, []string{oneManifest, oneManifest}) {
+		t.Errorf("the calls of the plan are %v", got)
+	}
+	before := len(e.Calls())
+	output += c.must(t, "apply", "plan")
+	urls := 0
+	for _, operation := range e.operations()[before:] {
+		if operation == "ecr:GetDownloadUrlForLayer" {
+			urls++
+		}
+	}
+	if urls != len(e.layers)+1 || len(e.downloads(before)) != urls {
+		t.Errorf("the calls of the apply are %v", e.operations()[before:])
+	}
+
+	expectContent(t, dir, e.image)
+	index := must[v1.ImageIndex](t)(layout.ImageIndexFromPath(dir))
+	if err := validate.Index(index); err != nil {
+		t.Error(err)
+	}
+	entries := must[*v1.IndexManifest](t)(index.IndexManifest()).Manifests
+	if len(entries) != 1 || entries[0].Annotations["org.opencontainers.image.ref.name"] != tag {
+		t.Errorf("the entries of index.json are %v", entries)
+	}
+	size := must[int64](t)(e.image.Size())
+	manifest := must[*v1.Manifest](t)(e.image.Manifest())
+	for _, d := range append(manifest.Layers, manifest.Config) {
+		size += d.Size
+	}
+	imageDigest := must[v1.Hash](t)(e.image.Digest()).String()
+	want := map[string]any{
+		"directory": "cache", "image": nil, "image_digest": imageDigest, "image_tag": tag, "intact": true, "manifest_digest": imageDigest, "platform": nil,
+		"ref_name": tag, "region": region, "registry_id": account, "repository_name": repository, "size": float64(size), "timeouts": nil,
+	}
+	if got := c.attributes(t, imageLayout); !maps.Equal(got, want) {
+		t.Errorf("the attributes are\n%v, want\n%v", got, want)
+	}
+
+	before = len(e.Calls())
+	c.expectEmptyPlan(t)
+	if got := e.operations()[before:]; !slices.Equal(got, []string{oneManifest}) {
+		t.Errorf("the calls of an empty plan are %v", got)
+	}
+	output += c.must(t, "destroy", "-auto-approve")
+	if got := blobsOf(t, dir); len(got) > 0 {
+		t.Errorf("these blobs are left: %v", got)
+	}
+	secrets.expectNoLeaks(t, c, output)
+}
+
+func TestAccImageLayoutOfEveryKind(t *testing.T) {
+	t.Parallel()
+	foreign := func(t *testing.T) v1.Image {
+		t.Helper()
+		return must[v1.Image](t)(mutate.Append(newImage(t, 1, "linux/amd64"), mutate.Addendum{
+			Layer: static.NewLayer([]byte("elsewhere"), v1types.DockerForeignLayer), MediaType: v1types.DockerForeignLayer, URLs: []string{"https://elsewhere.example/layer"},
+		}))
+	}
+	zstd := func(t *testing.T) v1.Image {
+		t.Helper()
+		return must[v1.Image](t)(mutate.AppendLayers(toOCI(newImage(t, 1, "linux/amd64")), static.NewLayer([]byte("(\xb5/\xfd"), v1types.OCILayerZStd)))
+	}
+	children := func(t *testing.T, index v1.ImageIndex) (images []v1.Image) {
+		t.Helper()
+		for _, d := range must[*v1.IndexManifest](t)(index.IndexManifest()).Manifests {
+			images = append(images, must[v1.Image](t)(index.Image(d.Digest)))
+		}
+		return images
+	}
+	multiArch := newMultiArchIndex(t)
+	docker := newIndex(t, v1types.DockerManifestList, newImage(t, 1, "linux/amd64"), newImage(t, 1, "windows/amd64"))
+	tests := map[string]struct {
+		pushed   remote.Taggable
+		platform string
+		images   []v1.Image
+		chosen   v1.Image // of the platform
+	}{
+		"Docker image":            {pushed: e1(newImage(t, 2, "linux/amd64"))},
+		"duplicate layers":        {pushed: e1(newDuplicateLayerImage(t))},
+		"zstd":                    {pushed: e1(zstd(t))},
+		"foreign layers":          {pushed: e1(foreign(t))},
+		"artifact":                {pushed: e1(newArtifact(t, map[string]string{"a.tgz": "a", "b.tgz": "b"}))},
+		"index":                   {pushed: multiArch, images: children(t, multiArch)},
+		"Docker manifest list":    {pushed: docker, images: children(t, docker)},
+		"platform of an index":    {pushed: multiArch, platform: "linux/arm64", chosen: children(t, multiArch)[2]},
+		"platform of a list":      {pushed: docker, platform: "windows/amd64", chosen: children(t, docker)[1]},
+		"platform of the config":  {pushed: e1(newImage(t, 1, "linux/arm/v7")), platform: "linux/arm/v7"},
+		"index in an index":       {pushed: mutate.AppendManifests(newIndex(t, v1types.OCIImageIndex), mutate.IndexAddendum{Add: multiArch}), images: children(t, multiArch)},
+		"an image without layers": {pushed: e1(newImage(t, 0, "linux/amd64"))},
+	}
+	e := newEnv(t)
+	c := newCLI(t, e)
+	var config strings.Builder
+	for i, name := range slices.Sorted(maps.Keys(tests)) {
+		test := tests[name]
+		e.pushAny(t, fmt.Sprint("kind-", i), test.pushed)
+		lines := []string{fmt.Sprintf(`image_tag = "kind-%d"`, i), fmt.Sprintf(`directory = "cache/%d"`, i)}
+		if test.platform != "" {
+			lines = append(lines, fmt.Sprintf("platform = %q", test.platform))
+		}
+		config.WriteString(layoutConfig(fmt.Sprint("kind-", i), lines...))
+	}
+	c.write(t, "main.tf", requireProvider+config.String())
+	c.init(t)
+	c.must(t, "apply", "-auto-approve")
+	c.expectEmptyPlan(t)
+	for i, name := range slices.Sorted(maps.Keys(tests)) {
+		t.Run(name, func(t *testing.T) {
+			test := tests[name]
+			dir := filepath.Join(c.dir, "cache", fmt.Sprint(i))
+			attributes := c.attributes(t, fmt.Sprint("ecrlayer_image_layout.kind-", i))
+			root := must[v1.Hash](t)(test.pushed.(interface{ Digest() (v1.Hash, error) }).Digest()).String()
+			if attributes["image_digest"] != root {
+				t.Errorf("image_digest is %s, want %s", attributes["image_digest"], root)
+			}
+			images := test.images
+			if image, ok := test.pushed.(v1.Image); ok {
+				images = []v1.Image{image}
+			}
+			if test.chosen != nil {
+				images = []v1.Image{test.chosen}
+				root = must[v1.Hash](t)(test.chosen.Digest()).String()
+			}
+			if attributes["manifest_digest"] != root {
+				t.Errorf("manifest_digest is %s, want %s", attributes["manifest_digest"], root)
+			}
+			entries := must[*v1.IndexManifest](t)(must[v1.ImageIndex](t)(layout.ImageIndexFromPath(dir)).IndexManifest()).Manifests
+			if len(entries) != 1 || entries[0].Digest.String() != root {
+				t.Errorf("the entries of index.json are %v", entries)
+			}
+			indexes := map[string]bool{}
+			if len(test.images) > 0 { // The indexes are not images.
+				for _, d := range blobsOf(t, dir) {
+					if strings.Contains(readFile(t, blobIn(dir, d)), `"manifests"`) {
+						indexes[d] = true
+						if err := os.Remove(blobIn(dir, d)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if !indexes[root] {
+					t.Errorf("the indexes are %v", indexes)
+				}
+			}
+			expectContent(t, dir, images...)
+		})
+	}
+}
+
+// e1 returns an image as what is pushed.
+func e1(image v1.Image) remote.Taggable { return image }
+
+func TestAccImageLayoutOfMovedTag(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	c, dir := newLayoutCLI(t, e, layoutConfig("test"))
+	c.must(t, "apply", "-auto-approve")
+	moved := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
+	removed := e.config
+	e.push(t, account, region, repository, tag, moved)
+	old, current := must[v1.Hash](t)(e.image.Digest()).String(), must[v1.Hash](t)(moved.Digest()).String()
+	c.mustMatch(t, []string{"updated in-place", `~ image_digest`, old, "->", current, `~ manifest_digest`, old, "->", current, `~ size`, "0 to add, 1 to change, 0 to destroy"}, "plan", "-out=plan")
+	before := len(e.Calls())
+	c.must(t, "apply", "plan")
+	if got := e.downloads(before); len(got) != 2 || got[removed] > 0 { // the new config and layer
+		t.Errorf("these blobs were downloaded: %v", got)
+	}
+	expectContent(t, dir, moved)
+	c.expectEmptyPlan(t)
+
+	// A digest is requested once.
+	c.write(t, "main.tf", requireProvider+layoutConfig("test", "image_tag = null", fmt.Sprintf("image_digest = %q", current)))
+	c.must(t, "apply", "-auto-approve")
+	before = len(e.Calls())
+	c.expectEmptyPlan(t)
+	if got := e.operations()[before:]; len(got) > 0 {
+		t.Errorf("the calls of an empty plan are %v", got)
+	}
+	expectContent(t, dir, moved)
+}
+
+func TestAccImageLayoutByURI(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	uri := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s:%s", account, region, repository, tag)
+	// It is unknown until apply.
+	c, dir := newLayoutCLI(t, e, layoutConfig("other", `directory = "other"`)+fmt.Sprintf(`
+resource "ecrlayer_image_layout" "test" {
+  image     = replace(%q, "x", ecrlayer_image_layout.other.image_digest)
+  directory = "cache"
+}
+`, strings.Replace(uri, tag, tag, 1)))
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, e.image)
+	if got := c.attributes(t, imageLayout); got["image"] != uri || got["repository_name"] != repository || got["image_tag"] != tag || got["ref_name"] != tag {
+		t.Errorf("the attributes are %v", got)
+	}
+	c.expectEmptyPlan(t)
+}
+
+func TestAccImageLayoutWithUnknownArguments(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	moved := must[v1.Image](t)(random.Image(64, 1))
+	e.push(t, account, region, repository, "next", moved)
+	config := func(tag string) string {
+		return layoutConfig("other", fmt.Sprintf("image_tag = %q", tag), `directory = "other"`) +
+			layoutConfig("test", "image_tag = null", "image_digest = ecrlayer_image_layout.other.manifest_digest", "ref_name = ecrlayer_image_layout.other.ref_name", `timeouts {
+    create = "10m"
+    update = "10m"
+  }`)
+	}
+	// The manifest of an unknown tag is not known during plan.
+	unknown := strings.Replace(config("x"), `"x"`, "terraform_data.tag.output", 1) + fmt.Sprintf("resource \"terraform_data\" \"tag\" {\n  input = %q\n}\n", tag)
+	if _, got := cliVersion(); got == nil || got.Core().Segments()[0] == 1 && got.Core().Segments()[1] < 4 {
+		t.Skip("terraform_data requires Terraform 1.4")
+	}
+	c, dir := newLayoutCLI(t, e, unknown)
+	c.mustMatch(t, []string{`image_digest = \(known after apply\)`, `intact = true`, `manifest_digest = \(known after apply\)`, `ref_name = \(known after apply\)`, "3 to add"}, "plan")
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, e.image)
+	c.expectEmptyPlan(t)
+	c.write(t, "main.tf", requireProvider+strings.Replace(unknown, fmt.Sprintf("input = %q", tag), `input = "next"`, 1))
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, moved)
+	c.expectEmptyPlan(t)
+}
+
+func TestAccImageLayoutRepairs(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	c, dir := newLayoutCLI(t, e, layoutConfig("test"))
+	c.must(t, "apply", "-auto-approve")
+	imageDigest := must[v1.Hash](t)(e.image.Digest()).String()
+	tests := []struct {
+		name, blob, want string
+		damage           func(path string) error
+	}{
+		{"a lost layer", e.layers[0], "is missing", os.Remove},
+		{"a truncated layer", e.layers[1], "has 1 bytes instead of", func(path string) error { return os.Truncate(path, 1) }},
+		{"an altered layer", e.layers[2], "was altered", func(path string) error { return alter(t, path) }},
+		{"an altered config", e.config, "was altered", func(path string) error { return alter(t, path) }},
+		{"an altered manifest", imageDigest, "was altered", func(path string) error { return alter(t, path) }},
+	}
+	for _, test := range tests {
+		if err := test.damage(blobIn(dir, test.blob)); err != nil {
+			t.Fatal(err)
+		}
+		c.mustMatch(t, []string{"updated in-place", "~ intact = false -> true", "1 to change", "Warning: Image layout damaged", test.blob + `[\s│|]+` + test.want}, "plan")
+		before := len(e.Calls())
+		c.must(t, "apply", "-auto-approve")
+		got := e.downloads(before)
+		if delete(got, test.blob); len(got) > 0 {
+			t.Errorf("after %s, these blobs were downloaded: %v", test.name, got)
+		}
+		expectContent(t, dir, e.image)
+		c.expectEmptyPlan(t)
+	}
+
+	if err := os.Remove(filepath.Join(dir, "index.json")); err != nil {
+		t.Fatal(err)
+	}
+	c.mustMatch(t, []string{imageLayout + " will be created", "1 to add", "Warning: Image layout lost"}, "plan")
+	before := len(e.Calls())
+	c.must(t, "apply", "-auto-approve")
+	if got := e.downloads(before); len(got) > 0 {
+		t.Errorf("after a lost index.json, these blobs were downloaded: %v", got)
+	}
+	c.expectEmptyPlan(t)
+
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	c.mustMatch(t, []string{imageLayout + " will be created"}, "plan")
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, e.image)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, "destroy", "-auto-approve")
+}
+
+// alter changes a file, but not its size and its time of modification.
+func alter(t *testing.T, path string) error {
+	t.Helper()
+	content := []byte(readFile(t, path))
+	content[len(content)/2] ^= 1
+	info := must[os.FileInfo](t)(os.Stat(path))
+	return errors.Join(os.WriteFile(path, content, 0o600), os.Chtimes(path, time.Time{}, info.ModTime()))
+}
+
+func TestAccImageLayoutsShareADirectory(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	other := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
+	e.push(t, account, region, repository, "other", other)
+	c, dir := newLayoutCLI(t, e, layoutConfig("test")+layoutConfig("other", `image_tag = "other"`))
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, e.image, other)
+	for d, requests := range e.downloads(0) {
+		if requests != 1 {
+			t.Errorf("%s was downloaded %d times", d, requests)
+		}
+	}
+	c.expectEmptyPlan(t)
+	// An entry and a blob of another tool stay.
+	third := must[v1.Image](t)(random.Image(64, 1))
+	if err := layout.Path(dir).AppendImage(third); err != nil {
+		t.Fatal(err)
+	}
+	c.write(t, "main.tf", requireProvider+layoutConfig("other", `image_tag = "other"`))
+	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, other, third)
+	c.must(t, "destroy", "-auto-approve")
+	expectContent(t, dir, third)
+}
+
+func TestAccImageLayoutRunsShareADirectory(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	dir := filepath.Join(t.TempDir(), "cache")
+	var (
+		runs   []*cli
+		images []v1.Image
+		wait   sync.WaitGroup
+	)
+	for i := range 8 {
+		image := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
+		name := fmt.Sprint("run-", i/2) // Two runs have the same image.
+		if i%2 == 0 {
+			e.push(t, account, region, repository, name, image)
+			images = append(images, image)
+		}
+		c, _ := newLayoutCLI(t, e, layoutConfig("test", fmt.Sprintf("image_tag = %q", name), fmt.Sprintf("directory = %q", filepath.ToSlash(dir))))
+		runs = append(runs, c)
+	}
+	for _, c := range runs {
+		wait.Go(func() {
+			if output, err := c.run(t, "apply", "-auto-approve"); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+	wait.Wait()
+	expectContent(t, dir, images...)
+	for d, requests := range e.downloads(0) {
+		if requests != 1 {
+			t.Errorf("%s was downloaded %d times", d, requests)
+		}
+	}
+	for _, c := range runs {
+		c.expectEmptyPlan(t)
+	}
+}
+
+func TestAccImageLayoutFromADifficultHost(t *testing.T) {
+	t.Parallel()
+	large := must[v1.Image](t)(random.Image(20<<20, 1))
+	config := must[v1.Hash](t)(large.ConfigName()).String()
+	notConfig := func(call ecrtest.Call) bool { return call.References[0] != config }
+	tests := map[string]func(e *env){
+		"cuts every response": func(e *env) { e.Inject(ecrtest.Fault{Service: "s3", Truncate: 3 << 20}) },
+		"ignores ranges":      func(e *env) { e.Inject(ecrtest.Fault{Service: "s3", IgnoreRange: true}) },
+		"refuses ranges": func(e *env) {
+			e.Inject(ecrtest.Fault{Service: "s3", Status: 416, Match: func(call ecrtest.Call) bool { return call.Range != "" }})
+		},
+		"signs URLs that expire on the way": func(e *env) {
+			e.Inject(ecrtest.Fault{Service: "s3", Code: "AccessDenied", Message: "Request has expired", Status: 403, Times: 2, Match: notConfig})
+		},
+		"resets connections": func(e *env) { e.Inject(ecrtest.Fault{Service: "s3", Reset: true, Times: 2}) },
+		"throttles":          func(e *env) { e.Inject(ecrtest.Fault{Service: "s3", Code: "SlowDown", Status: 503, Times: 2}) },
+	}
+	for name, prepare := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			e.push(t, account, region, repository, "large", large)
+			prepare(e)
+			c, dir := newLayoutCLI(t, e, layoutConfig("test", `image_tag = "large"`))
+			c.must(t, "apply", "-auto-approve")
+			expectContent(t, dir, large)
+		})
+	}
+}
+
+func TestAccImageLayoutErrors(t *testing.T) {
+	t.Parallel()
+	layerFault := func(e *env, rewrite func([]byte) []byte) {
+		e.Inject(ecrtest.Fault{Service: "s3", Rewrite: rewrite, Match: func(call ecrtest.Call) bool { return call.References[0] == e.layers[0] }})
+	}
+	tests := map[string]struct {
+		prepare func(t *testing.T, e *env, c *cli)
+		lines   []string
+		want    func(e *env) []string
+	}{
+		"another digest": {
+			prepare: func(_ *testing.T, e *env, _ *cli) {
+				layerFault(e, func(body []byte) []byte { body = slices.Clone(body); body[0] ^= 1; return body })
+			},
+			want: func(e *env) []string {
+				return []string{"Error: Invalid layer", `on main.tf line \d+`, "image_tag =", "but the blob has the digest sha256:", "according to the manifest " + e.layers[0]}
+			},
+		},
+		"another size": {
+			prepare: func(_ *testing.T, e *env, _ *cli) {
+				layerFault(e, func(body []byte) []byte { return append(slices.Clone(body), 'x') })
+			},
+			want: func(*env) []string {
+				return []string{"Error: Invalid layer", "image_tag =", `the blob has \d+ bytes, and \d+ according to the manifest`}
+			},
+		},
+		"denied": {
+			prepare: func(_ *testing.T, e *env, _ *cli) {
+				e.Inject(ecrtest.Fault{Service: "s3", Code: "AccessDenied", Message: "Access Denied", Status: 403})
+			},
+			want: func(*env) []string {
+				return []string{"Error: Download denied", "responded 403 Forbidden", "AccessDenied"}
+			},
+		},
+		"no such layer": {
+			prepare: func(_ *testing.T, e *env, _ *cli) {
+				e.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Code: "LayersNotFoundException", Message: "gone"})
+			},
+			want: func(*env) []string { return []string{"Error: Layer or config of the image not found", "image_tag ="} },
+		},
+		"no such tag":      {lines: []string{`image_tag = "gone"`}, want: func(*env) []string { return []string{"Error: Image not found", "image_tag ="} }},
+		"no such platform": {lines: []string{`platform = "linux/s390x"`}, want: func(*env) []string { return []string{"Error:", "platform ="} }},
+		"a file in place of the directory": {
+			prepare: func(t *testing.T, _ *env, c *cli) { t.Helper(); c.write(t, "cache", "") },
+			want:    func(*env) []string { return []string{"Error: Directory not usable", "directory =", "not a directory"} },
+		},
+		"a full disk": {
+			prepare: func(t *testing.T, e *env, c *cli) {
+				t.Helper()
+				if runtime.GOOS != "linux" {
+					t.Skip("Linux has /dev/full")
+				}
+				part := filepath.Join(c.dir, "cache", ".ecrlayer", strings.Replace(e.layers[0], ":", "-", 1)+".part")
+				if err := errors.Join(os.MkdirAll(filepath.Dir(part), 0o700), os.Symlink("/dev/full", part)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: func(*env) []string {
+				return []string{"Error: Directory not usable", "directory =", "no space left on device"}
+			},
+		},
+		"a directory that cannot be written": {
+			prepare: func(t *testing.T, _ *env, c *cli) {
+				t.Helper()
+				if os.Geteuid() == 0 { // Nothing is denied to root but what is no directory of files.
+					c.write(t, "main.tf", requireProvider+layoutConfig("test", `directory = "/proc/cache"`))
+					return
+				}
+				if err := os.Mkdir(filepath.Join(c.dir, "cache"), 0o500); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: func(*env) []string { return []string{"Error: Directory not usable", "directory =", "mkdir"} },
+		},
+		"an invalid index.json": {
+			prepare: func(t *testing.T, _ *env, c *cli) {
+				t.Helper()
+				if err := os.Mkdir(filepath.Join(c.dir, "cache"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				c.write(t, "cache/index.json", "{")
+			},
+			want: func(*env) []string {
+				return []string{"Error: Directory not usable", "directory =", "index.json is not a valid index"}
+			},
+		},
+		"a name in use": {
+			prepare: func(t *testing.T, e *env, c *cli) {
+				t.Helper()
+				c.must(t, "apply", "-auto-approve")
+				e.push(t, account, region, repository, "other", must[v1.Image](t)(random.Image(64, 1)))
+				c.write(t, "main.tf", requireProvider+layoutConfig("test")+layoutConfig("other", `image_tag = "other"`, fmt.Sprintf("ref_name = %q", tag)))
+			},
+			want: func(*env) []string {
+				return []string{"Error: Name in use", "ref_name =", `index.json already has an entry named "1.0"`}
+			},
+		},
+		"an invalid name":        {lines: []string{`ref_name = "-1"`}, want: func(*env) []string { return []string{"Error: Invalid name", "ref_name =", "must consist of"} }},
+		"an empty directory":     {lines: []string{`directory = ""`}, want: func(*env) []string { return []string{"directory =", "at least 1"} }},
+		"an invalid timeout":     {lines: []string{"timeouts {\n    create = \"0s\"\n  }"}, want: func(*env) []string { return []string{"Error: Invalid timeout", "the default is 30m0s"} }},
+		"neither tag nor digest": {lines: []string{"image_tag = null"}, want: func(*env) []string { return []string{"image_digest"} }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			c, dir := newLayoutCLI(t, e, layoutConfig("test", test.lines...))
+			if test.prepare != nil {
+				test.prepare(t, e, c)
+			}
+			if output := c.mustFail(t, test.want(e), "apply", "-auto-approve"); strings.Contains(output, "X-Amz-Signature") {
+				t.Errorf("the output contains a URL:\n%s", output)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "blobs", "sha256")); err == nil {
+				blobsOf(t, dir)
+			}
+		})
+	}
+}
+
+func TestAccImageLayoutTimeout(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Service: "s3", Hang: true})
+	c, _ := newLayoutCLI(t, e, layoutConfig("test", "timeouts {\n    create = \"1s\"\n  }"))
+	c.mustFail(t, []string{"Error: Timeout", "create =", `\d+ of \d+ bytes of .*were in cache by then`, "timeouts.create"}, "apply", "-auto-approve")
+	e.ClearFaults()
+	c.must(t, "apply", "-auto-approve")
+}
+
+func TestAccImageLayoutInterrupted(t *testing.T) {
+	t.Parallel()
+	skipWithoutInterrupts(t)
+	e := newEnv(t)
+	e.Inject(ecrtest.Fault{Service: "s3", Hang: true})
+	c, _ := newLayoutCLI(t, e, layoutConfig("test"))
+	output := c.interrupt(t, func() bool { return len(e.downloads(0)) > 0 }, "apply", "-auto-approve")
+	if !regexp.MustCompile(`Error: Interrupted`).MatchString(output) || c.attributes(t, imageLayout) != nil {
+		t.Errorf("the output is\n%s", output)
+	}
+	e.ClearFaults()
+	c.must(t, "apply", "-auto-approve")
+	c.expectEmptyPlan(t)
+}
