@@ -47,6 +47,12 @@ func downloadURL() object {
 // hostsOfURLs is what an object that only returns URLs needs to reach.
 const hostsOfURLs = "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by a download URL needs no route to ECR."
 
+// hostsOfContent is what an object that also downloads needs to reach.
+func hostsOfContent(what string) string {
+	return "The machine that runs Terraform or OpenTofu calls ECR and downloads " + what + " by its download URL: it needs a route to Amazon S3 " +
+		"or, in a pull-through cache, to the host of the URL."
+}
+
 func newDownloadURLDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
 		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires. " +

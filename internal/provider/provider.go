@@ -94,6 +94,8 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 		newImageDataSource,
 		newImageIndexDataSource,
 		newImageConfigDataSource,
+		newImageReferrersDataSource,
+		newBlobDataSource,
 	}
 }
 
@@ -102,6 +104,7 @@ func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemera
 	return []func() ephemeral.EphemeralResource{
 		newDownloadURLEphemeralResource,
 		newDownloadURLsEphemeralResource,
+		newBlobEphemeralResource,
 	}
 }
 
