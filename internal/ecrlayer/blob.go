@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // OperationDownload is the Operation of the Call that downloads a blob by its
@@ -48,6 +49,22 @@ func (e *DownloadError) Error() string {
 		s += fmt.Sprintf(" (%s)", e.Message)
 	}
 	return s
+}
+
+// BlobTooLargeError is a blob with more bytes than can be read.
+type BlobTooLargeError struct {
+	// Size is in bytes, negative if the response does not give it.
+	Size int64
+	// Limit is the most bytes that are read.
+	Limit int64
+}
+
+// Error returns the size and the limit.
+func (e *BlobTooLargeError) Error() string {
+	if e.Size < 0 {
+		return fmt.Sprintf("the blob has more than %d bytes", e.Limit)
+	}
+	return fmt.Sprintf("the blob has %d bytes, and the maximum is %d", e.Size, e.Limit)
 }
 
 // HTTPStatusCode is for the SDK's retryer.
@@ -99,17 +116,21 @@ func (c *Client) get(ctx context.Context, call *Call, presigned string, header h
 	return err
 }
 
-// download downloads a blob of at most MaxConfigSize bytes, checks its digest and its
-// size, and passes it to use. It connects and retries as requests to ECR do. The error
-// is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
-// *BrokenImageError or what use returns.
-func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, presigned string, use func([]byte) error) error {
+// unknownSize is the Size of a Descriptor of which only the digest is known.
+const unknownSize = -1
+
+// download downloads a blob of at most limit bytes, checks its digest and, unless it is
+// unknown, its size, and passes it to use. It connects and retries as requests to ECR do.
+// The error is a *CallError; it wraps a *DownloadError, an *InvalidResponseError, a
+// *BlobTooLargeError if the size is unknown, a *BrokenImageError, or what use returns.
+func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor, limit int64, presigned string, use func([]byte) error) error {
 	call := &Call{Operation: OperationDownload, Repository: c.withRegion(repo), Resource: blob.Digest.String()}
 	return c.run(ctx, call, func(ctx context.Context) error {
 		var content []byte
+		ctx = transport.WithMaxResponse(ctx, limit)
 		err := c.retry(ctx, call, func(ctx context.Context) error {
 			return c.get(ctx, call, presigned, http.Header{}, func(status int) bool { return status == http.StatusOK }, func(response *http.Response) (err error) {
-				content, err = readBlob(response.Body, blob)
+				content, err = readBlob(response, blob, limit)
 				return err
 			})
 		})
@@ -120,21 +141,29 @@ func (c *Client) download(ctx context.Context, repo Repository, blob Descriptor,
 	})
 }
 
-func readBlob(body io.Reader, blob Descriptor) ([]byte, error) {
-	content, err := io.ReadAll(body)
+func readBlob(response *http.Response, blob Descriptor, limit int64) ([]byte, error) {
+	according := ""
+	if blob.Size != unknownSize {
+		according = fmt.Sprintf(", and %d according to the manifest", blob.Size)
+	} else if response.ContentLength > limit {
+		return nil, &BlobTooLargeError{Size: response.ContentLength, Limit: limit}
+	}
+	content, err := io.ReadAll(response.Body)
 	size := int64(len(content))
-	if err != nil {
-		if isTooLarge(err) {
-			return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes, and %d according to the manifest", MaxConfigSize, blob.Size)}
-		}
+	switch {
+	case isTooLarge(err) && blob.Size == unknownSize:
+		return nil, &BlobTooLargeError{Size: -1, Limit: limit}
+	case isTooLarge(err):
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes%s", limit, according)}
+	case err != nil:
 		// The connection broke, so that another attempt may succeed.
-		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", size, blob.Size, err)}
+		return nil, &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d bytes%s: %w", size, according, err)}
 	}
 	if actual := blob.Digest.Algorithm().FromBytes(content); actual != blob.Digest {
-		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %d bytes and the digest %s, according to the manifest %d bytes and %s", size, actual, blob.Size, blob.Digest)}
+		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has the digest %s instead of %s; it has %d bytes%s", actual, blob.Digest, size, according)}
 	}
-	if size != blob.Size {
-		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes, and %d according to the manifest", size, blob.Size)}
+	if blob.Size != unknownSize && size != blob.Size {
+		return nil, &BrokenImageError{Reason: fmt.Sprintf("the blob has %d bytes%s", size, according)}
 	}
 	return content, nil
 }

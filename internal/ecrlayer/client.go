@@ -85,9 +85,10 @@ func (c *Client) run(ctx context.Context, call *Call, send func(context.Context)
 }
 
 // maxResponse is the most bytes of a response to each operation; others have the
-// transport's. A manifest of MaxManifestSize fits, even if JSON escapes every byte of it.
+// transport's, and downloads a limit of their own. A manifest of MaxManifestSize fits,
+// even if JSON escapes every byte of it.
 var maxResponse = map[string]int64{
 	operationDownloadURL: 64 << 10,
 	"BatchGetImage":      8 * MaxManifestSize,
-	OperationDownload:    MaxConfigSize,
+	OperationReferrers:   2 * maxReferrerBytes,
 }

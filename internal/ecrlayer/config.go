@@ -55,7 +55,7 @@ func (c *Client) getConfig(ctx context.Context, repo Repository, image *resolved
 		return nil, err
 	}
 	var found *config
-	err = c.download(ctx, repo, named, presigned.URL, func(content []byte) (err error) {
+	err = c.download(ctx, repo, named, MaxConfigSize, presigned.URL, func(content []byte) (err error) {
 		if found, err = parseConfig(content); err == nil && image.unverified != nil {
 			err = image.unverified.check(found)
 		}

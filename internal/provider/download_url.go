@@ -26,7 +26,7 @@ type downloadURLModel struct {
 
 func downloadURL() object {
 	return object{name: "_download_url", newModel: func() model { return &downloadURLModel{} }, actions: []string{"ecr:GetDownloadUrlForLayer"},
-		hosts: "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by the URL needs no route to ECR.",
+		hosts: hostsOfURLs,
 		attributes: map[string]schema.Attribute{
 			"layer_digest": schema.StringAttribute{
 				Required:            true,
@@ -44,6 +44,15 @@ func downloadURL() object {
 				MarkdownDescription: "When the URL expires, in RFC 3339 format and UTC. Null if the URL carries no expiry.",
 			},
 		}}
+}
+
+// hostsOfURLs is what an object that only returns URLs needs to reach.
+const hostsOfURLs = "The machine that runs Terraform or OpenTofu calls ECR only. The machine that downloads by a download URL needs no route to ECR."
+
+// hostsOfContent is what an object that also downloads needs to reach.
+func hostsOfContent(what string) string {
+	return "The machine that runs Terraform or OpenTofu calls ECR and downloads " + what + " by its download URL: it needs a route to Amazon S3 " +
+		"or, in a pull-through cache, to the host of the URL."
 }
 
 func newDownloadURLDataSource() datasource.DataSource {

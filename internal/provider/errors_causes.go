@@ -4,7 +4,6 @@
 package provider
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,7 +67,11 @@ var codes = []struct{ code, summary, argument, advice string }{
 	{"LimitExceededException", "Limit exceeded", "repository_name",
 		"A quota of ECR is exhausted: in a pull-through cache, that of repositories, or of images per repository. " +
 			"Request a higher quota, or delete what is not needed. See https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html."},
+	{"UnableToListUpstreamImageReferrersException", "Referrers not available upstream", "repository_name",
+		"The pull-through cache could not list the referrers of the image in its upstream registry. " +
+			"Check that the upstream registry lists referrers, and check the pull-through cache rule of this prefix and its credentials in Secrets Manager."},
 	{"InvalidParameterException", "ECR rejected an argument", theResource, "Correct the argument that ECR names."},
+	{"ValidationException", "ECR rejected an argument", theResource, "Correct the argument that ECR names."},
 }
 
 // explain returns the summary, the argument at fault and the advice.
@@ -93,6 +96,8 @@ func (f *failure) cause() (summary, argument, advice string) {
 		notAnIndex  *ecrlayer.NotAnIndexError
 		notAnImage  *ecrlayer.NotAnImageError
 		empty       *ecrlayer.EmptyIndexError
+		large       *ecrlayer.BlobTooLargeError
+		many        *ecrlayer.TooManyReferrersError
 		image       *ecrlayer.ImageFailure
 		unreadable  *smithy.DeserializationError
 	)
@@ -131,8 +136,12 @@ func (f *failure) cause() (summary, argument, advice string) {
 		return "Broken config", theResource, "The digest of the config is right, so the image was pushed with it. Build and push the image again."
 	case errors.As(f.err, &broken):
 		return "Broken image", theResource, "The digest is right, so the image was pushed like this. Build and push it again, or inspect it: aws ecr batch-get-image returns its manifest."
+	case errors.As(f.err, &large):
+		return "Blob too large", theResource, "Only small blobs can be read. Use ecrlayer_download_url, which returns the URL of a blob of any size, or ecrlayer_download_urls for several, and download it by that."
+	case errors.As(f.err, &many):
+		return "Too many referrers", "artifact_types", "Set artifact_types to the types that are needed, or delete referrers that are not."
 	case errors.As(f.err, &invalid) && f.isDownload():
-		return "Invalid " + cmp.Or(f.blob, "config"), theResource, "This is not the " + cmp.Or(f.blob, "config") + " in ECR. Check that no proxy between this machine and the host of the download URL alters responses."
+		return "Invalid download", theResource, "This is not what ECR has under this digest. Check that no proxy between this machine and the host of the download URL alters responses."
 	case errors.As(f.err, &invalid):
 		return "Invalid response", theResource, "This is not a valid ECR response. Check that the endpoint is ECR and that no proxy alters responses."
 	case errors.As(f.err, &download):
@@ -166,6 +175,9 @@ func (f *failure) cause() (summary, argument, advice string) {
 	case f.code == "LayersNotFoundException" && f.reference != "":
 		return "Layer or config of the image not found", theResource, "The manifest lists it, but the repository does not have it. " +
 			"In a pull-through cache, pull the image once; right after replication, run again in a minute; otherwise push the complete image again."
+	case f.code == "LayersNotFoundException" && f.resource == blobDigest:
+		return "Blob not found", theResource, "The repository has no blob with this digest. If it is the digest of an image, an index or a referrer, it names a manifest: " +
+			"read that with the data source ecrlayer_image, and use a digest of its layers or its config. A diff_id (docker inspect shows these) is also not the digest of a blob."
 	case f.code == "LayerInaccessibleException" && f.reference != "":
 		return "Layer or config of the image inaccessible", theResource, "The image is not completely replicated or imported yet, was archived, or was deleted during the read. " +
 			"Run again in a minute. If the error remains, restore the image if it is archived (aws ecr describe-images shows its status), or push it again."
@@ -173,8 +185,11 @@ func (f *failure) cause() (summary, argument, advice string) {
 		return "Repository not found", "repository_name", fmt.Sprintf("There is no repository of this name in region %s of %s. Correct %s or %s if it is in another region or account. ",
 			repo.Region, registry, f.target.words("region"), f.target.words("registry_id")) +
 			"In a pull-through cache, the first pull creates the repository, which requires ecr:CreateRepository and ecr:BatchImportUpstreamImage."
+	case f.code == "UnknownOperationException" && f.call.Operation == ecrlayer.OperationReferrers:
+		return "Referrers not supported", "region", fmt.Sprintf("The endpoint does not know ListImageReferrers: ECR may not offer it in region %s, or the endpoint is not ECR. ", repo.Region) +
+			"The tags sha256-<digest> that older tools attach, and the attestations in an index, can be read with ecrlayer_image and ecrlayer_image_index."
 	case f.code == "AccessDeniedException":
-		return "Access denied", "repository_name", fmt.Sprintf("The credentials need ecr:%s on %s. ", f.call.Operation, f.repositoryARN()) +
+		return "Access denied", "repository_name", fmt.Sprintf("The credentials need %s on %s. ", f.action(), f.repositoryARN()) +
 			"If the repository belongs to another account, its repository policy must also allow that action to this principal. " +
 			"A pull-through cache also requires ecr:BatchImportUpstreamImage, and ecr:CreateRepository if the repository does not exist yet. " +
 			"A VPC endpoint policy or a service control policy can also deny it."
@@ -243,8 +258,16 @@ func (f *failure) explainDownload(e *ecrlayer.DownloadError) (summary, argument,
 	return "Download error " + e.Code, "", "Run again: every read returns a new URL. If the error remains, push the image again, or contact AWS Support with the request ID."
 }
 
+// action returns the IAM action of the call.
+func (f *failure) action() string {
+	if f.call.Operation == ecrlayer.OperationReferrers {
+		return "ecr:BatchGetImage"
+	}
+	return "ecr:" + f.call.Operation
+}
+
 func (f *failure) routeToHost() string {
-	return "The machine that runs Terraform downloads the " + cmp.Or(f.blob, "config") + " of the image from where its pre-signed URL points, usually the Amazon S3 bucket " + f.bucket() + ". " +
+	return "The machine that runs Terraform downloads from where the pre-signed URL points, usually the Amazon S3 bucket " + f.bucket() + ". " +
 		"It needs a route there, such as a VPC endpoint for S3, a NAT gateway or a proxy. In a pull-through cache, the host can be a content delivery network."
 }
 

@@ -27,8 +27,6 @@ type operation struct {
 	// reference is the requested image, and platform the requested one of its
 	// platforms. Both are "" for layers that the configuration lists.
 	reference, platform string
-	// blob is what is downloaded; "" is "config".
-	blob string
 
 	// Set by the object: what the user named, the argument that bounds the read, and
 	// the profile of the credentials.
@@ -88,7 +86,7 @@ func newFailure(err error, call *ecrlayer.CallError, op operation) *failure {
 	return f
 }
 
-// isDownload reports whether the call that failed is the download of a config.
+// isDownload reports whether the call that failed is a download.
 func (f *failure) isDownload() bool {
 	return f.call.Operation == ecrlayer.OperationDownload
 }
@@ -184,8 +182,10 @@ func isReadable(err error) bool {
 		response    *ecrlayer.InvalidResponseError
 		broken      *ecrlayer.BrokenImageError
 		unsupported *ecrlayer.UnsupportedManifestError
+		large       *ecrlayer.BlobTooLargeError
+		many        *ecrlayer.TooManyReferrersError
 	)
-	return errors.As(err, &response) || errors.As(err, &broken) || errors.As(err, &unsupported)
+	return errors.As(err, &large) || errors.As(err, &many) || errors.As(err, &response) || errors.As(err, &broken) || errors.As(err, &unsupported)
 }
 
 // service returns the name of the service that was called.

@@ -54,8 +54,7 @@ func newImageConfigDataSource() datasource.DataSource {
 		"Values that the config does not set are null; lists and maps without elements are empty, never null.",
 		object: object{
 			name: "_image_config", newModel: func() model { return &imageConfigModel{} }, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-			hosts: "The machine that runs Terraform or OpenTofu calls ECR and downloads the config by its download URL: it needs a route to Amazon S3 " +
-				"or, in a pull-through cache, to the host of the URL.",
+			hosts: hostsOfContent("the config"),
 			attributes: imageAttributes("", map[string]schema.Attribute{
 				"platform": schema.StringAttribute{
 					Optional:            true,

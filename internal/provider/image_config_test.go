@@ -251,7 +251,7 @@ func TestImageConfigErrors(t *testing.T) {
 				body[0] = '['
 				return body
 			}}),
-			want: []string{"Invalid config", "image_tag", "the digest", "alters responses"},
+			want: []string{"Invalid download", "image_tag", "the digest", "alters responses"},
 		},
 		"bucket host not found": {
 			prepare: func(_ *testing.T, e *env) { e.SetLayerHost("bucket.invalid:80") },

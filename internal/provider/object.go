@@ -222,6 +222,8 @@ func ephemeralAttributes(attributes map[string]schema.Attribute) map[string]ephe
 		switch a := attribute.(type) {
 		case schema.StringAttribute:
 			converted[name] = ephemeralschema.StringAttribute(a)
+		case schema.Int64Attribute:
+			converted[name] = ephemeralschema.Int64Attribute(a)
 		case schema.ListAttribute:
 			converted[name] = ephemeralschema.ListAttribute(a)
 		case schema.MapAttribute:

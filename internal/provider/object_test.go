@@ -26,6 +26,9 @@ func (e *env) objects(arguments ...string) (blocks map[string]string, requests m
 			"data.ecrlayer_image":              imageConfig(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_config":       configOfImage(append(arguments, byTag(tag))...),
 			"data.ecrlayer_image_index":        index,
+			"data.ecrlayer_image_referrers":    referrersConfig(append(arguments, byTag(tag))...),
+			"data.ecrlayer_blob":               blobConfig(e.layers[0], arguments...),
+			"ephemeral.ecrlayer_blob":          withKind("ephemeral", blobConfig(e.layers[0], arguments...)),
 			"ephemeral.ecrlayer_download_url":  ephemeralConfig(e.layers[0], arguments...),
 			"ephemeral.ecrlayer_download_urls": ephemeralURLsConfig(e.layers, arguments...),
 		}, map[string][]string{
@@ -34,6 +37,9 @@ func (e *env) objects(arguments ...string) (blocks map[string]string, requests m
 			"data.ecrlayer_image":              {oneManifest},
 			"data.ecrlayer_image_config":       configOfOne,
 			"data.ecrlayer_image_index":        {oneManifest},
+			"data.ecrlayer_image_referrers":    {oneManifest, onePage},
+			"data.ecrlayer_blob":               {url, "s3:GetObject"},
+			"ephemeral.ecrlayer_blob":          {url, "s3:GetObject"},
 			"ephemeral.ecrlayer_download_url":  {url},
 			"ephemeral.ecrlayer_download_urls": many,
 		}
@@ -64,6 +70,7 @@ resource "terraform_data" "consumer" {
   provisioner "local-exec" {
     command = "true"
     environment = {
+      BLOB = ephemeral.ecrlayer_blob.test.size
       URL  = ephemeral.ecrlayer_download_url.test.download_url
       URLS = join(" ", values(ephemeral.ecrlayer_download_urls.test.download_urls))
     }

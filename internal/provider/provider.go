@@ -95,6 +95,8 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 		newImageDataSource,
 		newImageIndexDataSource,
 		newImageConfigDataSource,
+		newImageReferrersDataSource,
+		newBlobDataSource,
 	}
 }
 
@@ -103,6 +105,7 @@ func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemera
 	return []func() ephemeral.EphemeralResource{
 		newDownloadURLEphemeralResource,
 		newDownloadURLsEphemeralResource,
+		newBlobEphemeralResource,
 	}
 }
 

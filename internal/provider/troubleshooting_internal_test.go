@@ -44,6 +44,9 @@ func ecrMessages(t *testing.T) []message {
 	addError := func(failed *ecrlayer.CallError) {
 		failed.Repository = ecrlayer.Repository{Name: faultRepository, RegistryID: faultAccount, Region: faultRegion}
 		op := operation{resource: "image_tag", reference: failed.Resource, timeout: readTimeout}
+		if failed.Resource == blobDigest {
+			op.resource, op.reference = blobDigest, ""
+		}
 		summary, _, advice := newFailure(failed, failed, op).explain()
 		messages = append(messages, message{summary, advice})
 	}
@@ -77,6 +80,7 @@ func ecrMessages(t *testing.T) []message {
 		&ecrlayer.UnsupportedManifestError{},
 		&ecrlayer.NotAnIndexError{},
 		&ecrlayer.NotAnImageError{},
+		&ecrlayer.TooManyReferrersError{},
 		&ecrlayer.BrokenImageError{},
 		&ecrlayer.InvalidResponseError{},
 		&ecrlayer.ImageFailure{Code: "ImageNotFound"},
@@ -93,7 +97,9 @@ func ecrMessages(t *testing.T) []message {
 	add(ecrlayer.Call{Operation: image, Resource: digest.FromString("image").String(), Attempts: 1}, &ecrlayer.ImageFailure{Code: "ImageNotFound"})
 	add(ecrlayer.Call{Operation: image, Attempts: 1, StatusCode: http.StatusServiceUnavailable}, io.ErrNoProgress)
 	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
+	add(ecrlayer.Call{Operation: layer, Resource: blobDigest, Attempts: 1}, &smithy.GenericAPIError{Code: "LayersNotFoundException"})
 	add(ecrlayer.Call{Operation: layer, Resource: "1.0", Attempts: 1}, &smithy.GenericAPIError{Code: "LayerInaccessibleException"})
+	add(ecrlayer.Call{Operation: ecrlayer.OperationReferrers, Attempts: 1}, &smithy.GenericAPIError{Code: "UnknownOperationException"})
 	for _, row := range codes {
 		add(ecrlayer.Call{Operation: layer, Attempts: 1}, &smithy.GenericAPIError{Code: row.code})
 	}
@@ -101,6 +107,7 @@ func ecrMessages(t *testing.T) []message {
 	const s3 = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
 	for _, err := range []error{
 		&ecrlayer.BrokenImageError{},
+		&ecrlayer.BlobTooLargeError{},
 		&ecrlayer.InvalidResponseError{},
 		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusServiceUnavailable, Code: "SlowDown"},
 		&ecrlayer.DownloadError{Host: s3, StatusCode: http.StatusForbidden, Code: "AccessDenied"},
