@@ -221,7 +221,7 @@ func (m *imageLayoutModel) key() string {
 
 func (m *imageLayoutModel) newOperation(t target, c *client) operation {
 	op := m.imageOperation("the layers of an image")
-	op.platform, op.blob, op.target, op.profile = m.Platform.ValueString(), "layer", t, c.profile
+	op.platform, op.target, op.profile = m.Platform.ValueString(), t, c.profile
 	return op
 }
 
