@@ -93,7 +93,7 @@ func summarize(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return &smithy.GenericAPIError{Code: redact.Line(api.ErrorCode(), maxCode), Message: redact.Line(api.ErrorMessage(), redact.MaxMessage), Fault: api.ErrorFault()}
 	}
-	if large, ok := errors.AsType[*transport.SizeError](err); ok {
+	if large, ok := errors.AsType[*transport.SizeError](err); ok && large.StatusCode < http.StatusMultipleChoices {
 		return &InvalidResponseError{Reason: large.Error()}
 	}
 	return err

@@ -246,3 +246,32 @@ func TestImageConfigWithExpiredURL(t *testing.T) {
 	}
 	checkNoURL(t, err)
 }
+
+// The errors of a batch are all kept, so that what an endpoint wrote must be small in each.
+func TestErrorsKeepLittleOfAResponse(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"a long message":       `{"__type":"ServerException","message":"` + strings.Repeat("m", 60<<10) + `"}`,
+		"a message of 10 MiB":  `{"__type":"ServerException","message":"` + strings.Repeat("m", 10<<20) + `"}`,
+		"a long code":          `{"__type":"` + strings.Repeat("c", 60<<10) + `","message":"m"}`,
+		"a page of a gateway":  "<html>" + strings.Repeat("x", 1<<20),
+		"a message with lines": `{"__type":"ServerException","message":"one\ntwo\u2028three"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, layer := newLayer(t)
+			r.Inject(ecrtest.Fault{Status: http.StatusBadRequest, Body: []byte(body), Headers: http.Header{"X-Amzn-Requestid": {strings.Repeat("i", 50<<10)}}})
+			_, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
+			var call *ecrlayer.CallError
+			if !errors.As(err, &call) {
+				t.Fatal(err)
+			}
+			const most = 8 << 10
+			for _, text := range []string{call.Error(), call.Err.Error(), fmt.Sprint(call.Last), call.RequestID} {
+				if len(text) > most || strings.ContainsAny(text, "\n\u2028") && name == "a message with lines" {
+					t.Errorf("%d bytes are kept: %.200q", len(text), text)
+				}
+			}
+		})
+	}
+}

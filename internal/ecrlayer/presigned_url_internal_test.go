@@ -22,6 +22,7 @@ func TestURLExpiry(t *testing.T) {
 		"past midnight":                  {"X-Amz-Expires=86400&X-Amz-Date=20261231T235959Z", "2027-01-01T23:59:59Z"},
 		"the longest lifetime":           {"X-Amz-Date=20261125T000000Z&X-Amz-Expires=604800", "2026-12-02T00:00:00Z"},
 		"a longer lifetime":              {"X-Amz-Date=20261125T000000Z&X-Amz-Expires=604801", ""},
+		"an expiry beyond the year 9999": {"X-Amz-Date=99991231T000000Z&X-Amz-Expires=604800", ""},
 		"no lifetime":                    {"X-Amz-Date=20261125T000000Z&Expires=1900000000", ""},
 		"no date":                        {"X-Amz-Expires=3600&Expires=1900000000", ""},
 		"a lifetime of zero":             {"X-Amz-Date=20261125T000000Z&X-Amz-Expires=0", ""},

@@ -5,9 +5,11 @@ package provider_test
 
 import (
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -16,18 +18,22 @@ import (
 // A hostile endpoint or a misplaced value must not reach the terminal or the log unfiltered.
 func TestAccUntrustedTextIsSanitized(t *testing.T) {
 	t.Parallel()
-	// ESC, CSI, CR, BEL and a bidirectional override.
-	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e"
+	// ESC, CSI, CR, BEL and a bidirectional override, and lines that look like the CLI's.
+	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e\n\nError: FORGED\n2026-01-31T12:00:00.000Z [ERROR] FORGED\u2028FORGED"
+	const token = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 	const role = "assume_role {\n    role_arn = \"arn:aws:iam::123456789012:role/a\"\n  }\n"
 	e := newEnv(t)
+	e.user.SessionToken, e.user.Expires = token, time.Now().Add(time.Hour)
+	e.AddCredentials(e.user)
 	e.Inject(ecrtest.Fault{Code: "LayersNotFoundException", Message: hostile, Match: e.matchLayer(e.layers[0])})
 	e.Inject(ecrtest.Fault{Code: "Odd\x1b[31mException", Message: "m", Match: e.matchLayer(e.layers[1])})
-	e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: hostile, Match: func(call ecrtest.Call) bool { return call.AccessKeyID == e.user.AccessKeyID }})
+	e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: token + " " + strings.ToLower(url.QueryEscape(token)) + " " + hostile, Match: func(call ecrtest.Call) bool { return call.AccessKeyID == e.user.AccessKeyID }})
 	e.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: strings.ReplaceAll(hostile, "\x1b", "&#27;")})
 	e.pushAny(t, "failing", newImage(t, 1, "linux/amd64"))
 	e.FailImage(account, region, repository, "failing", "ImageNotFound", hostile)
 	secrets := e.collectSecrets()
 	secrets.add("password", "leaked-password")
+	secrets.add("session token", token[:24])
 	secrets.add("query", "leaked-query")
 	c := newCLI(t, e)
 	log := filepath.Join(c.root, "trace.log")
@@ -62,6 +68,11 @@ func TestAccUntrustedTextIsSanitized(t *testing.T) {
 		cdnSecrets.expectAbsent(t, source, text)
 		if i := strings.IndexFunc(text, isUnsafeRune); i >= 0 {
 			t.Errorf("the %s contains %q", source, text[max(0, i-40):min(len(text), i+40)])
+		}
+		for line := range strings.Lines(text) {
+			if line = strings.TrimLeft(line, "│ "); strings.HasPrefix(line, "FORGED") || strings.HasPrefix(line, "Error: FORGED") || strings.HasPrefix(line, "2026-01-31T12") {
+				t.Errorf("the %s has a forged line: %s", source, line)
+			}
 		}
 	}
 }

@@ -18,21 +18,21 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 const (
-	// MaxErrorResponse is how much is read of a response that is an error, in bytes.
+	// MaxErrorResponse is the most bytes of a response that is an error.
 	MaxErrorResponse = 64 << 10
 	// defaultMaxResponse is the most bytes of another response, see [WithMaxResponse].
 	defaultMaxResponse = 1 << 20
 	// maxRequest is the most bytes of a request's body. Those of AWS have a few KiB.
 	maxRequest = 1 << 20
-	// maxHeader is the most bytes of a response's header.
-	maxHeader = 256 << 10
+	// maxHeader is the most bytes of a response's header, maxRequestID of a request ID in
+	// it, which the SDK's errors contain.
+	maxHeader    = 256 << 10
+	maxRequestID = 128
 	// maxIdleConnections is how many connections to a host are kept, for the calls of
 	// batches.
 	maxIdleConnections = 100
@@ -42,7 +42,7 @@ const (
 
 // Client is an HTTP client that
 //   - registers the secrets of a request with package redact before it sends it,
-//   - limits the size of responses, and cuts those of errors,
+//   - limits the size of responses,
 //   - follows redirects of GET requests to the same scheme and host only, up to three,
 //   - returns a *net.OpError with the Op "proxyconnect" if a proxy refuses CONNECT, and
 //   - returns errors in which a URL has neither user information nor a path nor a query.
@@ -118,6 +118,8 @@ func WithMaxResponse(ctx context.Context, limit int64) context.Context {
 type SizeError struct {
 	// Limit is the permitted number of bytes.
 	Limit int64
+	// StatusCode is the HTTP status of the response.
+	StatusCode int
 }
 
 // Error returns the limit.
@@ -125,8 +127,8 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("the response has more than %d bytes", e.Limit)
 }
 
-// Do sends a request. Reading more than the permitted number of bytes of a response
-// that is no error fails with a *SizeError.
+// Do sends a request. Reading more than the permitted number of bytes of the response
+// fails with a *SizeError.
 func (c *Client) Do(request *http.Request) (*http.Response, error) {
 	if err := copyBody(request); err != nil {
 		return nil, err
@@ -139,42 +141,34 @@ func (c *Client) Do(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return response, err
 	}
+	for _, name := range []string{"X-Amzn-Requestid", "X-Amz-Request-Id"} {
+		if id := response.Header.Get(name); len(id) > maxRequestID {
+			response.Header.Set(name, id[:maxRequestID])
+		}
+	}
 	limit, ok := request.Context().Value(maxResponseKey{}).(int64)
 	switch {
 	case response.StatusCode >= http.StatusMultipleChoices:
-		response.Body = cutBody{io.LimitReader(response.Body, MaxErrorResponse), response.Body}
+		limit = MaxErrorResponse
 	case !ok:
-		response.Body = limitedBody{http.MaxBytesReader(nil, response.Body, defaultMaxResponse)}
-	case limit > 0:
-		response.Body = limitedBody{http.MaxBytesReader(nil, response.Body, limit)}
+		limit = defaultMaxResponse
+	}
+	if limit > 0 {
+		response.Body = limitedBody{http.MaxBytesReader(nil, response.Body, limit), response.StatusCode}
 	}
 	return response, nil
 }
 
-// Route has the requests of an SDK client sent by c, whatever HTTP client it has. It
-// is an API option of the SDK, for clients that take no HTTP client of ours: with a CA
-// bundle in the environment or a shared config file, the SDK insists on its own, and
-// for container credentials it has no option.
-func (c *Client) Route(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Route",
-		func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (out middleware.DeserializeOutput, metadata middleware.Metadata, err error) {
-			out.RawResponse, metadata, err = smithyhttp.NewClientHandlerWithOptions(c).Handle(ctx, in.Request)
-			return out, metadata, err
-		}), middleware.After)
+type limitedBody struct {
+	io.ReadCloser
+	status int
 }
-
-type cutBody struct {
-	io.Reader
-	io.Closer
-}
-
-type limitedBody struct{ io.ReadCloser }
 
 // Read reads, and replaces the error of http.MaxBytesReader, which is about requests.
 func (b limitedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return n, &SizeError{Limit: large.Limit}
+		return n, &SizeError{Limit: large.Limit, StatusCode: b.status}
 	}
 	return n, err
 }
