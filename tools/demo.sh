@@ -99,15 +99,15 @@ run tar -tzf layer.tar.gz
 
 run "$cli" plan -detailed-exitcode
 
-# The whole image, as an OCI image layout.
+# The whole image, as OCI image layouts.
 cp -R "$examples/seed-cache" "$tmp"
 cd "$tmp/seed-cache"
 printf '\n$ cd examples/seed-cache\n'
-printf '%s = "%s"\n' region us-east-1 repository_name team/app image_tag 1.0 platform linux/arm64 >terraform.tfvars
+run cat main.tf
+echo 'image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"' >terraform.tfvars
 run cat terraform.tfvars
 run "$cli" init >init.log || { cat init.log && exit 1; }
 run "$cli" apply -auto-approve
-run cat cache/index.json
-printf '\n'
-run "$tmp/ecrtest" -validate cache
+run cat cache/linux-arm64/index.json
+run "$tmp/ecrtest" -validate cache/linux-arm64
 run "$cli" plan -detailed-exitcode

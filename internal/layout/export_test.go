@@ -6,7 +6,7 @@ package layout
 import "testing"
 
 // StampOf returns what a file looks like.
-func StampOf(t *testing.T, path string) Stamp {
+func StampOf(t testing.TB, path string) Stamp {
 	t.Helper()
 	stamp, err := newStamp(path)
 	if err != nil {

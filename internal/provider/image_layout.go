@@ -117,7 +117,10 @@ func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest
 	timeout := schema.StringAttribute{Optional: true, MarkdownDescription: descriptionWrite, Validators: []validator.String{writeTimeout}}
 	response.Schema = schema.Schema{
 		MarkdownDescription: "Downloads an image in ECR to a directory as an [OCI image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md), " +
-			"to seed a cache or an air-gapped mirror, to build a machine image, or to read its files. The guide [Seeding a cache](../guides/seeding-a-cache) has more.\n\n" + r.hosts,
+			"to seed a cache or an air-gapped mirror, to build a machine image, or to read its files. The guide [Seeding a cache](../guides/seeding-a-cache.md) has more.\n\n" +
+			"~> **The state is shared, the disk is not.** On a machine with another disk, such as a fresh CI runner with a remote state, the plan finds no layout and downloads the whole image again.\n\n" +
+			fmt.Sprintf("Every layer is verified by its digest. A resource opens up to %d connections; what breaks off is continued, also in the next run. ", ecrlayer.MaxConnections) +
+			"Foreign layers, which ECR does not hold, are left out. A plan resolves the tag and looks at the files: a tag that was moved and files that are lost or altered are updates in place.\n\n" + r.hosts,
 		Attributes: attributes,
 		Blocks: map[string]schema.Block{"timeouts": schema.SingleNestedBlock{
 			Attributes: map[string]schema.Attribute{"create": timeout, "update": timeout},

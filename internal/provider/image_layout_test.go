@@ -551,7 +551,7 @@ func TestAccImageLayoutErrors(t *testing.T) {
 				layerFault(e, func(body []byte) []byte { body = slices.Clone(body); body[0] ^= 1; return body })
 			},
 			want: func(e *env) []string {
-				return []string{"Error: Invalid layer", `on main.tf line \d+`, "image_tag =", "but the blob has the digest sha256:", "according to the manifest " + e.layers[0]}
+				return []string{"Error: Invalid download", `on main.tf line \d+`, "image_tag =", "but the blob has the digest sha256:", "according to the manifest " + e.layers[0]}
 			},
 		},
 		"another size": {
@@ -559,7 +559,7 @@ func TestAccImageLayoutErrors(t *testing.T) {
 				layerFault(e, func(body []byte) []byte { return append(slices.Clone(body), 'x') })
 			},
 			want: func(*env) []string {
-				return []string{"Error: Invalid layer", "image_tag =", `the blob has \d+ bytes, and \d+ according to the manifest`}
+				return []string{"Error: Invalid download", "image_tag =", `the blob has \d+ bytes, and \d+ according to the manifest`}
 			},
 		},
 		"denied": {

@@ -263,6 +263,9 @@ func TestPolicies(t *testing.T) {
 	for _, resource := range p.EphemeralResources(t.Context()) {
 		objects = append(objects, resource().(*ephemeralResource).object)
 	}
+	for _, resource := range p.Resources(t.Context()) {
+		objects = append(objects, resource().(*imageLayoutResource).object)
+	}
 	for _, o := range objects {
 		if len(o.actions) == 0 || o.hosts == "" {
 			t.Errorf("ecrlayer%s has no actions or no hosts", o.name)
