@@ -39,7 +39,7 @@ var artifactType = validate.String{Summary: "Invalid artifact type", Check: func
 func newImageReferrersDataSource() datasource.DataSource {
 	return &dataSource{description: "Lists what refers to an image in ECR: signatures, SBOMs, attestations and other artifacts whose manifest names the image as its `subject`.\n\n" +
 		"Every read calls ECR once per 50 referrers, and once more for a tag. An image without referrers has an empty list, and so has a digest that is not in the repository. " +
-		"The referrers of an index and of the manifest of each of its platforms are different. What `docker buildx` attaches is not listed: it is in the index, which `ecrlayer_image_index` reads.\n\n" +
+		"The referrers of an index and of the manifest of each of its platforms are different. The attestations of `docker buildx` are in the index, which `ecrlayer_image_index` reads.\n\n" +
 		"Listing or reading a signature is not verifying it. The guide on [signatures and SBOMs](../guides/signatures-and-sboms.md) says what does, and which tool attaches what.",
 		object: object{
 			name: "_image_referrers", newModel: func() model { return &imageReferrersModel{} }, actions: []string{"ecr:BatchGetImage"},

@@ -19,10 +19,27 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-const titleKey = "org.opencontainers.image.title"
+const (
+	spdxType = "application/spdx+json"
+	titleKey = "org.opencontainers.image.title"
+)
 
-// pushSamples pushes an index, an image, a Helm chart and an artifact, and returns the
-// digest of a layer of team/app.
+// sampleSBOM and sampleProvenance are what the examples read of the two formats.
+var (
+	sampleSBOM = map[string]any{
+		"spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "app", "packages": []map[string]string{
+			{"SPDXID": "SPDXRef-app", "name": "app", "versionInfo": "1.0", "licenseDeclared": "Apache-2.0"},
+			{"SPDXID": "SPDXRef-musl", "name": "musl", "versionInfo": "1.2.5", "licenseDeclared": "MIT"},
+		},
+	}
+	sampleProvenance = map[string]any{
+		"buildType": "https://mobyproject.org/buildkit@v1", "builder": map[string]string{"id": ""},
+		"invocation": map[string]any{"configSource": map[string]string{"uri": "https://github.com/example/app.git#refs/tags/v1.0", "entryPoint": "Dockerfile"}},
+	}
+)
+
+// pushSamples pushes an index with attestations and an SBOM, an image, a Helm chart and an
+// artifact, and returns the digest of a layer of team/app.
 func pushSamples(e *ecrtest.Endpoint) string {
 	app := repository{e, "team/app"}
 	var layer string
@@ -33,7 +50,11 @@ func pushSamples(e *ecrtest.Endpoint) string {
 		index.Manifests = slices.Insert(index.Manifests, i, image) // BuildKit lists attestations last.
 		index.Manifests = append(index.Manifests, app.attestation(image))
 	}
-	app.put("1.0", index.MediaType, index)
+	subject := app.put("1.0", index.MediaType, index)
+	app.push("", v1.Manifest{
+		ArtifactType: spdxType, Config: app.blob("application/vnd.oci.empty.v1+json", []byte("{}")),
+		Layers: []v1.Descriptor{app.blob(spdxType, mustJSON(sampleSBOM))}, Subject: &subject,
+	})
 
 	repository{e, "team/web"}.image("1.0", "amd64")
 
@@ -107,14 +128,23 @@ func (r repository) image(tag, architecture string) (v1.Descriptor, []v1.Descrip
 	return r.push(tag, m), m.Layers
 }
 
-// attestation pushes an attestation of an image in the format of BuildKit.
+// attestation pushes an attestation manifest of an image in the format of BuildKit.
 func (r repository) attestation(image v1.Descriptor) v1.Descriptor {
-	statement := mustJSON(map[string]any{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2", "subject": []any{}})
-	diffID, _, _ := v1.SHA256(bytes.NewReader(statement))
-	a := r.push("", v1.Manifest{
-		Config: r.blob(types.OCIConfigJSON, mustJSON(v1.ConfigFile{Architecture: "unknown", OS: "unknown", RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{diffID}}})),
-		Layers: []v1.Descriptor{r.blob("application/vnd.in-toto+json", statement)},
-	})
+	var m v1.Manifest
+	config := v1.ConfigFile{Architecture: "unknown", OS: "unknown", RootFS: v1.RootFS{Type: "layers"}}
+	subject := map[string]any{"name": "_", "digest": map[string]string{image.Digest.Algorithm: image.Digest.Hex}}
+	for _, attested := range []struct {
+		predicateType string
+		predicate     any
+	}{{"https://spdx.dev/Document", sampleSBOM}, {"https://slsa.dev/provenance/v0.2", sampleProvenance}} {
+		layer := r.blob("application/vnd.in-toto+json", mustJSON(map[string]any{
+			"_type": "https://in-toto.io/Statement/v0.1", "subject": []any{subject}, "predicateType": attested.predicateType, "predicate": attested.predicate,
+		}))
+		layer.Annotations = map[string]string{"in-toto.io/predicate-type": attested.predicateType}
+		m.Layers, config.RootFS.DiffIDs = append(m.Layers, layer), append(config.RootFS.DiffIDs, layer.Digest)
+	}
+	m.Config = r.blob(types.OCIConfigJSON, mustJSON(config))
+	a := r.push("", m)
 	a.Platform = &v1.Platform{Architecture: "unknown", OS: "unknown"}
 	a.Annotations = map[string]string{"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.Digest.String()}
 	return a
