@@ -400,6 +400,8 @@ func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutMod
 	progress := fmt.Sprintf("%d of %d bytes of %s were in %s by then, and remain there for the next run.", done.Load(), graph.Size(), m.key(), m.Directory.ValueString())
 	switch {
 	case err == nil:
+	case errors.As(err, &call) && call.TimedOut() && call.Last != nil: // It says more than a timeout.
+		diags.Append(op.diagnostics(err)...)
 	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		diags.Append(errorAt(timeout, "Timeout", progress, fmt.Sprintf("The download did not end within %s. Run again, and raise %s if the network is slow.", limit, timeout)))
 	case ctx.Err() != nil:
