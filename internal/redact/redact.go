@@ -39,7 +39,7 @@ func Text(s string) string {
 // secret is not recognized.
 func Line(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || r == '\u2028' || r == '\u2029' {
+		if unicode.IsSpace(r) { // Line and paragraph separators, too.
 			return ' '
 		}
 		return printable(r)
