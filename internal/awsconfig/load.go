@@ -126,18 +126,6 @@ func (m *Model) registerSecrets() {
 	}
 }
 
-// callsForSTS returns the block that names a role to assume, or an empty path.
-func (m *Model) callsForSTS() path.Path {
-	switch {
-	case len(m.AssumeRole) > 0:
-		return path.Root("assume_role")
-	case len(m.AssumeRoleWithWebIdentity) > 0:
-		return path.Root("assume_role_with_web_identity")
-	default:
-		return path.Empty()
-	}
-}
-
 // checkAccount requests the account of the credentials from STS if the block
 // requires it, and returns an error if the block does not allow the account.
 func (s *session) checkAccount(ctx context.Context, cfg aws.Config) diag.Diagnostics {

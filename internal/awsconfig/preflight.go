@@ -34,8 +34,14 @@ type environment struct {
 	configFiles, credentialsFiles []string
 	// roots are the certificates of a CA bundle, nil for the system's.
 	roots *x509.CertPool
+	// bundle is their file.
+	bundle []byte
 	// userAgent is what the environment adds to the header.
 	userAgent string
+	// source is where the SDK finds the first credentials.
+	source source
+	// missing are sentences about shared files that do not exist.
+	missing []string
 }
 
 // preflight returns the environment, or errors in it or in the block that can be
@@ -73,6 +79,9 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	if len(nonEmpty(m.SharedCredentialsFiles)) > 0 {
 		found.credentialsFiles = credentialsFiles
 	}
+	found.source = m.source(found)
+	diags.Append(checkVariables(found.source)...)
+	diags.Append(m.checkSource(found.source)...)
 	diags.Append(m.loadCABundle(found)...)
 	diags.Append(m.checkRegion(found)...)
 	return found, diags
@@ -248,6 +257,8 @@ func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
 	case role.WebIdentityToken != "" && role.WebIdentityTokenFile != "":
 		diags.AddAttributeError(at, "Two web identity tokens",
 			"The environment variables TF_AWS_WEB_IDENTITY_TOKEN and AWS_WEB_IDENTITY_TOKEN_FILE are both set. Unset one, or set the token in the block.")
+	case findFlaw(role.WebIdentityToken, true) != "":
+		diags.AddAttributeError(at, "Invalid key or token", invalidKey(2, "in the environment variable TF_AWS_WEB_IDENTITY_TOKEN", findFlaw(role.WebIdentityToken, true)))
 	case role.WebIdentityTokenFile != "":
 		expanded, err := expand(role.WebIdentityTokenFile)
 		var token []byte
@@ -285,8 +296,9 @@ func (m *Model) loadCABundle(found *environment) diag.Diagnostics {
 		origin = " It is set by ca_bundle in the shared config file."
 	}
 	found.roots = x509.NewCertPool()
-	bundle, err := readFile(file)
-	if err == nil && !found.roots.AppendCertsFromPEM(bundle) {
+	var err error
+	found.bundle, err = readFile(file)
+	if err == nil && !found.roots.AppendCertsFromPEM(found.bundle) {
 		err = errors.New("the file has no certificate in PEM format")
 	}
 	if err == nil {
