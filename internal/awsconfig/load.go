@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -60,14 +61,16 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 		diags.AddError("Invalid proxy", redact.Line(err.Error(), maxErrorText))
 		return nil, diags
 	}
+	var proxyOf func(*http.Request) (*url.URL, error)
 	client := transport.New(func(t *http.Transport) {
 		configure(t)
+		proxyOf = t.Proxy
 		if found.roots != nil {
 			t.TLSClientConfig.RootCAs = found.roots
 		}
 	})
 
-	s := &session{m, base, found, newRequests(client)}
+	s := &session{m, base, found, newRequests(client, proxyOf)}
 	cfg, more := s.authenticate(ctx)
 	diags.Append(more...)
 	switch {

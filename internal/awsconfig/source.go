@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/logincreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
@@ -308,26 +309,59 @@ func profileOption(name string) string {
 	return " --profile " + name
 }
 
-// sources returns the sources of credentials in the order of the chain, each with what
-// is known about it.
-func (m *Model) sources(found *environment) string {
-	of := func(set bool, otherwise string) string {
+// explain explains a failure, with what is known about the machine.
+func (s *session) explain(err error) (failure *CredentialsFailure, summary, argument, advice string) {
+	failure = NewCredentialsFailure(err, s.profile())
+	summary, argument, advice = failure.Explain()
+	from, missing := s.found.source, s.found.missing
+	switch {
+	case failure.says("invalid header field"):
+		advice += " They come from " + from.name + "."
+	case failure.isMetadata() && s.requests.lastProxy() != "":
+		summary, advice = "Instance metadata through a proxy", fmt.Sprintf("The request for the EC2 instance metadata service was sent to the proxy %s. "+
+			"Add 169.254.169.254 (with IPv6: fd00:ec2::254) to no_proxy in the provider block, or to the environment variable NO_PROXY.", s.requests.lastProxy())
+	case failure.isMetadata() && from.roleWithoutSource != "":
+		summary, advice = "Invalid profile", fmt.Sprintf("Profile %q has role_arn, but no source of the credentials that assume the role, so the SDK tried the EC2 instance metadata service. "+
+			"Set source_profile, or credential_source to Environment, Ec2InstanceMetadata or EcsContainer.", from.roleWithoutSource)
+	case failure.isMetadata() && from.fallback && len(missing) > 0:
+		summary, advice = "File not found", strings.Join(missing, " ")+" Correct the path, or set another source of credentials. Nothing else sets one, so the SDK tried the EC2 instance metadata service."
+	case failure.isMetadata() && from.fallback && s.profile() != "" && s.found.profile.Profile != "":
+		summary, advice = "No credentials in the profile", fmt.Sprintf("Profile %q has no credentials, so the SDK tried the EC2 instance metadata service. "+
+			"Add keys, credential_process, IAM Identity Center (aws configure sso), or role_arn with source_profile to the profile, or select another one.", s.profile())
+	case summary == noCredentials:
+		advice = "No source has usable credentials. In the order in which the provider looks for them: " + s.sources() + "."
+	}
+	return failure, summary, argument, advice
+}
+
+// sources returns the sources of credentials in the order of the chain, each with
+// whether it is set.
+func (s *session) sources() string {
+	mark := func(name string, set bool) string {
 		if set {
-			return "set"
+			return name + " (set)"
 		}
-		return otherwise
+		return name + " (not set)"
 	}
-	profile := fmt.Sprintf("profile %q: ", cmp.Or(m.profile(), "default"))
-	if found.profile.Profile == "" {
-		profile += "not in the shared config and credentials files"
-	} else {
-		profile += "has no credentials"
+	var all []string
+	all = append(all, mark("access_key, secret_key and token of the provider block", s.AccessKey.ValueString() != ""),
+		mark("its assume_role_with_web_identity", s.webIdentity() != nil), mark("its profile", s.Profile.ValueString() != ""))
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"} {
+		all = append(all, mark(name, os.Getenv(name) != ""))
 	}
-	variable := func(name string) string { return name + ": " + of(os.Getenv(name) != "", "not set") }
-	return strings.Join([]string{
-		"access_key of the provider block: not set",
-		"assume_role_with_web_identity: " + of(len(m.AssumeRoleWithWebIdentity) > 0, "not set"),
-		variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), variable("AWS_WEB_IDENTITY_TOKEN_FILE"), profile,
-		variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
-	}, "; ")
+	found := "exists"
+	if s.found.profile.Profile == "" {
+		found = "does not exist"
+	}
+	all = append(all, fmt.Sprintf("profile %q in the shared config and credentials files (%s)", cmp.Or(s.profile(), "default"), found))
+	for _, name := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		all = append(all, mark(name, os.Getenv(name) != ""))
+	}
+	metadata := "tried"
+	if s.base.EC2MetadataServiceEnableState == imds.ClientDisabled || s.base.EC2MetadataServiceEnableState == imds.ClientDefaultEnableState && strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
+		metadata = "disabled by skip_metadata_api_check or AWS_EC2_METADATA_DISABLED"
+	} else if !s.found.source.metadata {
+		metadata = "not tried"
+	}
+	return strings.Join(append(all, "the EC2 instance metadata service ("+metadata+")"), "; ")
 }
