@@ -27,6 +27,9 @@ func ExplainConnection(err error, endpoint string) (summary, advice string, ok b
 	proxy, _ := errors.AsType[*net.OpError](err)
 	timeout, _ := errors.AsType[net.Error](err)
 	switch host := missingHost(err); {
+	case host != "" && proxy != nil && proxy.Op == "proxyconnect":
+		return "Proxy not found", "The name " + host + " of the proxy does not resolve. Correct http_proxy, https_proxy or no_proxy in the provider block, " +
+			"or the environment variables of the same names.", true
 	case strings.Contains(host, "-fips."):
 		return "Host not found", "The name " + host + " does not resolve. Not every region has FIPS endpoints. " +
 			"Check use_fips_endpoint in the provider block and the environment variable AWS_USE_FIPS_ENDPOINT.", true

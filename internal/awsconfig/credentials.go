@@ -4,9 +4,12 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +39,8 @@ type CredentialsFailure struct {
 	service, operation string
 	// code is AWS's error code, if there is one.
 	code string
+	// status is the HTTP status of the response, 0 if there was none.
+	status int
 }
 
 // NewCredentialsFailure returns err as a CredentialsFailure. profile is the name
@@ -49,8 +54,15 @@ func NewCredentialsFailure(err error, profile string) *CredentialsFailure {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		f.code = api.ErrorCode()
 	}
+	var response interface{ HTTPStatusCode() int }
+	if errors.As(err, &response) {
+		f.status = response.HTTPStatusCode()
+	}
 	return f
 }
+
+// noCredentials is the summary of a failure without a better one.
+const noCredentials = "No usable credentials"
 
 // serviceIMDS is the SDK's name of the EC2 instance metadata service.
 const serviceIMDS = "ec2imds"
@@ -85,6 +97,61 @@ var stsCodes = []struct{ code, summary, argument, advice string }{
 		"AWS could not reach the token's issuer in time. Run again."},
 }
 
+// phrases are parts of errors of the SDK, where it has no type for them, that say what
+// is wrong.
+var phrases = []struct{ part, summary, advice string }{
+	{"invalid header field", "Invalid key or token",
+		"A key or a token has a newline or another control character, so that the request was not sent. Remove it where the credentials come from."},
+	{"failed to parse cached SSO token file", "Invalid IAM Identity Center session",
+		"The file with the session is not what the SDK reads. Delete it (in ~/.aws/sso/cache), and authenticate again: aws sso login. If it is not valid again, update the AWS CLI."},
+	{"cached SSO token must contain", "Invalid IAM Identity Center session",
+		"The file with the session lacks accessToken or expiresAt. Delete it (in ~/.aws/sso/cache), and authenticate again: aws sso login. If it is not valid again, update the AWS CLI."},
+	{"failed to retrieve jwt", "Unreadable file",
+		"The file with the web identity token is unreadable. Correct the path, the file or its permissions."},
+	{"configured to use SSO but", "Invalid profile",
+		"The profile lacks settings of IAM Identity Center. aws configure sso writes all of them."},
+	{"must match sso_", "Invalid profile",
+		"The profile and its sso-session section contradict each other. Remove the setting from the profile."},
+	{"invalid input region", "Invalid region",
+		"The region must be part of a host name: letters, digits and hyphens. Correct region and sts_region in the provider block, AWS_REGION, and the region of the profile."},
+	{"invalid endpoint host", "Container endpoint not allowed",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https:// URL, or an http:// URL of a loopback address, of Amazon ECS (169.254.170.2) or of EKS Pod Identity (169.254.170.23 or [fd00:ec2::23])."},
+	{"local HTTP cred provider URL", "Invalid container endpoint",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL, such as http://169.254.170.23/v1/credentials."},
+	{"invalid URL, ", "Invalid container endpoint",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI is not a valid URL. Correct it, such as to http://169.254.170.23/v1/credentials."},
+	{"failed to resolve host", "Container endpoint not found",
+		"The host in AWS_CONTAINER_CREDENTIALS_FULL_URI does not resolve. Correct it, or unset the variable if this is no container with a role."},
+	{"role ARN is not set", "Missing role ARN",
+		"The environment variable AWS_WEB_IDENTITY_TOKEN_FILE sets a token, but AWS_ROLE_ARN sets no role to assume with it. " +
+			"Set AWS_ROLE_ARN, or role_arn in a block assume_role_with_web_identity; or unset AWS_WEB_IDENTITY_TOKEN_FILE."},
+	{"failed to load credentials", "Container credentials failed",
+		"The credentials come from the endpoint in the environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. " +
+			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."},
+	{"custom endpoint are not supported", "No such endpoint",
+		"The SDK does not support an STS URL from the environment or the shared config file together with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."},
+}
+
+// isMetadata reports whether the failure is of the EC2 instance metadata service.
+func (f *CredentialsFailure) isMetadata() bool {
+	return f.service == serviceIMDS || f.says("EC2 IMDS")
+}
+
+// explainMetadata explains a failure of the EC2 instance metadata service.
+func (f *CredentialsFailure) explainMetadata() (summary, argument, advice string) {
+	switch {
+	case f.says("AssumeRoleUnauthorizedAccess"):
+		return "Instance role not assumable", "", "Amazon EC2 cannot assume the role of the instance profile. The role's trust policy must allow ec2.amazonaws.com to call sts:AssumeRole. A new role takes a minute: run again."
+	case f.status == http.StatusNotFound, f.says("empty EC2 IMDS role list"), f.code != "":
+		return "No instance role", "", "The EC2 instance metadata service has no credentials: the instance has no instance profile, or got it a moment ago. Attach one with a role, and run again after a minute; or set another source of credentials."
+	case f.status != 0, f.says("failed to decode"), f.says("the response has more than"):
+		return "Instance metadata failed", "", "What responded in place of the EC2 instance metadata service has no credentials. Check that the service is enabled on the instance (HttpEndpoint), that no proxy or other service responds at its address, and run again: it limits requests."
+	}
+	return "Instance metadata unreachable", "", "No other source of credentials is set, so the provider tried the EC2 instance metadata service, which did not respond. " +
+		"Outside of Amazon EC2, set profile, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. In a container on an EC2 instance, raise the hop limit of the service: " +
+		"aws ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2"
+}
+
 // Explain returns the summary of the failure, the argument at fault in the block of
 // the role, if it is known, and what to do.
 func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
@@ -100,9 +167,16 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 		process *processcreds.ProviderError
 		mfa     config.AssumeRoleTokenProviderNotSetError
 	)
-	profile, option := "the profile in use", ""
+	profile, option := "the profile in use", profileOption(f.profile)
 	if f.profile != "" {
-		profile, option = fmt.Sprintf("profile %q", f.profile), " --profile "+f.profile
+		profile = fmt.Sprintf("profile %q", f.profile)
+	}
+	if !errors.Is(f.err, context.Canceled) {
+		for _, row := range phrases {
+			if f.says(row.part) {
+				return row.summary, "", row.advice
+			}
+		}
 	}
 	switch code := strings.TrimSuffix(f.code, "Exception"); {
 	case errors.Is(f.err, context.Canceled):
@@ -120,22 +194,16 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 	case errors.As(f.err, &mfa):
 		return "Role needs MFA", "", "The role of " + profile + " requires the code of an MFA device (mfa_serial), which a provider cannot prompt for. " +
 			"Get session credentials first, with aws sts assume-role or a tool that caches them, and pass them in environment variables or with credential_process."
-	case f.says("role ARN is not set"):
-		return "Missing role ARN", "", "The environment variable AWS_WEB_IDENTITY_TOKEN_FILE sets a token, but AWS_ROLE_ARN sets no role to assume with it. " +
-			"Set AWS_ROLE_ARN, also if the block assume_role_with_web_identity sets role_arn; or unset AWS_WEB_IDENTITY_TOKEN_FILE, and set web_identity_token_file in the block."
 	case f.operation == "GetCallerIdentity" && code == "AccessDenied":
 		return "Access denied", "", "Every principal may call sts:GetCallerIdentity, unless the policy of a VPC endpoint for STS or a service control policy denies it. " +
 			"Allow it there, or set skip_credentials_validation = true without allowed_account_ids and forbidden_account_ids."
 	case f.operation == "AssumeRoleWithWebIdentity" && code == "ExpiredToken":
 		return "Web identity token expired", "", "Request a new token. Tokens of CI systems are valid for minutes only."
-	case IsThrottle(f.code):
+	case IsThrottle(f.code), f.status == http.StatusTooManyRequests && !f.isMetadata():
 		return "Throttled", "", "AWS throttled the requests for credentials at every attempt. Run again later."
-	case f.says("failed to load credentials"):
-		return "Container credentials failed", "", "The credentials come from the endpoint in the environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI or AWS_CONTAINER_CREDENTIALS_RELATIVE_URI. " +
-			"Check that the agent of Amazon ECS or EKS Pod Identity runs there, that AWS_CONTAINER_AUTHORIZATION_TOKEN or its file is right, and that the task or pod has a role."
-	case f.says("custom endpoint are not supported"):
-		return "No such endpoint", "", "The SDK does not support an STS URL from the environment or the shared config file together with use_fips_endpoint or use_dualstack_endpoint. Set it in endpoints of the provider block."
-	case f.service != serviceIMDS && f.says("deserialization failed"):
+	case f.isMetadata() && !f.says("access disabled"):
+		return f.explainMetadata()
+	case f.says("deserialization failed"), f.says("bufio.Scanner"), f.says("the response has more than"), f.status != 0 && (f.code == "" || f.code == "UnknownError"):
 		return "Invalid response", "", "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."
 	}
 	for _, row := range stsCodes {
@@ -146,7 +214,13 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 	if summary, advice, ok := ExplainRejection(f.code); ok {
 		return summary, "", advice
 	}
-	return "No usable credentials", "", "The provider looks for credentials, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile it sets; " +
+	switch {
+	case f.status >= http.StatusInternalServerError:
+		return "AWS failed", "", "This is a failure of AWS, and every attempt ended in it. Run again later."
+	case f.code != "":
+		return "Rejected by AWS", "", "Correct what the message of AWS names."
+	}
+	return noCredentials, "", "The provider looks for credentials, in this order, in: access_key, secret_key and token of the provider block; its assume_role_with_web_identity; the profile it sets; " +
 		"the environment variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; the web identity token of AWS_WEB_IDENTITY_TOKEN_FILE; " +
 		"the profile of AWS_PROFILE, or \"default\", in the shared config and credentials files (IAM Identity Center and credential_process included); " +
 		"the container credentials endpoint; the EC2 instance metadata service."
@@ -189,13 +263,9 @@ func (s *session) sourceFailed(ctx context.Context, err error) diag.Diagnostic {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return authTimedOut(path.Empty(), s.requests.lastExchange())
 	}
-	failure := NewCredentialsFailure(err, s.profile())
-	summary, _, advice := failure.Explain()
+	failure, summary, _, advice := s.explain(err)
 	detail := failure.detail("", s.requests.lastExchange(), advice)
-	if s.Profile.ValueString() != "" {
-		return diag.NewAttributeErrorDiagnostic(path.Root("profile"), summary, detail)
-	}
-	return diag.NewErrorDiagnostic(summary, detail)
+	return s.onProfile(summary, detail)
 }
 
 // roleFailed returns the diagnostic of a role that cannot be assumed. at is its block.
@@ -203,8 +273,7 @@ func (s *session) roleFailed(ctx context.Context, err error, at path.Path, arn s
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return authTimedOut(at, s.requests.lastExchange())
 	}
-	failure := NewCredentialsFailure(err, s.profile())
-	summary, argument, advice := failure.Explain()
+	failure, summary, argument, advice := s.explain(err)
 	if argument != "" {
 		at = at.AtName(argument)
 	}
@@ -229,8 +298,7 @@ func (s *session) accountUnknown(ctx context.Context, at path.Path, err error) d
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return authTimedOut(at, s.requests.lastExchange())
 	}
-	failure := NewCredentialsFailure(err, s.profile())
-	summary, _, advice := failure.Explain()
+	failure, summary, _, advice := s.explain(err)
 	return diag.NewAttributeErrorDiagnostic(at, summary,
 		failure.detail(fmt.Sprintf("STS did not return the account of the credentials, which %s requires; without it, only ECR is called.", at), s.requests.lastExchange(), advice))
 }
@@ -250,23 +318,30 @@ func authTimedOut(because path.Path, exchange string) diag.Diagnostic {
 
 // invalidProfile is for shared files that cannot be used. It is on the argument
 // profile if that selects the profile.
-func (m *Model) invalidProfile(err error, files []string) diag.Diagnostic {
+func (m *Model) invalidProfile(err error, files, missingFiles []string) diag.Diagnostic {
 	what := capitalize(strings.TrimSuffix(strings.TrimSpace(err.Error()), "."))
 	// The SDK has no words for these two.
 	what = strings.Replace(what, ", <nil>", ": its source_profile refers back to it, or has credentials that cannot assume roles, such as a login_session", 1)
 	summary, detail := "Invalid profile", fmt.Sprintf("%s.\n\nCorrect the profile in the shared config or credentials files: %s.", what, strings.Join(files, ", "))
+	if key := regexp.MustCompile(`failed to load (\w+) from shared config`).FindStringSubmatch(what); key != nil {
+		detail = fmt.Sprintf("%s must be %s. %s", key[1], allowedValues(key[1]), detail)
+	}
+	switch role, isRole := errors.AsType[config.SharedConfigAssumeRoleError](err); {
+	case isRole && role.Err != nil:
+		detail = fmt.Sprintf("The source_profile %q does not exist. Correct source_profile, or add the profile, in the shared config or credentials files: %s.", role.Profile, strings.Join(files, ", "))
+	case strings.Contains(what, "nly one credential type"):
+		detail = fmt.Sprintf("Profile %q, or one in its source_profile chain, sets more than one of source_profile, credential_source, credential_process and web_identity_token_file. "+
+			"Keep one of them. The shared config and credentials files are %s.", cmp.Or(m.profile(), "default"), strings.Join(files, ", "))
+	}
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok && missing.Profile == m.profile() {
 		summary = "Profile not found"
 		detail = fmt.Sprintf("There is no profile %q in the shared config and credentials files: %s. Correct the name, add the profile (aws configure --profile %[1]s), "+
 			"or set the files in shared_config_files and shared_credentials_files. The SDK does not read profiles whose names are in quotes.", missing.Profile, strings.Join(files, ", "))
 	}
-	if m.Profile.ValueString() != "" {
-		return diag.NewAttributeErrorDiagnostic(path.Root("profile"), summary, detail)
-	}
-	if name := m.profile(); name != "" {
+	if name := m.profile(); name != "" && m.Profile.ValueString() == "" {
 		detail += fmt.Sprintf(" The environment variable AWS_PROFILE or AWS_DEFAULT_PROFILE selects the profile %q.", name)
 	}
-	return diag.NewErrorDiagnostic(summary, detail)
+	return m.onProfile(summary, strings.Join(append([]string{detail}, missingFiles...), " "))
 }
 
 func capitalize(s string) string {

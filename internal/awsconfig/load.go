@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -60,14 +61,16 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 		diags.AddError("Invalid proxy", redact.Line(err.Error(), maxErrorText))
 		return nil, diags
 	}
+	var proxyOf func(*http.Request) (*url.URL, error)
 	client := transport.New(func(t *http.Transport) {
 		configure(t)
+		proxyOf = t.Proxy
 		if found.roots != nil {
 			t.TLSClientConfig.RootCAs = found.roots
 		}
 	})
 
-	s := &session{m, base, found, newRequests(client)}
+	s := &session{m, base, found, newRequests(client, proxyOf)}
 	cfg, more := s.authenticate(ctx)
 	diags.Append(more...)
 	switch {
@@ -123,18 +126,6 @@ func (m *Model) registerSecrets() {
 		case name == "HTTP_PROXY", name == "HTTPS_PROXY":
 			redact.SecretURL(withScheme(value))
 		}
-	}
-}
-
-// callsForSTS returns the block that names a role to assume, or an empty path.
-func (m *Model) callsForSTS() path.Path {
-	switch {
-	case len(m.AssumeRole) > 0:
-		return path.Root("assume_role")
-	case len(m.AssumeRoleWithWebIdentity) > 0:
-		return path.Root("assume_role_with_web_identity")
-	default:
-		return path.Empty()
 	}
 }
 

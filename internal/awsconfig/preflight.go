@@ -13,12 +13,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
-	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -34,8 +34,14 @@ type environment struct {
 	configFiles, credentialsFiles []string
 	// roots are the certificates of a CA bundle, nil for the system's.
 	roots *x509.CertPool
+	// bundle is their file.
+	bundle []byte
 	// userAgent is what the environment adds to the header.
 	userAgent string
+	// source is where the SDK finds the first credentials.
+	source source
+	// missing are sentences about shared files that do not exist.
+	missing []string
 }
 
 // preflight returns the environment, or errors in it or in the block that can be
@@ -43,8 +49,7 @@ type environment struct {
 func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environment, diag.Diagnostics) {
 	variables, err := config.NewEnvConfig()
 	if err != nil {
-		return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid environment variable",
-			capitalize(err.Error())+". Correct the environment variable, or unset it.")}
+		return nil, diag.Diagnostics{invalidVariable(err)}
 	}
 	configFiles, diags := sharedFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE", config.DefaultSharedConfigFiles)
 	credentialsFiles, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
@@ -56,26 +61,62 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		return nil, diags
 	}
 
+	missing := slices.Concat(missingFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE"), missingFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE"))
 	profile, err := config.LoadSharedConfigProfile(ctx, cmp.Or(m.profile(), "default"), func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
 	})
-	var missing config.SharedConfigProfileNotExistError
+	var noProfile config.SharedConfigProfileNotExistError
 	// As in the SDK, a profile that only AWS_DEFAULT_PROFILE names is optional.
 	required := m.Profile.ValueString() != "" || os.Getenv("AWS_PROFILE") != "" || (m.profile() != "" && m.AccessKey.ValueString() == "" && !variables.Credentials.HasKeys())
-	if err != nil && (!errors.As(err, &missing) || required) {
-		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles)))
+	if err != nil && (!errors.As(err, &noProfile) || required) {
+		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles), missing))
 		return nil, diags
 	}
-	found := &environment{variables: variables, profile: profile, userAgent: os.Getenv("TF_APPEND_USER_AGENT")}
+	found := &environment{variables: variables, profile: profile, userAgent: os.Getenv("TF_APPEND_USER_AGENT"), missing: missing}
 	if len(nonEmpty(m.SharedConfigFiles)) > 0 {
 		found.configFiles = configFiles
 	}
 	if len(nonEmpty(m.SharedCredentialsFiles)) > 0 {
 		found.credentialsFiles = credentialsFiles
 	}
+	found.source = m.source(found)
+	diags.Append(checkVariables(found.source)...)
+	diags.Append(m.checkSource(found.source)...)
 	diags.Append(m.loadCABundle(found)...)
 	diags.Append(m.checkRegion(found)...)
 	return found, diags
+}
+
+// invalidVariable is for an environment variable that the SDK rejects, with its name.
+func invalidVariable(err error) diag.Diagnostic {
+	name := regexp.MustCompile(`AWS_\w+`).FindString(err.Error())
+	return diag.NewErrorDiagnostic("Invalid environment variable",
+		fmt.Sprintf("The environment variable %s must be %s, got %s. Correct it, or unset it.", name, allowedValues(strings.ToLower(strings.TrimPrefix(name, "AWS_"))), redact.Quote(os.Getenv(name))))
+}
+
+// allowedValues returns what a setting of the SDK can be, by its name in a profile.
+func allowedValues(key string) string {
+	switch key {
+	case "retry_mode":
+		return "standard or adaptive"
+	case "max_attempts":
+		return "a whole number"
+	case "ec2_metadata_service_endpoint_mode":
+		return "IPv4 or IPv6"
+	case "defaults_mode":
+		return "auto, cross-region, in-region, legacy, mobile or standard"
+	case "enable_endpoint_discovery", "endpoint_discovery_enabled":
+		return "auto, true or false"
+	case "account_id_endpoint_mode":
+		return "disabled, preferred or required"
+	case "request_checksum_calculation", "response_checksum_validation":
+		return "when_required or when_supported"
+	case "request_min_compression_size_bytes":
+		return "a whole number from 0 to 10485760"
+	case "restrict_file_permissions":
+		return "unrestricted or user_read_write"
+	}
+	return "true or false"
 }
 
 // sharedFiles returns the shared files that an argument lists, else the one of an
@@ -115,6 +156,27 @@ func sharedFiles(argument string, listed []string, variable string, defaults []s
 		}
 	}
 	return files, diags
+}
+
+// missingFiles returns sentences about files that an argument, or else an environment
+// variable, names, but that do not exist: the SDK ignores them.
+func missingFiles(argument string, listed []string, variable string) (sentences []string) {
+	listed, origin, hint := nonEmpty(listed), argument, homeHint
+	if len(listed) == 0 {
+		listed, origin = nonEmpty([]string{os.Getenv(variable)}), "the environment variable "+variable
+	} else {
+		hint = func(string) string { return "" }
+	}
+	for _, name := range listed {
+		file := name
+		if expanded, err := expand(name); err == nil && origin == argument {
+			file = expanded
+		}
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			sentences = append(sentences, fmt.Sprintf("The file %q, which %s sets, does not exist.%s", name, origin, hint(name)))
+		}
+	}
+	return sentences
 }
 
 // checkSharedFile returns what keeps the SDK from reading a file, nil if it is
@@ -248,6 +310,8 @@ func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
 	case role.WebIdentityToken != "" && role.WebIdentityTokenFile != "":
 		diags.AddAttributeError(at, "Two web identity tokens",
 			"The environment variables TF_AWS_WEB_IDENTITY_TOKEN and AWS_WEB_IDENTITY_TOKEN_FILE are both set. Unset one, or set the token in the block.")
+	case findFlaw(role.WebIdentityToken, true) != "":
+		diags.AddAttributeError(at, "Invalid key or token", invalidKey(2, "in the environment variable TF_AWS_WEB_IDENTITY_TOKEN", findFlaw(role.WebIdentityToken, true)))
 	case role.WebIdentityTokenFile != "":
 		expanded, err := expand(role.WebIdentityTokenFile)
 		var token []byte
@@ -285,8 +349,9 @@ func (m *Model) loadCABundle(found *environment) diag.Diagnostics {
 		origin = " It is set by ca_bundle in the shared config file."
 	}
 	found.roots = x509.NewCertPool()
-	bundle, err := readFile(file)
-	if err == nil && !found.roots.AppendCertsFromPEM(bundle) {
+	var err error
+	found.bundle, err = readFile(file)
+	if err == nil && !found.roots.AppendCertsFromPEM(found.bundle) {
 		err = errors.New("the file has no certificate in PEM format")
 	}
 	if err == nil {
@@ -307,7 +372,9 @@ func (m *Model) checkRegion(found *environment) diag.Diagnostics {
 		region, origin = found.profile.Region, fmt.Sprintf("It is set by the profile %q in the shared config file.", cmp.Or(m.profile(), "default"))
 	}
 	switch {
-	case region == "", m.SkipRegionValidation.ValueBool(), validation.SupportedRegion(region) == nil:
+	case region != "" && m.SkipRegionValidation.ValueBool():
+		return CheckRegion(path.Root("region"), region, true)
+	case region == "", isKnown(region):
 		return nil
 	default:
 		return diag.Diagnostics{unknownRegion(path.Root("region"), region, origin)}

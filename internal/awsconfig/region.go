@@ -6,6 +6,7 @@ package awsconfig
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
@@ -14,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/validate"
 )
 
@@ -28,20 +30,32 @@ func (knownRegion) ValidateString(ctx context.Context, request validator.StringR
 	}
 	var skip types.Bool
 	response.Diagnostics.Append(request.Config.GetAttribute(ctx, path.Root("skip_region_validation"), &skip)...)
-	hostLabel := validate.String{Summary: "Invalid region", Check: matches(1, 63, `^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$`, "letters, digits and hyphens, as part of a host name")}
-	switch {
-	case skip.IsUnknown():
-	case skip.ValueBool():
-		hostLabel.ValidateString(ctx, request, response)
-	default:
-		response.Diagnostics.Append(CheckRegion(request.Path, region, false)...)
+	if !skip.IsUnknown() {
+		response.Diagnostics.Append(CheckRegion(request.Path, region, skip.ValueBool())...)
 	}
+}
+
+// checkHostLabel is a check of a region that may be unknown.
+func checkHostLabel(s string) error {
+	return matches(1, 63, `^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$`, "letters, digits and hyphens, as part of a host name")(s)
+}
+
+// isKnown reports whether a region exists. The SDK's list, which it does not export, has
+// two regions that aws-sdk-go-base lacks.
+func isKnown(region string) bool {
+	return validation.SupportedRegion(region) == nil || slices.Contains([]string{"me-west-1", "sa-west-1"}, region)
 }
 
 // CheckRegion returns an error on the attribute at p if the provider does not know
 // the region, unless skip is set.
 func CheckRegion(p path.Path, region string, skip bool) diag.Diagnostics {
-	if skip || validation.SupportedRegion(region) == nil {
+	if skip {
+		if err := checkHostLabel(region); err != nil {
+			return diag.Diagnostics{diag.NewAttributeErrorDiagnostic(p, "Invalid region", fmt.Sprintf("%s %s, got %s.", p, err, redact.Quote(region)))}
+		}
+		return nil
+	}
+	if isKnown(region) {
 		return nil
 	}
 	if err := validate.Region(region); err != nil {

@@ -5,6 +5,8 @@ package awsconfig
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -26,12 +28,16 @@ const responseHeaderTimeout = 15 * time.Second
 type requests struct {
 	services, metadata *transport.Client
 
-	mu   sync.Mutex
-	last string
+	// proxyOf returns the proxy of a request, or nil.
+	proxyOf func(*http.Request) (*url.URL, error)
+
+	mu          sync.Mutex
+	last, proxy string
 }
 
-func newRequests(client *transport.Client) *requests {
+func newRequests(client *transport.Client, proxyOf func(*http.Request) (*url.URL, error)) *requests {
 	return &requests{
+		proxyOf:  proxyOf,
 		services: client.WithTimeouts(0, responseHeaderTimeout),
 		// On machines without an instance metadata service, nothing responds at its
 		// address.
@@ -67,6 +73,11 @@ func (r *requests) record(ctx context.Context, sent, received any, err error) {
 		return // The previous response says more than a canceled attempt.
 	}
 	r.last = request.Method + " " + redact.URL(request.URL.String())
+	r.proxy = ""
+	if proxy, _ := r.proxyOf(request.Request); proxy != nil {
+		r.proxy = proxy.Host
+		r.last += " through the proxy " + redact.Line(proxy.Host, 100)
+	}
 	if response, ok := received.(*smithyhttp.Response); !ok || err != nil {
 		r.last += ": no response"
 	} else {
@@ -76,6 +87,13 @@ func (r *requests) record(ctx context.Context, sent, received any, err error) {
 		}
 	}
 	tflog.Debug(ctx, "Request for credentials", map[string]any{"operation": awsmiddleware.GetServiceID(ctx) + "/" + awsmiddleware.GetOperationName(ctx), "exchange": r.last})
+}
+
+// lastProxy returns the host of the proxy of the last request, or "".
+func (r *requests) lastProxy() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.proxy
 }
 
 // lastExchange returns the last request for credentials and its response in

@@ -24,7 +24,7 @@ func Schema() schema.Schema {
 		MarkdownDescription: "Reads images in Amazon ECR: pre-signed download URLs of their layers, and the manifests and configs that list those layers. " +
 			"The arguments are those of the `hashicorp/aws` provider that affect ECR API calls, so the relevant part of a `provider \"aws\"` block can be copied.",
 		Attributes: map[string]schema.Attribute{
-			"access_key":                         stringAttribute("AWS access key. Requires `secret_key`. Can also be set with the `AWS_ACCESS_KEY_ID` environment variable, or in a shared credentials file with `profile`.", requires{"secret_key"}),
+			"access_key":                         stringAttribute("AWS access key. Requires `secret_key`. Can also be set with the `AWS_ACCESS_KEY_ID` environment variable, or in a shared credentials file with `profile`.", keyOrToken, requires{"secret_key"}),
 			"allowed_account_ids":                setAttribute("AWS account IDs that the credentials may belong to. Any other account is an error. Requires one call to STS. Conflicts with `forbidden_account_ids`.", accountIDs, setvalidator.ConflictsWith(path.MatchRoot("forbidden_account_ids"))),
 			"custom_ca_bundle":                   stringAttribute("Path of a file with root and intermediate certificates in PEM format, which replace the system's. Can also be set with the `AWS_CA_BUNDLE` environment variable or `ca_bundle` in the shared config file."),
 			"ec2_metadata_service_endpoint":      stringAttribute("URL of the EC2 instance metadata service for credentials. For the region of the instance, set the environment variable. Can also be set with the `AWS_EC2_METADATA_SERVICE_ENDPOINT` environment variable or `ec2_metadata_service_endpoint` in the shared config file.", endpointURL),
@@ -40,7 +40,7 @@ func Schema() schema.Schema {
 			"region": stringAttribute("AWS region of the registry, unless an object sets its own. Can also be set with the `AWS_REGION` or `AWS_DEFAULT_REGION` environment variable, "+
 				"with `region` in the shared config file, or by the EC2 instance that provides the credentials.", knownRegion{}),
 			"retry_mode":               stringAttribute("How retries are spaced: `standard` or `adaptive`. Default `standard`. Can also be set with the `AWS_RETRY_MODE` environment variable or `retry_mode` in the shared config file.", retryMode),
-			"secret_key":               sensitive(stringAttribute("AWS secret key. Requires `access_key`. Can also be set with the `AWS_SECRET_ACCESS_KEY` environment variable, or in a shared credentials file with `profile`.", requires{"access_key"})),
+			"secret_key":               sensitive(stringAttribute("AWS secret key. Requires `access_key`. Can also be set with the `AWS_SECRET_ACCESS_KEY` environment variable, or in a shared credentials file with `profile`.", keyOrToken, requires{"access_key"})),
 			"shared_config_files":      listAttribute("Paths of shared config files. Default `[~/.aws/config]`. A single path can also be set with the `AWS_CONFIG_FILE` environment variable.", listvalidator.NoNullValues()),
 			"shared_credentials_files": listAttribute("Paths of shared credentials files. Default `[~/.aws/credentials]`. A single path can also be set with the `AWS_SHARED_CREDENTIALS_FILE` environment variable.", listvalidator.NoNullValues()),
 			"skip_credentials_validation": boolAttribute("Whether to skip validating the credentials with STS. Default `true`, unlike in the AWS provider: " +
@@ -49,7 +49,7 @@ func Schema() schema.Schema {
 				"Can also be set with the `AWS_EC2_METADATA_DISABLED` environment variable.", boolean),
 			"skip_region_validation":             boolAttribute("Whether to accept regions that this version of the provider does not know. Default `false`."),
 			"sts_region":                         stringAttribute("AWS region of STS, for the roles and account checks of this block. Default: `region`.", knownRegion{}),
-			"token":                              sensitive(stringAttribute("Session token of temporary credentials. Can also be set with the `AWS_SESSION_TOKEN` environment variable.", requires{"access_key"})),
+			"token":                              sensitive(stringAttribute("Session token of temporary credentials. Can also be set with the `AWS_SESSION_TOKEN` environment variable.", keyOrToken, requires{"access_key"})),
 			"token_bucket_rate_limiter_capacity": numberAttribute("Capacity of the SDK's token bucket, which limits retries across calls when many fail. `0` means no limit, which is the default.", wholeNumber{}),
 			"use_dualstack_endpoint":             boolAttribute("Whether to use dual-stack (IPv4 and IPv6) endpoints. As in the AWS provider, `false` does not override the other sources. Can also be set with the `AWS_USE_DUALSTACK_ENDPOINT` environment variable or `use_dualstack_endpoint` in the shared config file."),
 			"use_fips_endpoint":                  boolAttribute("Whether to use FIPS endpoints. As in the AWS provider, `false` does not override the other sources. Can also be set with the `AWS_USE_FIPS_ENDPOINT` environment variable or `use_fips_endpoint` in the shared config file."),
@@ -83,7 +83,7 @@ func Schema() schema.Schema {
 					"web_identity_token": sensitive(stringAttribute("The token. Can also be set with the `TF_AWS_WEB_IDENTITY_TOKEN` environment variable. Either this or `web_identity_token_file` is required.",
 						webIdentityToken, stringvalidator.ConflictsWith(path.MatchRelative().AtParent().AtName("web_identity_token_file")))),
 					"web_identity_token_file": stringAttribute("Path of a file with the token, which is read again when the session is renewed. " +
-						"Can also be set with the `AWS_WEB_IDENTITY_TOKEN_FILE` environment variable, which the SDK accepts only together with `AWS_ROLE_ARN`."),
+						"Can also be set with the `AWS_WEB_IDENTITY_TOKEN_FILE` environment variable."),
 				})},
 			},
 			"endpoints": schema.ListNestedBlock{

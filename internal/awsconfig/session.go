@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -101,6 +101,9 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 	if s.UseFIPSEndpoint.ValueBool() {
 		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
+	if s.found.bundle != nil { // Else the SDK reads the file of the environment, although custom_ca_bundle replaces it.
+		options = append(options, config.WithCustomCABundle(bytes.NewReader(s.found.bundle)))
+	}
 	switch {
 	case s.AccessKey.ValueString() != "":
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.AccessKey.ValueString(), s.SecretKey.ValueString(), s.Token.ValueString())))
@@ -111,6 +114,8 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 }
 
 // resolveEndpoint returns the endpoint of a service in the block.
+//
+//nolint:staticcheck // See options.
 func (s *session) resolveEndpoint(service, region string, _ ...any) (aws.Endpoint, error) {
 	switch service {
 	case sso.ServiceID:
@@ -197,6 +202,9 @@ func (s *session) retrieve(ctx context.Context, cfg *aws.Config) diag.Diagnostic
 		return s.sourceFailed(ctx, err)
 	}
 	redact.Secret(got.SecretAccessKey, got.SessionToken)
+	if d := s.checkRetrieved(s.found.source, got); d != nil {
+		return d
+	}
 	tflog.Info(ctx, "Retrieved credentials", map[string]any{"source": redact.Line(got.Source, redact.MaxMessage)})
 	if cfg.Region == "" && got.Source == ec2rolecreds.ProviderName {
 		if region, err := imds.NewFromConfig(*cfg).GetRegion(ctx, nil); err == nil {
@@ -240,7 +248,7 @@ func (s *session) account(ctx context.Context, cfg aws.Config) (string, error) {
 		return "", err
 	}
 	if aws.ToString(identity.Account) == "" {
-		return "", fmt.Errorf("deserialization failed: the response has no account")
+		return "", errors.New("deserialization failed: the response has no account")
 	}
 	return *identity.Account, nil
 }

@@ -36,6 +36,7 @@ var (
 	endpointURL  = validate.String{Summary: "Invalid endpoint", Check: checkURL, Secret: true, Optional: true}
 	proxyURL     = validate.String{Summary: "Invalid proxy", Check: checkProxy, Secret: true, Optional: true}
 	roleDuration = validate.String{Summary: "Invalid duration", Check: checkRoleDuration, Optional: true}
+	keyOrToken   = validate.String{Summary: "Invalid key or token", Check: checkKey, Secret: true, Optional: true}
 	boolean      = validate.String{Summary: "Invalid boolean", Check: checkBool, Optional: true}
 	userAgents   = validate.Elements{String: validate.String{Summary: "Invalid product", Check: checkProduct, Optional: true}}
 	accountIDs   = validate.Elements{String: validate.String{Summary: "Invalid account ID", Check: validate.AccountID}}
@@ -47,7 +48,7 @@ var (
 	sessionName      = validate.String{Summary: "Invalid session name", Check: matches(2, 64, `^[\w+=,.@-]*$`, "letters, digits and any of _+=,.@-"), Optional: true}
 	sourceIdentity   = validate.String{Summary: "Invalid source identity", Check: sessionName.Check, Optional: true}
 	externalID       = validate.String{Summary: "Invalid external ID", Check: matches(2, 1224, `^[\w+=,.@:\/-]*$`, "letters, digits and any of _+=,.@:/-"), Optional: true}
-	webIdentityToken = validate.String{Summary: "Invalid web identity token", Check: matches(4, 20000, "", "a JSON Web Token"), Secret: true, Optional: true}
+	webIdentityToken = validate.String{Summary: "Invalid web identity token", Check: matches(4, 20000, `^[^\s\pC]*$`, "a JSON Web Token, without white space"), Secret: true, Optional: true}
 	tagKey           = validate.String{Summary: "Invalid tag key", Check: checkTagKey}
 	tagValue         = validate.String{Summary: "Invalid tag value", Check: matches(0, 256, `^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`, "letters, digits, spaces and any of _.:/=+-@")}
 )

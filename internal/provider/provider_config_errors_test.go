@@ -140,8 +140,8 @@ func TestInvalidProviderArguments(t *testing.T) {
 			}}, "profile", []string{"Role needs MFA", `profile "ci"`, "credential_process"}},
 		"profile without credentials": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
-			"profile", []string{"No usable credentials", "IMDS", "access_key"}},
-		"no credentials": {session{}, "", []string{"No usable credentials", "access_key", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"}},
+			"profile", []string{"No credentials in the profile", "IMDS", `"ci"`, "credential_process"}},
+		"no credentials": {session{}, "", []string{"No usable credentials", "access_key.*not set", `AWS_ACCESS_KEY_ID \(not set\)`, `AWS_WEB_IDENTITY_TOKEN_FILE \(not set\)`, "AWS_PROFILE", "metadata service .disabled"}},
 		"unreadable credentials file": {
 			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
@@ -163,14 +163,14 @@ func TestInvalidProviderArguments(t *testing.T) {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\ncredential_process = echo password\n"}},
 			"profile", []string{"credential_process failed", "Version 1"}},
 		"container endpoint not allowed": {
-			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"No usable credentials", "203\\.0\\.113\\.1", "loopback"}},
+			session{env: vars{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}}, "", []string{"Container endpoint not allowed", "203\\.0\\.113\\.1", "loopback", "169.254.170.23"}},
 		"skip_metadata_api_check": {session{Provider: `skip_metadata_api_check = "maybe"`}, "skip_metadata_api_check", []string{`"true" or "false"`, "maybe"}},
 		"ec2_metadata_service_endpoint": {
 			session{Provider: `ec2_metadata_service_endpoint = "169.254.169.254"`}, "ec2_metadata_service_endpoint", []string{"Invalid endpoint", "scheme"}},
 		"ec2_metadata_service_endpoint_mode": {
 			session{Provider: `ec2_metadata_service_endpoint_mode = "IPv5"`}, "ec2_metadata_service_endpoint_mode", []string{"IPv4", "IPv6"}},
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": {
-			session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"}},
+			session{env: vars{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv5"}}, "", []string{"Invalid environment variable", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6", "IPv5"}},
 
 		// Roles.
 		"role_arn is not an ARN":          {session{Provider: "assume_role {\nrole_arn = \"puller\"\n}"}, "assume_role[0].role_arn", []string{"Invalid role ARN", "arn:aws:iam::123456789012:role/name", "puller"}},
@@ -236,7 +236,7 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
 		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
 		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: vars{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: vars{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
-		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT"}},
+		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT must be true or false", "maybe"}},
 		"CA bundle not found":         {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
 		"CA bundle without a certificate": {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`, files: vars{"ca.pem": "no certificate"}},
 			"custom_ca_bundle", []string{"Invalid CA bundle", "BEGIN CERTIFICATE", "/ca.pem", "no certificate"}},
@@ -253,8 +253,8 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"negative max_retries":        {session{Provider: "max_retries = -1"}, "max_retries", []string{"Invalid number", "got -1"}},
 		"retry_mode":                  {session{Provider: `retry_mode = "legacy"`}, "retry_mode", []string{"standard", "adaptive"}},
 		"token bucket":                {session{Provider: "token_bucket_rate_limiter_capacity = -1"}, "token_bucket_rate_limiter_capacity", []string{"Invalid number", "at least 0"}},
-		"AWS_MAX_ATTEMPTS":            {session{env: vars{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS", "many"}},
-		"AWS_RETRY_MODE":              {session{env: vars{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE"}},
+		"AWS_MAX_ATTEMPTS":            {session{env: vars{"AWS_MAX_ATTEMPTS": "many"}}, "", []string{"Invalid environment variable", "AWS_MAX_ATTEMPTS must be a whole number", "many"}},
+		"AWS_RETRY_MODE":              {session{env: vars{"AWS_RETRY_MODE": "legacy"}}, "", []string{"Invalid environment variable", "AWS_RETRY_MODE must be standard or adaptive", "legacy"}},
 		"max_attempts in the profile": {session{files: vars{".aws/config": "[default]\nmax_attempts = many\n"}}, "", []string{"Invalid profile", "max_attempts", "many", `\.aws/config`}},
 
 		// User agent.

@@ -64,7 +64,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 func (e *env) temporaryCredentials(name string, d time.Duration) ecrtest.Credentials {
 	c := ecrtest.Credentials{
 		AccessKeyID:     "ASIA" + strings.ToUpper(name),
-		SecretAccessKey: "secret of " + name,
+		SecretAccessKey: "secret-of-" + name,
 		SessionToken:    "token-of-" + name,
 		AccountID:       account,
 		Expires:         time.Now().Add(d),

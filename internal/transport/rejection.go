@@ -21,7 +21,7 @@ var Rejections = []Rejection{
 	{[]string{"UnrecognizedClientException", "InvalidClientTokenId"}, "Invalid credentials",
 		"AWS does not recognize this access key or session token in this partition. Temporary credentials require their session token, and keys that were deleted or deactivated are not recognized."},
 	{[]string{"InvalidSignatureException", "SignatureDoesNotMatch"}, "Invalid signature",
-		"Check that the secret key belongs to the access key, that the clock of this machine is right (AWS allows 15 minutes), and that no proxy alters requests."},
+		"Check that the secret key belongs to the access key and has no newline or space at its end, as secrets of CI systems often do, that the clock of this machine is right (AWS allows 15 minutes), and that no proxy alters requests."},
 	{[]string{"IncompleteSignatureException", "IncompleteSignature"}, "Invalid signature",
 		"The access key or the session token has invalid characters. Copy them again."},
 	{[]string{"MissingAuthenticationTokenException", "MissingAuthenticationToken"}, "Missing signature",
