@@ -78,9 +78,21 @@ data "ecrlayer_download_urls" "test" {
   layer_digests   = concat([data.ecrlayer_image.test.config.digest], data.ecrlayer_image.test.layers[*].digest)
 }
 
+data "ecrlayer_image_referrers" "test" {
+  repository_name = local.repository
+  image_digest    = data.ecrlayer_image.test.image_digest
+}
+
+data "ecrlayer_blob" "test" {
+  repository_name = local.repository
+  digest          = data.ecrlayer_image.test.config.digest
+}
+
 output "test" {
   sensitive = true
   value = {
+    statuses   = data.ecrlayer_image_referrers.test.referrers[*].status
+    size       = data.ecrlayer_blob.test.size
     sizes      = { for blob in concat([data.ecrlayer_image.test.config], data.ecrlayer_image.test.layers) : blob.digest => blob.size... }
     config     = data.ecrlayer_image.test.config.digest
     read       = data.ecrlayer_image_config.test.config_digest
@@ -92,6 +104,8 @@ output "test" {
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
 	var output struct {
+		Statuses  []string           `json:"statuses"`
+		Size      int64              `json:"size"`
 		Sizes     map[string][]int64 `json:"sizes"`
 		Config    string             `json:"config"`
 		Read      string             `json:"read"`
@@ -103,6 +117,9 @@ output "test" {
 	}
 	if output.Config != output.Read {
 		t.Errorf("the config digest of the image is %s, but %s was read", output.Config, output.Read)
+	}
+	if want := output.Sizes[output.Config]; len(want) == 0 || output.Size != want[0] || slices.Contains(output.Statuses, "") {
+		t.Errorf("the config has %d bytes, want %v; the referrers have the statuses %q", output.Size, want, output.Statuses)
 	}
 	if left := time.Until(output.ExpiresAt); left <= 0 || left > 12*time.Hour {
 		t.Errorf("the URLs expire in %s", left)
