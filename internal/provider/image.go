@@ -140,7 +140,8 @@ func descriptorAttributes(of string, own map[string]schema.Attribute) map[string
 }
 
 const descriptionPlatform = "Platform to select from an index, as `os/arch` or `os/arch/variant`, such as `linux/amd64` or `linux/arm/v7`. The rules are those of container runtimes: `linux/arm64` selects `linux/arm64/v8`. " +
-	"Required if the index has several. If the image is not an index, its config must be for this platform."
+	"A version or features of the operating system are in parentheses: `windows(10.0.20348)/amd64`, `linux(+erofs)/amd64`. Without a feature, an image without features is preferred. " +
+	"An index in an index is followed, three levels at most. Required if the index has several. If the image is not an index, its config must be for this platform."
 
 func newImageDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +

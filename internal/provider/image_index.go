@@ -43,7 +43,7 @@ func newImageIndexDataSource() datasource.DataSource {
 				"annotations":   computedMap("Annotations of the index, empty if there are none."),
 				"manifest_json": computedString("The index, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `image_digest`."),
 				"image_uri":     computedString("URI to pull the image by `image_digest`: `<registry_id>.dkr.ecr.<region>.amazonaws.com/<repository_name>@<image_digest>`."),
-				"platforms":     computedList("Platforms of the index, in its order, as the argument `platform` of `ecrlayer_image` accepts them. Attestations and SOCI indexes are excluded."),
+				"platforms":     computedList("Platforms of the index, in its order, as the argument `platform` of `ecrlayer_image` accepts them. Attestations and SOCI indexes are excluded, and so is what is only in an index without a platform: it is not read."),
 				"manifests": schema.ListNestedAttribute{
 					Computed:            true,
 					MarkdownDescription: "All entries of the index, in its order.",
