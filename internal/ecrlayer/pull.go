@@ -114,7 +114,7 @@ func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 		slots <- struct{}{}
 		group.Go(func() error {
 			defer func() { <-slots }()
-			return recovering(func() error { return p.pullBlob(groupCtx, blob, slots) })
+			return Recovering(func() error { return p.pullBlob(groupCtx, blob, slots) })
 		})
 	}
 	err := group.Wait()
@@ -136,7 +136,7 @@ func (p *pull) fail(ctx context.Context, call Call, err error) error {
 func (p *pull) downloadParts() {
 	buffer := make([]byte, copySize+1)
 	for part := range p.queue {
-		if err := recovering(func() error { return part.download(buffer) }); err != nil {
+		if err := Recovering(func() error { return part.download(buffer) }); err != nil {
 			part.blob.stop(err)
 		}
 		part.blob.pending.Done()
@@ -396,8 +396,9 @@ func (b *blobPull) count(n int64) {
 	b.done.Add(n)
 }
 
-// recovering runs f. It returns a panic, which would end the process, as a *PanicError.
-func recovering(f func() error) (err error) {
+// Recovering runs f, in a goroutine where a panic would end the process, and returns the
+// panic as a *PanicError.
+func Recovering(f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
 			err = &PanicError{Value: value, Stack: debug.Stack()}

@@ -12,12 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
@@ -64,22 +62,6 @@ func (s *store) has(ctx context.Context, blob ecrlayer.Descriptor) (bool, error)
 	}
 	s.record(blob.Digest, stamp)
 	return true, nil
-}
-
-// writers is how many manifests are written at once.
-const writers = 16
-
-// putAll writes the manifests that are not there, and adds the bytes of all to done.
-func (s *store) putAll(ctx context.Context, manifests []ecrlayer.GraphManifest, done *atomic.Int64) error {
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
-	for _, m := range manifests {
-		group.Go(func() error {
-			defer done.Add(m.Size)
-			return s.put(groupCtx, m)
-		})
-	}
-	return group.Wait()
 }
 
 // put writes a manifest unless it is there.

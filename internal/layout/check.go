@@ -15,6 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
 
 // Stamp is what a file looks like without reading it: its size in bytes, and its times
@@ -73,7 +75,12 @@ func (l *Layout) Check(ctx context.Context, known Record) (now Record, damage []
 	var mu sync.Mutex
 	for d, before := range known {
 		group.Go(func() error {
-			stamp, wrong, err := l.inspect(groupCtx, d, before)
+			var stamp Stamp
+			var wrong string
+			err := ecrlayer.Recovering(func() (err error) {
+				stamp, wrong, err = l.inspect(groupCtx, d, before)
+				return err
+			})
 			if err != nil {
 				return err
 			}

@@ -88,8 +88,16 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 	defer r.release()
 	s := &store{layout: l, known: known, now: Record{}}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.putAll(groupCtx, image.Manifests, done) })
-	group.Go(func() error { return c.Pull(groupCtx, image.Repository, image.Blobs, s, done) })
+	group.SetLimit(writers)
+	group.Go(func() error {
+		return ecrlayer.Recovering(func() error { return c.Pull(groupCtx, image.Repository, image.Blobs, s, done) })
+	})
+	for _, manifest := range image.Manifests {
+		group.Go(func() error {
+			defer done.Add(manifest.Size)
+			return ecrlayer.Recovering(func() error { return s.put(groupCtx, manifest) })
+		})
+	}
 	if err := group.Wait(); err != nil {
 		return nil, "", err
 	}
@@ -139,6 +147,9 @@ func (l *Layout) Remove(ctx context.Context, key string, known Record) (warning 
 	})
 	return warning, err
 }
+
+// writers is how many manifests are written at once, beside the blobs.
+const writers = 16
 
 // own returns the directory of this package's files.
 func (l *Layout) own() string { return filepath.Join(l.dir, ".ecrlayer") }

@@ -73,6 +73,8 @@ const (
 
 var (
 	directoryPath = path.Root("directory")
+	createTimeout = path.Root("timeouts").AtName("create")
+	updateTimeout = path.Root("timeouts").AtName("update")
 	writeTimeout  = newTimeoutDuration(defaultWriteTimeout)
 
 	// refName is the grammar of https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md
@@ -164,9 +166,12 @@ func (r *imageLayoutResource) plan(ctx context.Context, m, state *imageLayoutMod
 	if diags.HasError() {
 		return diags
 	}
-	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
-	defer cancel()
 	op := m.newOperation(t, r.client)
+	if op.timeout = createTimeout; !state.Directory.IsNull() {
+		op.timeout = updateTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timeout(op.timeout, defaultTimeout))
+	defer cancel()
 	found := t
 	if t.image.Tag == "" && state.ImageDigest.Equal(m.ImageDigest) && state.isAt(t) {
 		found.RegistryID = state.RegistryID.ValueString()
@@ -318,7 +323,7 @@ func (r *imageLayoutResource) Create(ctx context.Context, request resource.Creat
 	if response.Diagnostics.HasError() {
 		return
 	}
-	record, diags := r.write(ctx, &m, &plan, "", nil, path.Root("timeouts").AtName("create"))
+	record, diags := r.write(ctx, &m, &plan, "", nil, createTimeout)
 	response.Diagnostics.Append(diags...)
 	if !diags.HasError() {
 		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
@@ -337,7 +342,7 @@ func (r *imageLayoutResource) Update(ctx context.Context, request resource.Updat
 	if response.Diagnostics.HasError() {
 		return
 	}
-	record, diags := r.write(ctx, &m, &plan, state.key(), known, path.Root("timeouts").AtName("update"))
+	record, diags := r.write(ctx, &m, &plan, state.key(), known, updateTimeout)
 	response.Diagnostics.Append(diags...)
 	if !diags.HasError() {
 		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
@@ -419,6 +424,9 @@ func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutMod
 
 // directoryError returns an error of the file system.
 func (m *imageLayoutModel) directoryError(err error) diag.Diagnostic {
+	if _, ok := errors.AsType[*ecrlayer.PanicError](err); ok {
+		return errorAt(path.Empty(), "Internal error", fmt.Sprintf("The layout in %s cannot be read or written: %s.", m.Directory.ValueString(), err), reportBug)
+	}
 	return errorAt(directoryPath, "Directory not usable", fmt.Sprintf("The layout in %s cannot be read or written: %s.", m.Directory.ValueString(), err),
 		"Check that it is a directory in which this user may read and write, and that its disk has room for the image. What was downloaded remains there for the next run.")
 }
