@@ -142,7 +142,7 @@ func (f *CredentialsFailure) explainMetadata() (summary, argument, advice string
 	switch {
 	case f.says("AssumeRoleUnauthorizedAccess"):
 		return "Instance role not assumable", "", "Amazon EC2 cannot assume the role of the instance profile. The role's trust policy must allow ec2.amazonaws.com to call sts:AssumeRole. A new role takes a minute: run again."
-	case f.status == http.StatusNotFound, f.says("empty EC2 IMDS role list"), f.code != "":
+	case f.status == http.StatusNotFound, f.says("empty EC2 IMDS role list"), f.says("api error"):
 		return "No instance role", "", "The EC2 instance metadata service has no credentials: the instance has no instance profile, or got it a moment ago. Attach one with a role, and run again after a minute; or set another source of credentials."
 	case f.status != 0, f.says("failed to decode"), f.says("the response has more than"):
 		return "Instance metadata failed", "", "What responded in place of the EC2 instance metadata service has no credentials. Check that the service is enabled on the instance (HttpEndpoint), that no proxy or other service responds at its address, and run again: it limits requests."

@@ -89,7 +89,8 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 
 // invalidVariable is for an environment variable that the SDK rejects, with its name.
 func invalidVariable(err error) diag.Diagnostic {
-	name := regexp.MustCompile(`AWS_\w+`).FindString(err.Error())
+	// The SDK names all but this one.
+	name := cmp.Or(regexp.MustCompile(`AWS_\w+`).FindString(err.Error()), "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES")
 	return diag.NewErrorDiagnostic("Invalid environment variable",
 		fmt.Sprintf("The environment variable %s must be %s, got %s. Correct it, or unset it.", name, allowedValues(strings.ToLower(strings.TrimPrefix(name, "AWS_"))), redact.Quote(os.Getenv(name))))
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// expectOneError fails unless Load returns exactly one error, with all parts.
-func expectOneError(t *testing.T, m *Model, parts ...string) {
+// expectOneError fails unless Load returns exactly one error, with all parts. It
+// returns the text of the error.
+func expectOneError(t *testing.T, m *Model, parts ...string) string {
 	t.Helper()
 	_, diags := m.Load(t.Context(), "test", "1.0.0")
 	if diags.ErrorsCount() != 1 {
@@ -27,6 +28,7 @@ func expectOneError(t *testing.T, m *Model, parts ...string) {
 			t.Errorf("error lacks %q:\n%s", part, text)
 		}
 	}
+	return text
 }
 
 func TestInvalidLocalFiles(t *testing.T) {

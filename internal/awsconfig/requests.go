@@ -5,12 +5,16 @@ package awsconfig
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/sso"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -49,6 +53,9 @@ func newRequests(client *transport.Client, proxyOf func(*http.Request) (*url.URL
 // client it has: with a CA bundle in the environment or a shared config file, the SDK
 // insists on its own, and for container credentials it has no option.
 func (r *requests) route(stack *middleware.Stack) error {
+	if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ecrlayer:CheckOutput", checkOutput), middleware.After); err != nil {
+		return err
+	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Route",
 		func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (out middleware.DeserializeOutput, metadata middleware.Metadata, err error) {
 			client := r.services
@@ -60,6 +67,35 @@ func (r *requests) route(stack *middleware.Stack) error {
 			return out, metadata, err
 		}), middleware.After)
 }
+
+// checkOutput returns an error for a response of STS or IAM Identity Center without
+// credentials, such as an empty one of a proxy, because the SDK would panic.
+func checkOutput(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+	out, metadata, err := next.HandleInitialize(ctx, in)
+	if err != nil {
+		return out, metadata, err
+	}
+	var got *ststypes.Credentials
+	switch result := out.Result.(type) {
+	case *sts.AssumeRoleOutput:
+		got = result.Credentials
+	case *sts.AssumeRoleWithWebIdentityOutput:
+		got = result.Credentials
+	case *sso.GetRoleCredentialsOutput:
+		if result.RoleCredentials == nil {
+			err = errNoCredentials
+		}
+		return out, metadata, err
+	default:
+		return out, metadata, err
+	}
+	if got == nil || got.AccessKeyId == nil || got.SecretAccessKey == nil || got.SessionToken == nil || got.Expiration == nil {
+		err = errNoCredentials
+	}
+	return out, metadata, err
+}
+
+var errNoCredentials = errors.New("deserialization failed: the response has no credentials")
 
 // record remembers a request and its response in words.
 func (r *requests) record(ctx context.Context, sent, received any, err error) {

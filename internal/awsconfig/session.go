@@ -202,7 +202,7 @@ func (s *session) retrieve(ctx context.Context, cfg *aws.Config) diag.Diagnostic
 		return s.sourceFailed(ctx, err)
 	}
 	redact.Secret(got.SecretAccessKey, got.SessionToken)
-	if d := s.checkRetrieved(s.found.source, got); d != nil {
+	if d := s.checkRetrieved(got); d != nil {
 		return d
 	}
 	tflog.Info(ctx, "Retrieved credentials", map[string]any{"source": redact.Line(got.Source, redact.MaxMessage)})

@@ -139,7 +139,11 @@ func containerSource(variables config.EnvConfig) source {
 	if variables.ContainerCredentialsRelativePath == "" && variables.ContainerCredentialsEndpoint == "" {
 		return source{}
 	}
-	s := source{name: "the container credentials endpoint", container: true}
+	name := "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+	if variables.ContainerCredentialsRelativePath != "" {
+		name = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	}
+	s := source{name: "the container credentials endpoint of " + name, container: true}
 	if s.file = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); s.file != "" {
 		s.origin = "the environment variable AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 		s.check = func(content []byte) error { return checkHeader(string(content)) }
@@ -152,7 +156,7 @@ func containerSource(variables config.EnvConfig) source {
 func (m *Model) checkSource(s source) diag.Diagnostics {
 	var diags diag.Diagnostics
 	if s.invalid != "" {
-		return diag.Diagnostics{m.onProfile("Invalid profile", capitalize(s.invalid)+". Correct the profile in the shared config file.")}
+		return diag.Diagnostics{m.onProfile("Invalid profile", s.invalid+". Correct the profile in the shared config file.")}
 	}
 	if s.keys != nil {
 		for i, value := range []string{s.keys.AccessKeyID, s.keys.SecretAccessKey, s.keys.SessionToken} {
@@ -189,10 +193,14 @@ func (m *Model) checkSource(s source) diag.Diagnostics {
 }
 
 // checkRetrieved returns an error if credentials that a source returned cannot be sent.
-func (m *Model) checkRetrieved(s source, got aws.Credentials) diag.Diagnostic {
+func (s *session) checkRetrieved(got aws.Credentials) diag.Diagnostic {
+	name := s.found.source.name
+	if !got.HasKeys() {
+		return s.onProfile("Invalid response", "The response of "+name+" has no access key or no secret key. Check what responds in its place.\nLast request: "+s.requests.lastExchange())
+	}
 	for i, value := range []string{got.AccessKeyID, got.SecretAccessKey, got.SessionToken} {
 		if flaw := findFlaw(value, true); flaw != "" {
-			return m.onProfile("Invalid key or token", invalidKey(i, "from "+s.name, flaw))
+			return s.onProfile("Invalid key or token", invalidKey(i, "from "+name, flaw))
 		}
 	}
 	return nil
@@ -323,7 +331,7 @@ func (s *session) explain(err error) (failure *CredentialsFailure, summary, argu
 	case failure.isMetadata() && from.roleWithoutSource != "":
 		summary, advice = "Invalid profile", fmt.Sprintf("Profile %q has role_arn, but no source of the credentials that assume the role, so the SDK tried the EC2 instance metadata service. "+
 			"Set source_profile, or credential_source to Environment, Ec2InstanceMetadata or EcsContainer.", from.roleWithoutSource)
-	case failure.isMetadata() && from.fallback && len(missing) > 0:
+	case failure.isMetadata() && from.fallback && len(missing) > 0 && !failure.says("AssumeRoleUnauthorizedAccess"):
 		summary, advice = "File not found", strings.Join(missing, " ")+" Correct the path, or set another source of credentials. Nothing else sets one, so the SDK tried the EC2 instance metadata service."
 	case failure.isMetadata() && from.fallback && s.profile() != "" && s.found.profile.Profile != "":
 		summary, advice = "No credentials in the profile", fmt.Sprintf("Profile %q has no credentials, so the SDK tried the EC2 instance metadata service. "+

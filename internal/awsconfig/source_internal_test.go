@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
@@ -31,6 +33,7 @@ func newMachine(t *testing.T) (m *Model, home string, requests *atomic.Int32) {
 	t.Setenv("HOME", home)
 	t.Setenv("USERPROFILE", home)
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(home, "config"))
+	write(t, filepath.Join(home, "config"), "")
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	return &Model{Region: types.StringValue("us-east-1"), Endpoints: []serviceEndpoints{{STS: types.StringValue(server.URL), SSO: types.StringValue(server.URL)}}}, home, requests
 }
@@ -112,5 +115,185 @@ func TestKeysWithWhiteSpaceAreErrorsWithoutRequest(t *testing.T) {
 				t.Errorf("%d requests were sent, want 0", n)
 			}
 		})
+	}
+}
+
+// listOfSources begins the advice that names every source of credentials.
+var listOfSources = []string{"The provider looks for credentials", "In the order in which the provider looks"}
+
+// expectNoList fails if an error lists the sources of credentials.
+func expectNoList(t *testing.T, text string) {
+	t.Helper()
+	for _, list := range listOfSources {
+		if strings.Contains(text, list) {
+			t.Errorf("error lists all sources:\n%s", text)
+		}
+	}
+}
+
+func TestKnownCausesDoNotListTheSources(t *testing.T) {
+	const metadataPath = "/latest/meta-data/iam/security-credentials/"
+	profile := func(lines string) setup { return setup{"config": "[profile ci]\n" + lines} }
+	metadata := func(role, credentials http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/latest/api/token":
+				w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
+				respond(http.StatusOK, "text/plain", "session")(w, r)
+			case metadataPath:
+				role(w, r)
+			default:
+				credentials(w, r)
+			}
+		}
+	}
+	ok, notFound := respond(http.StatusOK, "text/plain", "role"), http.HandlerFunc(http.NotFound)
+	for name, test := range map[string]struct {
+		setup
+		profile  string
+		metadata http.HandlerFunc // nil if the instance metadata service is disabled
+		change   func(*Model)
+		want     []string
+	}{
+		// Profiles.
+		"misspelt credential_source": {profile(roleOf + "credential_source = EC2InstanceMetadata\n"), "ci", nil, nil,
+			[]string{"Invalid profile", `credential_source of profile "ci" must be Environment, Ec2InstanceMetadata or EcsContainer, got "EC2InstanceMetadata"`}},
+		"credential_source Environment without keys": {profile(roleOf + "credential_source = Environment\n"), "ci", nil, nil, []string{"Invalid profile", "AWS_ACCESS_KEY_ID", "not both set"}},
+		"credential_source EcsContainer elsewhere":   {profile(roleOf + "credential_source = EcsContainer\n"), "ci", nil, nil, []string{"Invalid profile", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"}},
+		"role_arn without a source":                  {profile(roleOf), "ci", metadata(notFound, notFound), nil, []string{"Invalid profile", `Profile "ci" has role_arn`, "source_profile", "credential_source"}},
+		"role_arn without a source, not on EC2":      {profile(roleOf), "ci", nil, nil, []string{"Invalid profile", `Profile "ci" has role_arn`}},
+		"source_profile without role_arn":            {profile("source_profile = base\n[profile base]\n"), "ci", nil, nil, []string{"Invalid profile", "source_profile", "role_arn"}},
+		"contradictory settings":                     {profile(roleOf + "source_profile = ci\ncredential_source = Environment\n"), "ci", nil, nil, []string{"Invalid profile", `Profile "ci"`, "more than one of", "Keep one"}},
+		"missing source_profile":                     {profile(roleOf + "source_profile = base\n"), "ci", nil, nil, []string{"Invalid profile", `source_profile "base" does not exist`}},
+		"retry_mode of the profile":                  {profile("retry_mode = legacy\n"), "ci", nil, nil, []string{"Invalid profile", "retry_mode must be standard or adaptive", "legacy"}},
+		"incomplete sso-session":                     {profile("sso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Puller\n[sso-session corp]\nsso_region = us-east-1\n"), "ci", nil, nil, []string{"Invalid profile", "sso_start_url", "aws configure sso"}},
+		"contradictory sso-session": {profile("sso_region = eu-west-1\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Puller\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n"), "ci", nil, nil,
+			[]string{"Invalid profile", "sso_region", "contradict"}},
+		"profile without credentials": {profile("region = us-east-1\n"), "ci", metadata(notFound, notFound), nil, []string{"No credentials in the profile", `"ci"`}},
+
+		// Sessions of IAM Identity Center.
+		"session with an old timestamp": {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08UTC"}`}, "ci", nil, nil,
+			[]string{"Unreadable file", ssoCacheFile(), "2020-06-17T10:02:08UTC", "Delete the file", "aws sso login --profile ci", "update the AWS CLI"}},
+		"session that is not JSON":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":`}, "ci", nil, nil, []string{"Unreadable file", "JSON", "Delete the file"}},
+		"session without a token":     {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{}`}, "ci", nil, nil, []string{"Unreadable file", "lacks accessToken"}},
+		"session that has expired":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08Z"}`}, "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
+		"session that does not exist": {profile(ssoSettings), "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
+		"login that does not exist":   {profile("login_session = arn:aws:iam::123456789012:user/jane\n"), "ci", nil, nil, []string{"Login session expired", "aws login --profile ci"}},
+
+		// Files that do not exist.
+		"AWS_SHARED_CREDENTIALS_FILE": {setup{"AWS_SHARED_CREDENTIALS_FILE": "~/keys"}, "", nil, nil, []string{"File not found", `"~/keys"`, "AWS_SHARED_CREDENTIALS_FILE", "~ is not expanded in environment variables"}},
+		"shared_credentials_files":    {setup{"AWS_CONFIG_FILE": os.DevNull}, "", metadata(notFound, notFound), func(m *Model) { m.SharedCredentialsFiles = []string{"/none/keys"} }, []string{"File not found", "/none/keys", "shared_credentials_files"}},
+		"profile of a missing file":   {setup{"AWS_CONFIG_FILE": "~/none"}, "ci", nil, nil, []string{"Profile not found", `"~/none"`, "AWS_CONFIG_FILE", "~ is not expanded"}},
+		"AWS_WEB_IDENTITY_TOKEN_FILE": {setup{"AWS_WEB_IDENTITY_TOKEN_FILE": "~/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/reader"}, "", nil, nil, []string{"Unreadable file", "~/token", "AWS_WEB_IDENTITY_TOKEN_FILE", "~ is not expanded"}},
+		"token file without a role":   {setup{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token", "token": "t"}, "", nil, nil, []string{"Missing role ARN", "AWS_ROLE_ARN"}},
+		"web_identity_token_file":     {profile(roleOf + "web_identity_token_file = /none/token\n"), "ci", nil, nil, []string{"Unreadable file", "/none/token", `web_identity_token_file of profile "ci"`}},
+
+		// The EC2 instance metadata service.
+		"no response":              {setup{}, "", notFound, func(m *Model) { m.EC2MetadataServiceEndpoint = types.StringValue("http://127.0.0.1:1") }, []string{"Instance metadata unreachable", "hop limit", "aws ec2 modify-instance-metadata-options", "AWS_PROFILE"}},
+		"no instance profile":      {setup{}, "", metadata(notFound, notFound), nil, []string{"No instance role", "no instance profile", "a moment ago"}},
+		"empty list of roles":      {setup{}, "", metadata(respond(http.StatusOK, "text/plain", ""), notFound), nil, []string{"No instance role"}},
+		"role without credentials": {setup{}, "", metadata(ok, notFound), nil, []string{"No instance role", "a moment ago"}},
+		"role that cannot be assumed": {setup{}, "", metadata(ok, respond(http.StatusOK, "application/json", `{"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role"}`)), nil,
+			[]string{"Instance role not assumable", "trust policy", "ec2.amazonaws.com"}},
+		"page of a portal": {setup{}, "", respond(http.StatusOK, "text/html", "<html>"), nil, []string{"Instance metadata failed"}},
+		"proxy":            {setup{"HTTP_PROXY": "server"}, "", respond(http.StatusBadGateway, "text/html", "<html>"), func(m *Model) { m.EC2MetadataServiceEndpoint = types.StringValue("http://169.254.169.254") }, []string{"Instance metadata through a proxy", "no_proxy", "169.254.169.254"}},
+
+		// Containers and regions.
+		"host that is not allowed": {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://203.0.113.1/"}, "", nil, nil, []string{"Container endpoint not allowed", "169.254.170.23"}},
+		"URL without a host":       {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "/v1"}, "", nil, nil, []string{"Invalid container endpoint"}},
+		"invalid URL":              {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://[::1"}, "", nil, nil, []string{"Invalid container endpoint"}},
+		"region of the environment": {setup{"AWS_REGION": "evil.example/#"}, "", nil, func(m *Model) { m.Region, m.SkipRegionValidation = types.StringNull(), types.BoolValue(true) },
+			[]string{"Invalid region", "evil.example/#", "host name"}},
+		"AWS_RETRY_MODE":                         {setup{"AWS_RETRY_MODE": "legacy"}, "", nil, nil, []string{"Invalid environment variable", `AWS_RETRY_MODE must be standard or adaptive, got "legacy"`}},
+		"AWS_MAX_ATTEMPTS":                       {setup{"AWS_MAX_ATTEMPTS": "five"}, "", nil, nil, []string{`AWS_MAX_ATTEMPTS must be a whole number, got "five"`}},
+		"AWS_DEFAULTS_MODE":                      {setup{"AWS_DEFAULTS_MODE": "x"}, "", nil, nil, []string{"AWS_DEFAULTS_MODE must be auto,"}},
+		"AWS_ENABLE_ENDPOINT_DISCOVERY":          {setup{"AWS_ENABLE_ENDPOINT_DISCOVERY": "x"}, "", nil, nil, []string{"AWS_ENABLE_ENDPOINT_DISCOVERY must be auto, true or false"}},
+		"AWS_ACCOUNT_ID_ENDPOINT_MODE":           {setup{"AWS_ACCOUNT_ID_ENDPOINT_MODE": "x"}, "", nil, nil, []string{"AWS_ACCOUNT_ID_ENDPOINT_MODE must be disabled,"}},
+		"AWS_REQUEST_CHECKSUM_CALCULATION":       {setup{"AWS_REQUEST_CHECKSUM_CALCULATION": "x"}, "", nil, nil, []string{"AWS_REQUEST_CHECKSUM_CALCULATION must be when_required"}},
+		"AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES": {setup{"AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES": "-1"}, "", nil, nil, []string{"AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES must be a whole number from 0"}},
+		"AWS_RESTRICT_FILE_PERMISSIONS":          {setup{"AWS_RESTRICT_FILE_PERMISSIONS": "x"}, "", nil, nil, []string{"AWS_RESTRICT_FILE_PERMISSIONS must be unrestricted or"}},
+		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS":    {setup{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "x"}, "", nil, nil, []string{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS must be true or false"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, home, _ := newMachine(t)
+			m.Profile = types.StringValue(test.profile)
+			if test.metadata != nil {
+				server := httptest.NewServer(test.metadata)
+				t.Cleanup(server.Close)
+				t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+				m.EC2MetadataServiceEndpoint = types.StringValue(server.URL)
+				if proxy := "HTTP_PROXY"; test.setup[proxy] != "" {
+					delete(test.setup, proxy)
+					m.HTTPProxy, m.HTTPSProxy = types.StringValue(server.URL), types.StringValue("")
+				}
+			}
+			test.apply(t, home)
+			if test.change != nil {
+				test.change(m)
+			}
+			expectNoList(t, expectOneError(t, m, test.want...))
+		})
+	}
+}
+
+// Only if nothing is set there is nothing better than the list, and it says so.
+func TestListOfSourcesMarksWhatIsSet(t *testing.T) {
+	m, _, _ := newMachine(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIA")
+	expectOneError(t, m, noCredentials, "AWS_ACCESS_KEY_ID (set)", "AWS_SECRET_ACCESS_KEY (not set)", `profile "default" in the shared config and credentials files (does not exist)`, "metadata service (disabled")
+}
+
+// A file that the SDK reads by itself, without a bound, is checked before.
+func TestFilesOfTheSDKAreBounded(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("no /dev/zero: ", err)
+	}
+	for name, test := range map[string]struct {
+		setup
+		profile, link string
+	}{
+		"AWS_WEB_IDENTITY_TOKEN_FILE":            {setup{"AWS_WEB_IDENTITY_TOKEN_FILE": "/dev/zero", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/reader"}, "", ""},
+		"web_identity_token_file":                {setup{"config": "[profile ci]\n" + roleOf + "web_identity_token_file = /dev/zero\n"}, "ci", ""},
+		"web_identity_token_file, source":        {setup{"config": "[profile ci]\n" + roleOf + "source_profile = base\n[profile base]\n" + roleOf + "web_identity_token_file = /dev/zero\n"}, "ci", ""},
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/dev/zero"}, "", ""},
+		"session of IAM Identity Center":         {setup{"config": "[profile ci]\n" + ssoSettings}, "ci", ssoCacheFile()},
+		"AWS_CA_BUNDLE":                          {setup{"AWS_CA_BUNDLE": "/dev/zero"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, home, requests := newMachine(t)
+			test.apply(t, home)
+			m.Profile = types.StringValue(test.profile)
+			if test.link != "" {
+				file := filepath.Join(home, test.link)
+				write(t, file, "")
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Symlink("/dev/zero", file); err != nil {
+					t.Skip("cannot create a link: ", err)
+				}
+			}
+			expectOneError(t, m, "not a regular file")
+			if n := requests.Load(); n != 0 {
+				t.Errorf("%d requests were sent, want 0", n)
+			}
+		})
+	}
+}
+
+func TestRegionsOfTheSDKAreKnown(t *testing.T) {
+	t.Parallel()
+	for region, known := range map[string]bool{"us-east-1": true, "me-west-1": true, "sa-west-1": true, "sa-west-2": false} {
+		if diags := CheckRegion(path.Root("region"), region, false); diags.HasError() == known {
+			t.Errorf("CheckRegion(%s) = %v", region, diags)
+		}
+	}
+}
+
+func TestUnresolvedProxyIsNamed(t *testing.T) {
+	t.Parallel()
+	err := &net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy.corp.example", IsNotFound: true}}
+	if summary, advice, ok := ExplainConnection(err, "endpoints"); !ok || summary != "Proxy not found" || !strings.Contains(advice, "proxy.corp.example") || strings.Contains(advice, "region") {
+		t.Errorf("ExplainConnection = %q, %q, %t", summary, advice, ok)
 	}
 }

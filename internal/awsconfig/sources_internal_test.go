@@ -99,6 +99,8 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 		"redirected": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
 		}, "HTTP 307 Temporary Redirect"},
+		"empty":       {respond(http.StatusOK, "application/json", "{}"), ""},
+		"a long line": {respond(http.StatusOK, "text/xml", strings.Repeat("x", 70<<10)), ""},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for chunk := make([]byte, 1<<16); ; {
 				if _, err := w.Write(chunk); err != nil {
@@ -129,6 +131,7 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 						t.Errorf("error lacks %q:\n%s", part, text)
 					}
 				}
+				expectNoList(t, text)
 				if lines := strings.Count(text, "\n"); lines > 12 {
 					t.Errorf("error has %d newlines, want at most 12:\n%s", lines, text)
 				}
