@@ -21,8 +21,8 @@ trap 'rm -rf "$tmp"' EXIT
 
 tools/demo.sh "$1" >"$tmp/demo" 2>&1
 esc=$(printf '\033[')
-sed -e '/^terraform {$/,/^resource/{/^data /,/^}$/!d;}' -e '/^  directory = /,/^}$/d' -e '/^  image     = .*1.0"$/{N;}' \
-	-e '/terraform init/d' -e '/Reading\.\.\.$/d' -e '/^Terraform used/,/^ecrlayer_image_layout.*Creating/d' \
+sed -e '/^terraform {$/,/^$/d' -e '/^provider "/,/^$/d' -e '/^output "/,/^$/d' -e '/terraform init/d' \
+	-e '/Reading\.\.\.$/d' -e '/^Terraform used/,/^ecrlayer_image_layout.*Creating/d' \
 	-e '/^\$ ls app/,$d' -e "s/ || :$//" \
 	-e "/^[^\$]*\$ /!s/\"[^\"]*\"/${esc}32m&${esc}0m/g" -e "s/^[a-z-]*\$ .*/${esc}36m&${esc}0m/" \
 	-e "s/^\(data\|output\) /${esc}35m\1${esc}0m /" -e "s/ OK$/${esc}32m&${esc}0m/" "$tmp/demo" | cat -s >"$tmp/picture"
