@@ -35,79 +35,49 @@ done
 unset TF_CLI_ARGS TF_DATA_DIR TF_LOG TF_WORKSPACE
 export TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_INPUT=0
 export TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_plan=-no-color TF_CLI_ARGS_apply=-no-color
-cat >"$TF_CLI_CONFIG_FILE" <<END
-provider_installation {
-  filesystem_mirror {
-    path = "$tmp/plugins"
-  }
-}
-END
+printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$tmp/plugins" >"$TF_CLI_CONFIG_FILE"
 
-mkdir "$tmp/work"
-cd "$tmp/work"
-cat >main.tf <<'END'
-terraform {
-  required_providers {
-    ecrlayer = { source = "ecrlayer/ecrlayer" }
-  }
-}
+mkdir "$tmp/bin" "$tmp/work"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$cli" >"$tmp/bin/$name"
+chmod +x "$tmp/bin/$name"
+PATH=$tmp/bin:$PATH
+sums=sha256sum
+command -v sha256sum >/dev/null || sums='shasum -a 256'
 
-data "ecrlayer_image" "app" {
-  repository_name = "team/app"
-  image_tag       = "1.0"
-  platform        = "linux/arm64"
-}
-
-data "ecrlayer_download_urls" "app" {
-  repository_name = "team/app"
-  layer_digests   = data.ecrlayer_image.app.layer_digests
-}
-
-output "layer" {
-  value = data.ecrlayer_image.app.layer_digests[1]
-}
-END
-
-# Prints a command, then runs it.
+# run PROMPT COMMAND prints a shell command, then runs it.
 run() {
-	printf '\n$ %s\n' "$*" | sed -e "s|$cli|$name|" -e "s|$tmp/||g" >&2
-	"$@"
+	printf '\n%s %s\n' "$1" "$2"
+	eval "$2"
 }
 
-run cat main.tf
-run "$cli" init >init.log || { cat init.log && exit 1; }
-run "$cli" apply -auto-approve
+sed -n '/^```terraform$/,/^```$/{s/^```$//;/^```/!p;}' README.md >"$tmp/work/main.tf"
+cd "$tmp/work"
+run '$' 'cat main.tf'
+run '$' "$name init >init.log" || { cat init.log && exit 1; }
+run '$' "$name apply -auto-approve"
+run '$' "$name output -raw curl >curl.conf"
+run '$' "$name output -raw sha256sums >SHA256SUMS"
 
-# The URL is a credential: curl reads it from standard input, not from its command line.
-cat <<END
+# Any machine that gets the two files.
+(
+	for variable in $(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$variable"; done
+	run 'build-host$' 'env | grep AWS_ || :'
+	run 'build-host$' 'curl --fail --fail-early --silent --show-error --config curl.conf'
+	run 'build-host$' "$sums -c SHA256SUMS"
+	run 'build-host$' 'tar -tzf layer1.tar.gz'
+)
 
-\$ digest=\$($name output -raw layer)
-\$ url=\$(echo "nonsensitive(data.ecrlayer_download_urls.app.download_urls[\"\$digest\"])" | $name console)
-\$ echo "url = \$url" | curl --fail --config - --output layer.tar.gz
+# The whole image, as an OCI image layout. What is lost comes back.
+run '$' 'ls app/blobs/sha256'
+run '$' 'rm app/blobs/sha256/3a*'
+run '$' "$name apply -auto-approve"
+run '$' 'ls app/blobs/sha256'
+
+cat <<'END'
+
+What you saw is the configuration of README.md. To go on, with the same local ECR:
+  make install                          where terraform init and tofu init look first
+  make endpoint ENV="$HOME/ecr.env"     in another terminal, then: . "$HOME/ecr.env"
+  docs/guides/getting-started.md        step by step, and what to know before you build on it
+  docs/guides/seeding-a-cache.md        images on disk: several platforms, repair, other machines
 END
-digest=$("$cli" output -raw layer)
-url=$(echo "nonsensitive(data.ecrlayer_download_urls.app.download_urls[\"$digest\"])" | "$cli" console)
-echo "url = $url" | curl --fail --silent --show-error --config - --output layer.tar.gz
-
-echo "${digest#sha256:}  layer.tar.gz" >SHA256SUMS
-if command -v sha256sum >/dev/null; then
-	run sha256sum -c SHA256SUMS
-else
-	run shasum -a 256 -c SHA256SUMS
-fi
-run tar -tzf layer.tar.gz
-
-run "$cli" plan -detailed-exitcode
-
-# The whole image, as OCI image layouts.
-cp -R "$examples/seed-cache" "$tmp"
-cd "$tmp/seed-cache"
-printf '\n$ cd examples/seed-cache\n'
-run cat main.tf
-echo 'image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"' >terraform.tfvars
-run cat terraform.tfvars
-run "$cli" init >init.log || { cat init.log && exit 1; }
-run "$cli" apply -auto-approve
-run cat cache/linux-arm64/index.json
-run "$tmp/ecrtest" -validate cache/linux-arm64
-run "$cli" plan -detailed-exitcode

@@ -55,4 +55,5 @@ else
 	tfplugindocs generate
 fi
 tfplugindocs validate
+tools/picture.sh check
 echo "docs/ is up to date"

@@ -4,14 +4,18 @@
 package provider_test
 
 import (
+	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-version"
 )
 
-// The tests in the guide pass, and their mocked provider makes no requests.
+// The tests in the guide pass and make no requests.
 func TestAccMocksGuide(t *testing.T) {
 	t.Parallel()
 	name, got := cliVersion()
@@ -22,21 +26,38 @@ func TestAccMocksGuide(t *testing.T) {
 	if got != nil && got.Core().LessThan(minimum) {
 		t.Skipf("%s %s does not support mocks", name, got)
 	}
-	e := newEnv(t)
-	c := newCLI(t, e)
-	guide := readFile(t, filepath.Join("..", "..", "templates", "guides", "testing-configurations.md"))
-	for file, fence := range map[string]string{"main.tf": "terraform", "main.tftest.hcl": "hcl"} {
-		block := regexp.MustCompile("(?s)\n```" + fence + "\n(.*?)```\n").FindStringSubmatch(guide)
-		if block == nil {
-			t.Fatalf("%s not found in the guide", file)
-		}
-		c.write(t, file, block[1])
+	guide := readFile(t, filepath.Join(checkout, "templates", "guides", "testing-configurations.md"))
+	blocks := regexp.MustCompile("(?s)\n```(?:terraform|hcl)\n(.*?)```\n").FindAllStringSubmatch(guide, -1)
+	if len(blocks) != 5 {
+		t.Fatalf("found %d files in the guide, want 5", len(blocks))
 	}
-	c.init(t)
-	if output := c.must(t, "test"); !regexp.MustCompile(`2 passed, 0 failed`).MatchString(output) {
-		t.Errorf("the tests in the guide failed:\n%s", output)
-	}
-	if calls := e.operations(); len(calls) > 0 {
-		t.Errorf("the mocked provider made the requests %v", calls)
+	for name, test := range map[string]struct {
+		files  map[string]string
+		passed string
+	}{
+		"mock_provider":   {map[string]string{"main.tf": blocks[0][1], "main.tftest.hcl": blocks[1][1]}, "2 passed, 0 failed"},
+		"override_module": {map[string]string{"layers/main.tf": blocks[2][1], "main.tf": blocks[3][1], "main.tftest.hcl": blocks[4][1]}, "1 passed, 0 failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if reason := unsupported(strings.Join(slices.Collect(maps.Values(test.files)), "\n")); reason != "" {
+				t.Skip(reason)
+			}
+			e := newEnv(t)
+			c := newCLI(t, e)
+			for file, content := range test.files {
+				if err := os.MkdirAll(filepath.Join(c.dir, filepath.Dir(file)), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				c.write(t, file, content)
+			}
+			c.init(t)
+			if output := c.must(t, "test"); !strings.Contains(output, test.passed) {
+				t.Errorf("the tests in the guide failed:\n%s", output)
+			}
+			if calls := e.operations(); len(calls) > 0 {
+				t.Errorf("the tests made the requests %v", calls)
+			}
+		})
 	}
 }
