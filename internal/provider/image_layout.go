@@ -170,7 +170,7 @@ func (r *imageLayoutResource) plan(ctx context.Context, m, state *imageLayoutMod
 	if op.timeout = createTimeout; !state.Directory.IsNull() {
 		op.timeout = updateTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.timeout(op.timeout, defaultTimeout))
+	ctx, cancel := context.WithTimeout(ctx, max(defaultTimeout, m.timeout(op.timeout, 0)))
 	defer cancel()
 	found := t
 	if t.image.Tag == "" && state.ImageDigest.Equal(m.ImageDigest) && state.isAt(t) {

@@ -660,7 +660,7 @@ func TestAccImageLayoutTimeout(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	e.Inject(ecrtest.Fault{Service: "s3", Hang: true})
-	c, _ := newLayoutCLI(t, e, layoutConfig("test", "timeouts {\n    create = \"1s\"\n  }"))
+	c, _ := newLayoutCLI(t, e, layoutConfig("test", "timeouts {\n    create = \"5s\"\n  }"))
 	c.mustFail(t, []string{"Error: Timeout", "create =", `\d+ of \d+ bytes of .*were in cache by then`, "timeouts.create"}, "apply", "-auto-approve")
 	e.ClearFaults()
 	c.must(t, "apply", "-auto-approve")
