@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -110,6 +111,7 @@ func TestRetryModePrecedence(t *testing.T) {
 	}{
 		"default":            {"", "", "", aws.RetryModeStandard},
 		"retry_mode":         {"adaptive", "", "", aws.RetryModeAdaptive},
+		"in any case":        {"Adaptive", "", "", aws.RetryModeAdaptive},
 		"AWS_RETRY_MODE":     {"", "adaptive", "", aws.RetryModeAdaptive},
 		"profile":            {"", "", "adaptive", aws.RetryModeAdaptive},
 		"argument first":     {"standard", "adaptive", "adaptive", aws.RetryModeStandard},
@@ -132,11 +134,30 @@ func TestRetryModePrecedence(t *testing.T) {
 			if diags.HasError() {
 				t.Fatal(diags)
 			}
+			if name == "in any case" && retryMode.Check(test.argument) != nil {
+				t.Errorf("the validator refuses %q", test.argument)
+			}
 			// aws-sdk-go-base wraps the retryer.
 			retryer := reflect.Indirect(reflect.ValueOf(config.AWS.Retryer())).FieldByName("RetryerV2").Interface()
 			if _, adaptive := retryer.(*retry.AdaptiveMode); adaptive != (test.want == aws.RetryModeAdaptive) {
 				t.Errorf("retryer = %T, want the retry mode %s", retryer, test.want)
 			}
 		})
+	}
+}
+
+func TestFirstUnknownArgumentIsTheSameInEveryRun(t *testing.T) {
+	t.Parallel()
+	unknown := tftypes.NewValue(tftypes.String, tftypes.UnknownValue)
+	values := map[string]tftypes.Value{}
+	attributes := map[string]tftypes.Type{}
+	for _, name := range []string{"token", "region", "access_key", "secret_key", "profile"} {
+		values[name], attributes[name] = unknown, tftypes.String
+	}
+	config := tftypes.NewValue(tftypes.Object{AttributeTypes: attributes}, values)
+	for range 20 {
+		if d, ok := UnknownArgument(config); !ok || !strings.Contains(d.Detail(), "argument access_key depends") {
+			t.Fatalf("UnknownArgument = %v, want access_key", d)
+		}
 	}
 }

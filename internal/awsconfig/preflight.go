@@ -302,6 +302,11 @@ func (m *Model) checkWebIdentity(base *awsbase.Config) diag.Diagnostics {
 	var diags diag.Diagnostics
 	switch {
 	case role == nil:
+		for _, block := range m.AssumeRoleWithWebIdentity {
+			if cmp.Or(block.WebIdentityToken.ValueString(), block.WebIdentityTokenFile.ValueString(), block.SessionName.ValueString(), block.Policy.ValueString(), block.Duration.ValueString()) != "" || len(block.PolicyARNs) > 0 {
+				diags.AddAttributeWarning(at, "Web identity not used", "The block has no effect, because neither its role_arn nor the environment variable AWS_ROLE_ARN sets a role. Set one of them, or remove the block.")
+			}
+		}
 	case m.AccessKey.ValueString() != "":
 		diags.AddAttributeWarning(at, "Web identity not used",
 			"The provider block sets access_key, whose credentials take precedence over those of this role. Remove access_key, secret_key and token, or this block.")

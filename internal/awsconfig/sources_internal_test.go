@@ -6,6 +6,7 @@ package awsconfig
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -109,36 +110,48 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 			}
 		}, ""},
 	}
-	for sourceName, source := range sources {
-		for name, failure := range failures {
-			t.Run(sourceName+" "+name, func(t *testing.T) {
-				t.Setenv("AWS_MAX_ATTEMPTS", "1")
-				m, _ := newModel(t)
-				url := "http://127.0.0.1:1"
-				if failure.handler != nil {
-					server := httptest.NewServer(failure.handler)
-					t.Cleanup(server.Close)
-					url = server.URL
-				}
-				source.configure(t, m, url)
-				_, diags := m.Load(t.Context(), "test", "1.0.0")
-				if diags.ErrorsCount() != 1 {
-					t.Fatalf("diagnostics = %v, want one error", diags)
-				}
-				text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
-				for _, part := range []string{source.name, strings.TrimPrefix(url, "http://"), failure.want} {
-					if !strings.Contains(text, part) {
-						t.Errorf("error lacks %q:\n%s", part, text)
-					}
-				}
-				expectNoList(t, text)
-				if lines := strings.Count(text, "\n"); lines > 12 {
-					t.Errorf("error has %d newlines, want at most 12:\n%s", lines, text)
-				}
-				if strings.Contains(text, "an-opaque-token") || strings.Contains(text, "<nil>") {
-					t.Errorf("error contains a secret or <nil>:\n%s", text)
-				}
-			})
+	// With a CA bundle in the environment, the SDK insists on an HTTP client of its own.
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	server.Close()
+	write(t, bundle, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	type environment struct{ source, failure, bundle string }
+	var all []environment
+	for source := range sources {
+		for failure := range failures {
+			all = append(all, environment{source, failure, ""}, environment{source, failure, bundle})
 		}
+	}
+	for _, e := range all {
+		source, failure := sources[e.source], failures[e.failure]
+		t.Run(e.source+" "+e.failure+" "+filepath.Base(e.bundle), func(t *testing.T) {
+			t.Setenv("AWS_CA_BUNDLE", e.bundle)
+			t.Setenv("AWS_MAX_ATTEMPTS", "1")
+			m, _ := newModel(t)
+			url := "http://127.0.0.1:1"
+			if failure.handler != nil {
+				server := httptest.NewServer(failure.handler)
+				t.Cleanup(server.Close)
+				url = server.URL
+			}
+			source.configure(t, m, url)
+			_, diags := m.Load(t.Context(), "test", "1.0.0")
+			if diags.ErrorsCount() != 1 {
+				t.Fatalf("diagnostics = %v, want one error", diags)
+			}
+			text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
+			for _, part := range []string{source.name, strings.TrimPrefix(url, "http://"), failure.want} {
+				if !strings.Contains(text, part) {
+					t.Errorf("error lacks %q:\n%s", part, text)
+				}
+			}
+			expectNoList(t, text)
+			if lines := strings.Count(text, "\n"); lines > 12 {
+				t.Errorf("error has %d newlines, want at most 12:\n%s", lines, text)
+			}
+			if strings.Contains(text, "an-opaque-token") || strings.Contains(text, "<nil>") {
+				t.Errorf("error contains a secret or <nil>:\n%s", text)
+			}
+		})
 	}
 }

@@ -504,7 +504,13 @@ func TestAssumeRoleChain(t *testing.T) {
 			b.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
 			s.Provider = b.endpoints() + s.Provider + chain
 			s.Reads = []string{b.read()}
-			b.expand(s).run(t).mustRead(t, 1)
+			s = b.expand(s)
+			for start := 1; start <= 2; start++ { // Terraform starts the provider for the plan and for the apply.
+				s.run(t).mustRead(t, 1)
+				if n := len(b.CallsTo("sts", "")); n != 2*start {
+					t.Errorf("%d calls of STS after start %d, want one per role", n, start)
+				}
+			}
 
 			for _, call := range b.CallsTo("sts", "AssumeRole") {
 				if first := call.Form.Get("RoleSessionName") == "first"; (call.AccessKeyID == b.want.AccessKeyID) != first {
@@ -541,6 +547,11 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 			env: vars{inFile: "HOME/token", "AWS_ROLE_ARN": roleA, "AWS_ROLE_SESSION_NAME": "runner"}, files: vars{"token": "the-token"}},
 		"profile": {Provider: `profile = "oidc"`, files: vars{
 			"token": "the-token", ".aws/config": "[profile oidc]\nrole_arn = " + roleA + "\nweb_identity_token_file = HOME/token\nrole_session_name = runner\n"}},
+		"role and session name of the environment with a block": {
+			Provider: "assume_role_with_web_identity {\n" + token + "\n}", env: vars{"AWS_ROLE_ARN": roleA, "AWS_ROLE_SESSION_NAME": "runner"}},
+		"role of the environment, session name of the block": {
+			Provider: "assume_role_with_web_identity {\n" + token + "\nsession_name = \"runner\"\n}", env: vars{"AWS_ROLE_ARN": roleA, "AWS_ROLE_SESSION_NAME": "other"}},
+		"AWS_WEB_IDENTITY_TOKEN_FILE with a block, without AWS_ROLE_ARN": {Provider: block(more), env: vars{inFile: "HOME/token"}, files: vars{"token": "the-token"}},
 		"token only": {Provider: block(token + "\nsession_name = \"runner\"")},
 		"role chain": {Provider: block(token+more) + "assume_role {\nrole_arn = \"" + roleB + "\"\n}"},
 	}
@@ -556,8 +567,8 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 			s.run(t).mustRead(t, 1)
 
 			calls := e.CallsTo("sts", "AssumeRoleWithWebIdentity")
-			if len(calls) == 0 {
-				t.Fatal("no role was assumed with a web identity")
+			if len(calls) != 1 {
+				t.Fatalf("the role was assumed %d times with a web identity, want once", len(calls))
 			}
 			for _, call := range calls {
 				if call.AccessKeyID != "" || call.Form.Get("RoleArn") != roleA || call.Form.Get("WebIdentityToken") != "the-token" || call.Form.Get("RoleSessionName") != "runner" {

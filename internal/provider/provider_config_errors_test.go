@@ -116,6 +116,9 @@ func TestInvalidProviderArguments(t *testing.T) {
 		want      []string
 	}{
 		// Credentials.
+		"access_key with a newline":     {session{Provider: "access_key = \"AKIA\\n\"\nsecret_key = \"s\""}, "access_key", []string{"Invalid key or token", "access_key must have no white space", "ends in a newline"}},
+		"secret_key with a space":       {session{Provider: "access_key = \"AKIA\"\nsecret_key = \" s\""}, "secret_key", []string{"Invalid key or token", "begins with a space"}},
+		"token with a tab":              {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"s\"\ntoken = \"a\\tb\""}, "token", []string{"Invalid key or token", "contains a tab"}},
 		"access_key without secret_key": {session{Provider: `access_key = "AKIA"`}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"access_key, empty secret_key":  {session{Provider: "access_key = \"AKIA\"\nsecret_key = \"\""}, "access_key", []string{"Incomplete credentials", "secret_key"}},
 		"secret_key without access_key": {session{Provider: `secret_key = "secret"`}, "secret_key", []string{"Incomplete credentials", "access_key"}},
@@ -235,6 +238,7 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"endpoint with a password":    {session{Provider: "endpoints {\necr = \"ftp://jane:password@host\"\n}"}, "endpoints[0].ecr", []string{"Invalid endpoint", "https://"}},
 		"AWS_ENDPOINT_URL_STS":        {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL_STS": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL_STS", "localhost:4566"}},
 		"AWS_ENDPOINT_URL":            {session{Provider: role(), env: vars{"AWS_ENDPOINT_URL": "jane:password@host"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL"}},
+		"AWS_ENDPOINT_URL of STS":     {session{Provider: "endpoints {\necr = \"http://127.0.0.1:1\"\n}\n" + role(), env: vars{"AWS_ENDPOINT_URL": "localhost:4566"}}, "", []string{"Invalid endpoint", "AWS_ENDPOINT_URL", "localhost:4566"}},
 		"endpoint_url in the profile": {session{Provider: `region = "us-east-1"`, files: vars{".aws/config": "[default]\nregion = us-east-1\nendpoint_url = localhost\n"}, env: vars{"AWS_ENDPOINT_URL": "", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s"}}, "", []string{"Invalid endpoint", "shared config file", "localhost"}},
 		"AWS_USE_FIPS_ENDPOINT":       {session{env: vars{"AWS_USE_FIPS_ENDPOINT": "maybe"}}, "", []string{"Invalid environment variable", "AWS_USE_FIPS_ENDPOINT must be true or false", "maybe"}},
 		"CA bundle not found":         {session{Provider: `custom_ca_bundle = "HOME/ca.pem"`}, "custom_ca_bundle", []string{"Invalid CA bundle", "/ca.pem", "no such file"}},
@@ -537,6 +541,8 @@ func TestProviderWarnings(t *testing.T) {
 	}{
 		"web identity with keys": {session{Provider: "assume_role_with_web_identity {\nrole_arn = \"arn:aws:iam::123456789012:role/a\"\nweb_identity_token = \"the-token\"\n}"},
 			"assume_role_with_web_identity[0]", []string{"Web identity not used", "access_key"}},
+		"web identity without a role": {session{Provider: "assume_role_with_web_identity {\nweb_identity_token = \"the-token\"\n}"},
+			"assume_role_with_web_identity[0]", []string{"Web identity not used", "role_arn", "AWS_ROLE_ARN"}},
 		"invalid HTTPS_PROXY":               {session{env: vars{"HTTPS_PROXY": "ftp://jane:password@proxy"}}, "", []string{"Invalid environment variable", "HTTPS_PROXY", "is ignored"}},
 		"http_proxy without an https_proxy": {session{Provider: `http_proxy = "http://127.0.0.1:1"`, env: vars{"NO_PROXY": "*"}}, "http_proxy", []string{"HTTP proxy used for HTTPS", "https_proxy"}},
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
@@ -127,6 +128,13 @@ func credentialsMessages(t *testing.T) []message {
 	failed := func(service, operation, code string) error {
 		return &smithy.OperationError{ServiceID: service, OperationName: operation, Err: &smithy.GenericAPIError{Code: code}}
 	}
+	metadata := func(status int) error {
+		err := errors.New("no EC2 IMDS role found")
+		if status != 0 {
+			err = &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: err}
+		}
+		return &smithy.OperationError{ServiceID: "ec2imds", Err: err}
+	}
 	failures := []error{
 		context.Canceled,
 		&ssocreds.InvalidTokenError{},
@@ -134,17 +142,27 @@ func credentialsMessages(t *testing.T) []message {
 		errors.New("please reauthenticate"),
 		&processcreds.ProviderError{Err: errors.New("exit status 1")},
 		config.AssumeRoleTokenProviderNotSetError{},
-		errors.New("role ARN is not set"),
 		failed("STS", "GetCallerIdentity", "AccessDenied"),
 		failed("STS", "AssumeRoleWithWebIdentity", "ExpiredTokenException"),
 		failed("STS", "AssumeRole", "Throttling"),
-		errors.New("failed to load credentials"),
-		errors.New("custom endpoint are not supported"),
 		errors.New("deserialization failed"),
+		failed("STS", "AssumeRole", "…"),
+		metadata(http.StatusNotFound),
+		metadata(http.StatusForbidden),
+		metadata(0),
+		errors.New("no EC2 IMDS role found: AssumeRoleUnauthorizedAccess"),
 		errors.New("none"),
 	}
-	for _, row := range regexp.MustCompile(`(?m)^\t\{"(\w+)", "`).FindAllStringSubmatch(source(t, "../awsconfig/credentials.go"), -1) {
-		failures = append(failures, failed("STS", "AssumeRole", row[1]))
+	failures = append(failures, &smithy.OperationError{ServiceID: "STS", Err: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: &smithy.GenericAPIError{Code: "InternalFailure"}}})
+	content := source(t, "../awsconfig/credentials.go")
+	_, phrases, _ := strings.Cut(content, "var phrases = ")
+	for _, row := range regexp.MustCompile(`(?m)^\t\{"([^"]+)", "`).FindAllStringSubmatch(content, -1) {
+		if strings.Contains(phrases, row[0]) {
+			failures = append(failures, errors.New(row[1]))
+		} else {
+			failures = append(failures, failed("STS", "AssumeRole", row[1]))
+		}
 	}
 	messages := make([]message, len(failures))
 	for i, err := range failures {
@@ -172,6 +190,7 @@ func connectionMessages() []message {
 		&net.DNSError{Name: "ecr-fips.me-south-1.amazonaws.com"},
 		&net.DNSError{Name: "api.ecr.us-east-1.amazonaws.com"},
 		&net.OpError{Op: "proxyconnect", Err: io.EOF},
+		&net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy.example.com"}},
 		http.ErrSchemeMismatch,
 		x509.UnknownAuthorityError{},
 		syscall.ECONNREFUSED,
