@@ -163,9 +163,14 @@ func (p *pull) pullBlob(ctx context.Context, d Descriptor, slots chan struct{}) 
 			p.done.Add(d.Size)
 			return nil
 		}
-		b := &blobPull{pull: p, Descriptor: d, file: file}
-		return cmp.Or(b.run(ctx), file.Close())
+		return p.pullInto(ctx, d, file)
 	}
+}
+
+func (p *pull) pullInto(ctx context.Context, d Descriptor, file BlobFile) (err error) {
+	defer func() { err = cmp.Or(err, file.Close()) }() // Also after a panic, so that others get the blob.
+	b := &blobPull{pull: p, Descriptor: d, file: file}
+	return b.run(ctx)
 }
 
 // blobPull is a blob that is being downloaded to a file.

@@ -563,25 +563,26 @@ func TestPullReturnsErrorsOfTheStore(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left on device")
 	tests := map[string]struct {
-		open func(Descriptor) (BlobFile, error)
-		want error
+		open   func(*memoryFile) (BlobFile, error)
+		want   error // nil for a panic
+		opened bool
 	}{
-		"open":  {func(Descriptor) (BlobFile, error) { return nil, full }, full},
-		"write": {func(Descriptor) (BlobFile, error) { return &memoryFile{writeErr: full}, nil }, full},
-		"panic": {func(Descriptor) (BlobFile, error) { return &panickingFile{&memoryFile{}}, nil }, nil},
+		"open":                  {func(*memoryFile) (BlobFile, error) { return nil, full }, full, false},
+		"write":                 {func(f *memoryFile) (BlobFile, error) { f.writeErr = full; return f, nil }, full, true},
+		"panic of a connection": {func(f *memoryFile) (BlobFile, error) { return &panickingFile{f}, nil }, nil, true},
+		"panic of a blob":       {func(f *memoryFile) (BlobFile, error) { return &panickingCommit{f}, nil }, nil, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, blobs := newBlobHost(t, newBlob(3*testPartSize))
-			store := newMemoryStore()
-			store.open = test.open
+			store, file := newMemoryStore(), &memoryFile{}
+			store.open = func(Descriptor) (BlobFile, error) { return test.open(file) }
 			err := newTestPull(t, h, store).run(t.Context(), blobs)
-			if _, isCall := errors.AsType[*CallError](err); isCall != (test.want == nil) || err == nil || (test.want != nil && !errors.Is(err, test.want)) {
-				t.Errorf("the error is %#v", err)
-			}
-			if _, panicked := errors.AsType[*PanicError](err); panicked != (test.want == nil) {
-				t.Errorf("the error is %#v", err)
+			_, isCall := errors.AsType[*CallError](err)
+			_, panicked := errors.AsType[*PanicError](err)
+			if isCall != (test.want == nil) || panicked != isCall || (test.want != nil && !errors.Is(err, test.want)) || file.closed != test.opened {
+				t.Errorf("the error is %#v; the file is closed: %t", err, file.closed)
 			}
 		})
 	}
@@ -590,6 +591,11 @@ func TestPullReturnsErrorsOfTheStore(t *testing.T) {
 type panickingFile struct{ *memoryFile }
 
 func (*panickingFile) WriteAt([]byte, int64) (int, error) { panic("a bug") }
+
+// panickingCommit panics outside of the connections.
+type panickingCommit struct{ *memoryFile }
+
+func (*panickingCommit) Commit() error { panic("a bug") }
 
 func TestPullEndsWithItsContext(t *testing.T) {
 	t.Parallel()
