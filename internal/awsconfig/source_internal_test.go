@@ -173,8 +173,8 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 
 		// Sessions of IAM Identity Center.
 		"session with an old timestamp": {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08UTC"}`}, "ci", nil, nil,
-			[]string{"Unreadable file", ssoCacheFile(), "2020-06-17T10:02:08UTC", "Delete the file", "aws sso login --profile ci", "update the AWS CLI"}},
-		"session that is not JSON":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":`}, "ci", nil, nil, []string{"Unreadable file", "JSON", "Delete the file"}},
+			[]string{"Unreadable file", ssoCacheFile(), "2020-06-17T10:02:08UTC", "Delete it", "aws sso login --profile ci", "update the AWS CLI"}},
+		"session that is not JSON":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":`}, "ci", nil, nil, []string{"Unreadable file", "JSON", "Delete it"}},
 		"session without a token":     {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{}`}, "ci", nil, nil, []string{"Unreadable file", "lacks accessToken"}},
 		"session that has expired":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08Z"}`}, "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
 		"session that does not exist": {profile(ssoSettings), "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
