@@ -158,7 +158,7 @@ func containerSource(variables config.EnvConfig) source {
 }
 
 // checkSource returns errors in the source that can be found without a request: the SDK
-// would send a key that is none, or read a file without a bound.
+// would send an invalid key, or read a file without a bound.
 func (m *Model) checkSource(s source) (diags diag.Diagnostics) {
 	if s.invalid != "" {
 		diags.Append(m.onProfile("Invalid profile", s.invalid+". Correct the profile in the shared config file."))
@@ -344,7 +344,7 @@ func (s *session) sources() string {
 		{"AWS_ACCESS_KEY_ID", set("AWS_ACCESS_KEY_ID"), "set", "not set"},
 		{"AWS_SECRET_ACCESS_KEY", set("AWS_SECRET_ACCESS_KEY"), "set", "not set"},
 		{"AWS_WEB_IDENTITY_TOKEN_FILE", set("AWS_WEB_IDENTITY_TOKEN_FILE"), "set", "not set"},
-		{fmt.Sprintf("profile %q in the shared config and credentials files", cmp.Or(s.profile(), "default")), s.found.profile.Profile != "", "exists", "does not exist"},
+		{fmt.Sprintf("the profile of AWS_PROFILE, which is %q, in the shared config and credentials files", cmp.Or(s.profile(), "default")), s.found.profile.Profile != "", "exists", "does not exist"},
 		{"the container credentials endpoint", containerSource(s.found.variables).container, "set", "not set"},
 		{"the EC2 instance metadata service", disabled, "disabled by skip_metadata_api_check or AWS_EC2_METADATA_DISABLED", "not disabled"},
 	} {
