@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -98,14 +99,12 @@ var stsCodes = []struct{ code, summary, argument, advice string }{
 }
 
 // phrases are parts of errors of the SDK, where it has no type for them, that say what
-// is wrong.
+// is wrong. "|" separates alternatives.
 var phrases = []struct{ part, summary, advice string }{
 	{"invalid header field", "Invalid key or token",
 		"A key or a token has a newline or another control character, so that the request was not sent. Remove it where the credentials come from."},
-	{"failed to parse cached SSO token file", "Invalid IAM Identity Center session",
+	{"failed to parse cached SSO token file|cached SSO token must contain", "Invalid IAM Identity Center session",
 		"The file with the session is not what the SDK reads. Delete it (in ~/.aws/sso/cache), and authenticate again: aws sso login. If it is not valid again, update the AWS CLI."},
-	{"cached SSO token must contain", "Invalid IAM Identity Center session",
-		"The file with the session lacks accessToken or expiresAt. Delete it (in ~/.aws/sso/cache), and authenticate again: aws sso login. If it is not valid again, update the AWS CLI."},
 	{"failed to retrieve jwt", "Unreadable file",
 		"The file with the web identity token is unreadable. Correct the path, the file or its permissions."},
 	{"configured to use SSO but", "Invalid profile",
@@ -116,10 +115,8 @@ var phrases = []struct{ part, summary, advice string }{
 		"The region must be part of a host name: letters, digits and hyphens. Correct region and sts_region in the provider block, AWS_REGION, and the region of the profile."},
 	{"invalid endpoint host", "Container endpoint not allowed",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https:// URL, or an http:// URL of a loopback address, of Amazon ECS (169.254.170.2) or of EKS Pod Identity (169.254.170.23 or [fd00:ec2::23])."},
-	{"local HTTP cred provider URL", "Invalid container endpoint",
+	{"local HTTP cred provider URL|invalid URL, ", "Invalid container endpoint",
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL, such as http://169.254.170.23/v1/credentials."},
-	{"invalid URL, ", "Invalid container endpoint",
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI is not a valid URL. Correct it, such as to http://169.254.170.23/v1/credentials."},
 	{"failed to resolve host", "Container endpoint not found",
 		"The host in AWS_CONTAINER_CREDENTIALS_FULL_URI does not resolve. Correct it, or unset the variable if this is no container with a role."},
 	{"role ARN is not set", "Missing role ARN",
@@ -173,7 +170,7 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 	}
 	if !errors.Is(f.err, context.Canceled) {
 		for _, row := range phrases {
-			if f.says(row.part) {
+			if slices.ContainsFunc(strings.Split(row.part, "|"), f.says) {
 				return row.summary, "", row.advice
 			}
 		}
@@ -189,7 +186,7 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 		return "Login session expired", "", "The session of " + profile + " has expired. Authenticate again: aws login" + option
 	case errors.As(f.err, &process):
 		return "The credential_process failed", "", "The command in credential_process of " + profile + ", or of its source_profile, returned no credentials. " +
-			"Run it by itself: it must print credentials in JSON, with Version 1, within a minute. " +
+			"Run it by itself: it must print credentials in JSON, with Version 1, within a minute, and leave no process behind that holds its standard output. " +
 			"Its standard error is in the log (TF_LOG=WARN). The SDK removes quotes around the whole value."
 	case errors.As(f.err, &mfa):
 		return "Role needs MFA", "", "The role of " + profile + " requires the code of an MFA device (mfa_serial), which a provider cannot prompt for. " +

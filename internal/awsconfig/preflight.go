@@ -51,8 +51,8 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	if err != nil {
 		return nil, diag.Diagnostics{invalidVariable(err)}
 	}
-	configFiles, diags := sharedFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE", config.DefaultSharedConfigFiles)
-	credentialsFiles, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
+	configFiles, missing, diags := sharedFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE", config.DefaultSharedConfigFiles)
+	credentialsFiles, moreMissing, more := sharedFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE", config.DefaultSharedCredentialsFiles)
 	diags.Append(more...)
 	diags.Append(m.checkProxyVariables()...)
 	diags.Append(m.checkEndpointVariables(variables)...)
@@ -61,7 +61,7 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		return nil, diags
 	}
 
-	missing := slices.Concat(missingFiles("shared_config_files", m.SharedConfigFiles, "AWS_CONFIG_FILE"), missingFiles("shared_credentials_files", m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE"))
+	missing = append(missing, moreMissing...)
 	profile, err := config.LoadSharedConfigProfile(ctx, cmp.Or(m.profile(), "default"), func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
 	})
@@ -80,7 +80,6 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		found.credentialsFiles = credentialsFiles
 	}
 	found.source = m.source(found)
-	diags.Append(checkVariables(found.source)...)
 	diags.Append(m.checkSource(found.source)...)
 	diags.Append(m.loadCABundle(found)...)
 	diags.Append(m.checkRegion(found)...)
@@ -97,97 +96,72 @@ func invalidVariable(err error) diag.Diagnostic {
 
 // allowedValues returns what a setting of the SDK can be, by its name in a profile.
 func allowedValues(key string) string {
-	switch key {
-	case "retry_mode":
-		return "standard or adaptive"
-	case "max_attempts":
-		return "a whole number"
-	case "ec2_metadata_service_endpoint_mode":
-		return "IPv4 or IPv6"
-	case "defaults_mode":
-		return "auto, cross-region, in-region, legacy, mobile or standard"
-	case "enable_endpoint_discovery", "endpoint_discovery_enabled":
-		return "auto, true or false"
-	case "account_id_endpoint_mode":
-		return "disabled, preferred or required"
-	case "request_checksum_calculation", "response_checksum_validation":
-		return "when_required or when_supported"
-	case "request_min_compression_size_bytes":
-		return "a whole number from 0 to 10485760"
-	case "restrict_file_permissions":
-		return "unrestricted or user_read_write"
-	}
-	return "true or false"
+	return cmp.Or(map[string]string{
+		"retry_mode":                         "standard or adaptive",
+		"max_attempts":                       "a whole number",
+		"ec2_metadata_service_endpoint_mode": "IPv4 or IPv6",
+		"defaults_mode":                      "auto, cross-region, in-region, legacy, mobile or standard",
+		"enable_endpoint_discovery":          "auto, true or false",
+		"account_id_endpoint_mode":           "disabled, preferred or required",
+		"request_checksum_calculation":       "when_required or when_supported",
+		"response_checksum_validation":       "when_required or when_supported",
+		"request_min_compression_size_bytes": "a whole number from 0 to 10485760",
+		"restrict_file_permissions":          "unrestricted or user_read_write",
+	}[key], "true or false")
 }
 
 // sharedFiles returns the shared files that an argument lists, else the one of an
 // environment variable, else the default ones. An unreadable file is an error,
-// which the SDK would take for an empty file; a missing one is not.
-func sharedFiles(argument string, listed []string, variable string, defaults []string) ([]string, diag.Diagnostics) {
-	var (
-		files []string
-		diags diag.Diagnostics
-	)
-	for i, name := range listed {
-		if name == "" {
-			continue
-		}
-		file := name
-		expanded, err := expand(name)
-		if err == nil {
-			file = expanded
-			err = checkSharedFile(file)
-		}
-		if err != nil {
-			at := path.Root(argument).AtListIndex(i)
-			diags.AddAttributeError(at, "Unreadable file", fmt.Sprintf("%s is unreadable: %q: %s. Correct the path, the file or its permissions.", at, name, err))
+// which the SDK would take for an empty file. A missing one is not; a sentence is
+// returned for it if the argument or the variable names it.
+func sharedFiles(argument string, listed []string, variable string, defaults []string) (files, missing []string, diags diag.Diagnostics) {
+	check := func(name, file, origin, hint string) {
+		err := checkSharedFile(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && origin != "":
+			missing = append(missing, fmt.Sprintf("The file %q, which %s sets, does not exist.%s", name, origin, hint))
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			at := path.Empty()
+			if i := slices.Index(listed, name); i >= 0 {
+				at = path.Root(argument).AtListIndex(i)
+			}
+			diags.Append(unreadable(at, name, cmp.Or(origin, "the SDK's default"), err))
 		}
 		files = append(files, file)
 	}
-	if len(files) > 0 {
-		return files, diags
+	for _, name := range nonEmpty(listed) {
+		file, err := expand(name)
+		if err != nil {
+			file = name
+		}
+		check(name, file, argument, "")
 	}
-	files, origin := defaults, "A shared file"
-	if file := os.Getenv(variable); file != "" {
-		files, origin = []string{file}, "The file in the environment variable "+variable
-	}
-	for _, file := range files {
-		if err := checkSharedFile(file); err != nil {
-			diags.AddError("Unreadable file", fmt.Sprintf("%s is unreadable: %q: %s. Correct the path, the file or its permissions.", origin, file, err))
+	switch file := os.Getenv(variable); {
+	case len(files) > 0:
+	case file != "":
+		check(file, file, "the environment variable "+variable, homeHint(file))
+	default:
+		for _, file := range defaults {
+			check(file, file, "", "")
 		}
 	}
-	return files, diags
+	return files, missing, diags
 }
 
-// missingFiles returns sentences about files that an argument, or else an environment
-// variable, names, but that do not exist: the SDK ignores them.
-func missingFiles(argument string, listed []string, variable string) (sentences []string) {
-	listed, origin, hint := nonEmpty(listed), argument, homeHint
-	if len(listed) == 0 {
-		listed, origin = nonEmpty([]string{os.Getenv(variable)}), "the environment variable "+variable
-	} else {
-		hint = func(string) string { return "" }
+// unreadable is for a local file that the SDK could not read, or would read without a
+// bound. origin says what names it.
+func unreadable(at path.Path, name, origin string, err error) diag.Diagnostic {
+	detail := fmt.Sprintf("The file of %s is unreadable: %q: %s. Correct the path, the file or its permissions.%s", origin, name, err, homeHint(name))
+	if at.Equal(path.Empty()) {
+		return diag.NewErrorDiagnostic("Unreadable file", detail)
 	}
-	for _, name := range listed {
-		file := name
-		if expanded, err := expand(name); err == nil && origin == argument {
-			file = expanded
-		}
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			sentences = append(sentences, fmt.Sprintf("The file %q, which %s sets, does not exist.%s", name, origin, hint(name)))
-		}
-	}
-	return sentences
+	return diag.NewAttributeErrorDiagnostic(at, "Unreadable file", detail)
 }
 
-// checkSharedFile returns what keeps the SDK from reading a file, nil if it is
-// missing.
+// checkSharedFile returns what keeps the SDK from reading a file.
 func checkSharedFile(name string) error {
 	content, err := readFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case bytes.HasPrefix(content, []byte("\ufeff")):
+	if bytes.HasPrefix(content, []byte("\ufeff")) {
 		return errors.New("the file begins with a byte order mark, which hides its first section; save it as UTF-8 without one")
 	}
 	return err

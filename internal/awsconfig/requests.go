@@ -83,19 +83,19 @@ func checkOutput(ctx context.Context, in middleware.InitializeInput, next middle
 		got = result.Credentials
 	case *sso.GetRoleCredentialsOutput:
 		if result.RoleCredentials == nil {
-			err = errNoCredentials
+			err = errEmptyResponse
 		}
 		return out, metadata, err
 	default:
 		return out, metadata, err
 	}
 	if got == nil || got.AccessKeyId == nil || got.SecretAccessKey == nil || got.SessionToken == nil || got.Expiration == nil {
-		err = errNoCredentials
+		err = errEmptyResponse
 	}
 	return out, metadata, err
 }
 
-var errNoCredentials = errors.New("deserialization failed: the response has no credentials")
+var errEmptyResponse = errors.New("deserialization failed: the response has no credentials")
 
 // record remembers a request and its response in words.
 func (r *requests) record(ctx context.Context, sent, received any, err error) {

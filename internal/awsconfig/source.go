@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -146,17 +147,21 @@ func containerSource(variables config.EnvConfig) source {
 	s := source{name: "the container credentials endpoint of " + name, container: true}
 	if s.file = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); s.file != "" {
 		s.origin = "the environment variable AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-		s.check = func(content []byte) error { return checkHeader(string(content)) }
+		s.check = func(content []byte) error {
+			if flaw := findFlaw(string(content), false); flaw != "" {
+				return errors.New("it " + flaw)
+			}
+			return nil
+		}
 	}
 	return s
 }
 
 // checkSource returns errors in the source that can be found without a request: the SDK
-// would send a key that is none, or read a file without a bound.
-func (m *Model) checkSource(s source) diag.Diagnostics {
-	var diags diag.Diagnostics
+// would send an invalid key, or read a file without a bound.
+func (m *Model) checkSource(s source) (diags diag.Diagnostics) {
 	if s.invalid != "" {
-		return diag.Diagnostics{m.onProfile("Invalid profile", s.invalid+". Correct the profile in the shared config file.")}
+		diags.Append(m.onProfile("Invalid profile", s.invalid+". Correct the profile in the shared config file."))
 	}
 	if s.keys != nil {
 		for i, value := range []string{s.keys.AccessKeyID, s.keys.SecretAccessKey, s.keys.SessionToken} {
@@ -165,30 +170,33 @@ func (m *Model) checkSource(s source) diag.Diagnostics {
 			}
 		}
 	}
+	for _, name := range []string{"TF_APPEND_USER_AGENT", "AWS_CONTAINER_AUTHORIZATION_TOKEN"} {
+		used := name == "TF_APPEND_USER_AGENT" || s.container && s.file == ""
+		if flaw := findFlaw(os.Getenv(name), false); used && flaw != "" {
+			diags.AddError("Invalid environment variable", fmt.Sprintf("The value of the environment variable %s %s, so it cannot be sent. Remove it.", name, flaw))
+		}
+	}
 	if s.file == "" {
 		return diags
 	}
 	content, err := readFile(s.file)
-	if s.optional && errors.Is(err, os.ErrNotExist) {
-		return diags
-	}
 	switch {
+	case s.optional && errors.Is(err, fs.ErrNotExist):
+		return diags
 	case err == nil && s.check != nil:
 		err = s.check(content)
 	case err == nil && len(bytes.TrimSpace(content)) == 0:
 		err = errors.New("the file is empty")
 	}
-	if err == nil {
-		return diags
+	switch {
+	case err == nil:
+	case s.check != nil && s.optional:
+		diags.Append(m.onProfile("Unreadable file", fmt.Sprintf("The file of %s is unreadable: %q: %s. Delete it, and authenticate again: aws sso login%s. If it is not valid again, update the AWS CLI.",
+			s.origin, s.file, err, profileOption(m.profile()))))
+	default:
+		d := unreadable(path.Empty(), s.file, s.origin, err)
+		diags.Append(m.onProfile(d.Summary(), d.Detail()))
 	}
-	advice := "Correct the path, the file or its permissions." + homeHint(s.file)
-	if s.optional {
-		advice = "Delete the file, and authenticate again: aws sso login" + profileOption(m.profile()) + ". If it is not valid again, update the AWS CLI."
-		if strings.HasPrefix(s.origin, "login_session") {
-			advice = strings.Replace(advice, "aws sso login", "aws login", 1)
-		}
-	}
-	diags.Append(m.onProfile("Unreadable file", fmt.Sprintf("The file %q is unreadable: %s. It is the one of %s. %s", s.file, err, s.origin, advice)))
 	return diags
 }
 
@@ -253,30 +261,6 @@ func checkKey(s string) error {
 		return errors.New("must have no white space and no control characters, but " + flaw)
 	}
 	return nil
-}
-
-// checkHeader is a check of the value of a header.
-func checkHeader(s string) error {
-	if flaw := findFlaw(s, false); flaw != "" {
-		return errors.New("the value " + flaw)
-	}
-	return nil
-}
-
-// checkVariables returns errors for environment variables that cannot be sent as they
-// are.
-func checkVariables(s source) diag.Diagnostics {
-	var diags diag.Diagnostics
-	names := []string{"TF_APPEND_USER_AGENT"}
-	if s.container && s.file == "" {
-		names = append(names, "AWS_CONTAINER_AUTHORIZATION_TOKEN")
-	}
-	for _, name := range names {
-		if flaw := findFlaw(os.Getenv(name), false); flaw != "" {
-			diags.AddError("Invalid environment variable", fmt.Sprintf("The value of the environment variable %s %s, so it cannot be sent. Remove it.", name, flaw))
-		}
-	}
-	return diags
 }
 
 // checkSSOToken returns what keeps the SDK from using a token of "aws sso login", nil
@@ -345,31 +329,30 @@ func (s *session) explain(err error) (failure *CredentialsFailure, summary, argu
 // sources returns the sources of credentials in the order of the chain, each with
 // whether it is set.
 func (s *session) sources() string {
-	mark := func(name string, set bool) string {
-		if set {
-			return name + " (set)"
-		}
-		return name + " (not set)"
-	}
+	set := func(name string) bool { return os.Getenv(name) != "" }
+	disabled := s.base.EC2MetadataServiceEnableState == imds.ClientDisabled ||
+		s.base.EC2MetadataServiceEnableState == imds.ClientDefaultEnableState && strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true")
 	var all []string
-	all = append(all, mark("access_key, secret_key and token of the provider block", s.AccessKey.ValueString() != ""),
-		mark("its assume_role_with_web_identity", s.webIdentity() != nil), mark("its profile", s.Profile.ValueString() != ""))
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"} {
-		all = append(all, mark(name, os.Getenv(name) != ""))
+	for _, source := range []struct {
+		name    string
+		set     bool
+		yes, no string
+	}{
+		{"access_key, secret_key and token of the provider block", s.AccessKey.ValueString() != "", "set", "not set"},
+		{"its assume_role_with_web_identity", s.webIdentity() != nil, "set", "not set"},
+		{"its profile", s.Profile.ValueString() != "", "set", "not set"},
+		{"AWS_ACCESS_KEY_ID", set("AWS_ACCESS_KEY_ID"), "set", "not set"},
+		{"AWS_SECRET_ACCESS_KEY", set("AWS_SECRET_ACCESS_KEY"), "set", "not set"},
+		{"AWS_WEB_IDENTITY_TOKEN_FILE", set("AWS_WEB_IDENTITY_TOKEN_FILE"), "set", "not set"},
+		{fmt.Sprintf("the profile of AWS_PROFILE, which is %q, in the shared config and credentials files", cmp.Or(s.profile(), "default")), s.found.profile.Profile != "", "exists", "does not exist"},
+		{"the container credentials endpoint", containerSource(s.found.variables).container, "set", "not set"},
+		{"the EC2 instance metadata service", disabled, "disabled by skip_metadata_api_check or AWS_EC2_METADATA_DISABLED", "not disabled"},
+	} {
+		state := source.no
+		if source.set {
+			state = source.yes
+		}
+		all = append(all, source.name+" ("+state+")")
 	}
-	found := "exists"
-	if s.found.profile.Profile == "" {
-		found = "does not exist"
-	}
-	all = append(all, fmt.Sprintf("profile %q in the shared config and credentials files (%s)", cmp.Or(s.profile(), "default"), found))
-	for _, name := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
-		all = append(all, mark(name, os.Getenv(name) != ""))
-	}
-	metadata := "tried"
-	if s.base.EC2MetadataServiceEnableState == imds.ClientDisabled || s.base.EC2MetadataServiceEnableState == imds.ClientDefaultEnableState && strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
-		metadata = "disabled by skip_metadata_api_check or AWS_EC2_METADATA_DISABLED"
-	} else if !s.found.source.metadata {
-		metadata = "not tried"
-	}
-	return strings.Join(append(all, "the EC2 instance metadata service ("+metadata+")"), "; ")
+	return strings.Join(all, "; ")
 }

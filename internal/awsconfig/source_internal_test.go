@@ -156,7 +156,7 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 		want     []string
 	}{
 		// Profiles.
-		"misspelt credential_source": {profile(roleOf + "credential_source = EC2InstanceMetadata\n"), "ci", nil, nil,
+		"misspelled credential_source": {profile(roleOf + "credential_source = EC2InstanceMetadata\n"), "ci", nil, nil,
 			[]string{"Invalid profile", `credential_source of profile "ci" must be Environment, Ec2InstanceMetadata or EcsContainer, got "EC2InstanceMetadata"`}},
 		"credential_source Environment without keys": {profile(roleOf + "credential_source = Environment\n"), "ci", nil, nil, []string{"Invalid profile", "AWS_ACCESS_KEY_ID", "not both set"}},
 		"credential_source EcsContainer elsewhere":   {profile(roleOf + "credential_source = EcsContainer\n"), "ci", nil, nil, []string{"Invalid profile", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"}},
@@ -173,8 +173,8 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 
 		// Sessions of IAM Identity Center.
 		"session with an old timestamp": {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08UTC"}`}, "ci", nil, nil,
-			[]string{"Unreadable file", ssoCacheFile(), "2020-06-17T10:02:08UTC", "Delete the file", "aws sso login --profile ci", "update the AWS CLI"}},
-		"session that is not JSON":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":`}, "ci", nil, nil, []string{"Unreadable file", "JSON", "Delete the file"}},
+			[]string{"Unreadable file", ssoCacheFile(), "2020-06-17T10:02:08UTC", "Delete it", "aws sso login --profile ci", "update the AWS CLI"}},
+		"session that is not JSON":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":`}, "ci", nil, nil, []string{"Unreadable file", "JSON", "Delete it"}},
 		"session without a token":     {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{}`}, "ci", nil, nil, []string{"Unreadable file", "lacks accessToken"}},
 		"session that has expired":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08Z"}`}, "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
 		"session that does not exist": {profile(ssoSettings), "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
@@ -240,7 +240,7 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 func TestListOfSourcesMarksWhatIsSet(t *testing.T) {
 	m, _, _ := newMachine(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIA")
-	expectOneError(t, m, noCredentials, "AWS_ACCESS_KEY_ID (set)", "AWS_SECRET_ACCESS_KEY (not set)", `profile "default" in the shared config and credentials files (does not exist)`, "metadata service (disabled")
+	expectOneError(t, m, noCredentials, "AWS_ACCESS_KEY_ID (set)", "AWS_SECRET_ACCESS_KEY (not set)", `which is "default", in the shared config and credentials files (does not exist)`, "metadata service (disabled")
 }
 
 // A file that the SDK reads by itself, without a bound, is checked before.

@@ -144,7 +144,7 @@ func TestInvalidProviderArguments(t *testing.T) {
 		"profile without credentials": {
 			session{Provider: `profile = "ci"`, files: vars{".aws/config": "[profile ci]\nregion = us-east-1\n"}},
 			"profile", []string{"No credentials in the profile", "IMDS", `"ci"`, "credential_process"}},
-		"no credentials": {session{}, "", []string{"No usable credentials", "access_key.*not set", `AWS_ACCESS_KEY_ID \(not set\)`, `AWS_WEB_IDENTITY_TOKEN_FILE \(not set\)`, "AWS_PROFILE", "metadata service .disabled"}},
+		"no credentials": {session{}, "", []string{"No usable credentials", "access_key.*not set", `AWS_ACCESS_KEY_ID \(not set\)`, `AWS_WEB_IDENTITY_TOKEN_FILE \(not set\)`, `which is "default".*does not exist`, "metadata service .disabled"}},
 		"unreadable credentials file": {
 			session{Provider: `shared_credentials_files = ["HOME/keys", "HOME/dir"]`, files: vars{"dir/file": ""}},
 			"shared_credentials_files[1]", []string{"Unreadable file", "/dir", "is a directory"}},
