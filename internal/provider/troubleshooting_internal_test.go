@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
@@ -142,6 +143,15 @@ func credentialsMessages(t *testing.T) []message {
 		errors.New("custom endpoint are not supported"),
 		errors.New("deserialization failed"),
 		errors.New("none"),
+		errors.New("EC2 IMDS: AssumeRoleUnauthorizedAccess"),
+		errors.New("empty EC2 IMDS role list"),
+		errors.New("EC2 IMDS: failed to decode"),
+		errors.New("EC2 IMDS: none"),
+		failed("STS", "AssumeRole", "…"),
+		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: &smithy.GenericAPIError{Code: "…"}},
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\t\{"([^"]*\W[^"]*)", "`).FindAllStringSubmatch(source(t, "../awsconfig/credentials.go"), -1) {
+		failures = append(failures, errors.New(row[1]))
 	}
 	for _, row := range regexp.MustCompile(`(?m)^\t\{"(\w+)", "`).FindAllStringSubmatch(source(t, "../awsconfig/credentials.go"), -1) {
 		failures = append(failures, failed("STS", "AssumeRole", row[1]))
@@ -171,6 +181,7 @@ func connectionMessages() []message {
 	for _, err := range []error{
 		&net.DNSError{Name: "ecr-fips.me-south-1.amazonaws.com"},
 		&net.DNSError{Name: "api.ecr.us-east-1.amazonaws.com"},
+		&net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy.example.com"}},
 		&net.OpError{Op: "proxyconnect", Err: io.EOF},
 		http.ErrSchemeMismatch,
 		x509.UnknownAuthorityError{},
@@ -241,7 +252,41 @@ func TestTroubleshootingGuide(t *testing.T) {
 			}
 		}
 	}
+	want += "\n## Invalid arguments and settings\n\n"
+	for _, summary := range summariesInSources(t) {
+		if strings.HasPrefix(summary, "Invalid ") {
+			want += "- " + summary + "\n"
+		} else if !strings.Contains(want, "### "+summary) && !strings.Contains(want, ", "+summary) {
+			t.Errorf("the guide has no section %q", summary)
+		}
+	}
 	expectFile(t, guide, want)
+}
+
+// summaryLiteral matches where the code says the summary of a diagnostic.
+var summaryLiteral = regexp.MustCompile(`(?:(?:Add(?:Attribute)?(?:Error|Warning)|New(?:Attribute)?(?:Error|Warning)Diagnostic|errorAt)\((?:[^"()]|\([^()]*\))*?|` +
+	`String\{Summary: +|summary(?:, \w+)* :?= )"([A-Z][^",]+)"`)
+
+// summariesInSources returns the sorted summaries that the packages pass to diagnostics.
+func summariesInSources(t *testing.T) []string {
+	t.Helper()
+	var summaries []string
+	for _, pattern := range []string{"*.go", "../awsconfig/*.go", "../validate/*.go"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, match := range summaryLiteral.FindAllStringSubmatch(source(t, name), -1) {
+				summaries = append(summaries, strings.TrimRight(match[1], ": "))
+			}
+		}
+	}
+	slices.Sort(summaries)
+	return slices.Compact(summaries)
 }
 
 // The pages of the objects include these policies.
