@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -238,7 +239,7 @@ func findFlaw(value string, spaces bool) string {
 		return ""
 	}
 	name := "a control character"
-	switch r := []rune(value[i:])[0]; {
+	switch r, _ := utf8.DecodeRuneInString(value[i:]); {
 	case r == '\n', r == '\r':
 		name = "a newline"
 	case r == '\t':

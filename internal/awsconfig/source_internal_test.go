@@ -68,7 +68,7 @@ func ssoCacheFile() string {
 
 // document returns the output of a credential_process, as a command.
 func document(key, secret, token string) string {
-	return fmt.Sprintf("credential_process = echo '{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",\"SessionToken\":\"%s\"}'\n", key, secret, token)
+	return `credential_process = echo '{"Version":1,"AccessKeyId":"` + key + `","SecretAccessKey":"` + secret + `","SessionToken":"` + token + `"}'` + "\n"
 }
 
 func TestKeysWithWhiteSpaceAreErrorsWithoutRequest(t *testing.T) {
@@ -147,7 +147,7 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 			}
 		}
 	}
-	ok, notFound := respond(http.StatusOK, "text/plain", "role"), http.HandlerFunc(http.NotFound)
+	ok, notFound := respond(http.StatusOK, "text/plain", "role"), http.NotFoundHandler().ServeHTTP
 	for name, test := range map[string]struct {
 		setup
 		profile  string

@@ -49,9 +49,12 @@ const (
 	referrersPerPage = 50
 )
 
-// MaxArtifactTypes is how many artifact types Client.Referrers accepts, and
-// MaxArtifactType is how many characters each of them can have.
-const MaxArtifactTypes, MaxArtifactType = 5, 255
+const (
+	// MaxArtifactTypes is how many artifact types Client.Referrers accepts.
+	MaxArtifactTypes = 5
+	// MaxArtifactType is how many characters each of them can have.
+	MaxArtifactType = 255
+)
 
 // TooManyReferrersError is an image with more referrers than can be read.
 type TooManyReferrersError struct {

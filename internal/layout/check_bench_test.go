@@ -4,9 +4,9 @@
 package layout_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -21,7 +21,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	for i := range 1000 {
-		d := digest.FromString(fmt.Sprint(i))
+		d := digest.FromString(strconv.Itoa(i))
 		if err := os.WriteFile(blobPath(dir, d), nil, 0o600); err != nil {
 			b.Fatal(err)
 		}

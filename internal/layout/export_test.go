@@ -6,11 +6,11 @@ package layout
 import "testing"
 
 // StampOf returns what a file looks like.
-func StampOf(t testing.TB, path string) Stamp {
-	t.Helper()
+func StampOf(tb testing.TB, path string) Stamp {
+	tb.Helper()
 	stamp, err := newStamp(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return stamp
 }

@@ -30,7 +30,7 @@ type index struct {
 func (l *Layout) readIndex() (*index, error) {
 	i := &index{fields: map[string]json.RawMessage{}}
 	path := filepath.Join(l.dir, ocispec.ImageIndexFile)
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(path) //nolint:gosec // The user names the directory.
 	if errors.Is(err, os.ErrNotExist) {
 		return i, nil
 	}
@@ -57,16 +57,6 @@ func (i *index) entries() []ocispec.Descriptor {
 		_ = json.Unmarshal(raw, &entries[n]) // readIndex has checked it.
 	}
 	return entries
-}
-
-// find returns the entry with a key, or nil.
-func (i *index) find(key string) *ocispec.Descriptor {
-	for _, entry := range i.entries() {
-		if entry.Annotations[AnnotationKey] == key {
-			return &entry
-		}
-	}
-	return nil
 }
 
 // checkName returns a *NameError if an entry that is not replaced has the name of image.

@@ -77,7 +77,7 @@ func (e *NameError) Error() string {
 // [ecrlayer.Client.Pull], or one of the file system.
 func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, replaced string, known Record, done *atomic.Int64) (now Record, warning string, err error) {
 	for _, dir := range []string{l.own(), filepath.Join(l.dir, ocispec.ImageBlobsDir)} {
-		if err := os.MkdirAll(dir, 0o777); err != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil { //nolint:gosec // The umask restricts it.
 			return nil, "", err
 		}
 	}
@@ -123,7 +123,7 @@ func (l *Layout) Remove(ctx context.Context, key string, known Record) (warning 
 	if _, err := os.Stat(filepath.Join(l.dir, ocispec.ImageIndexFile)); errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
-	if err := os.MkdirAll(l.own(), 0o777); err != nil {
+	if err := os.MkdirAll(l.own(), 0o777); err != nil { //nolint:gosec // The umask restricts it.
 		return "", err
 	}
 	err = l.locked(ctx, func() error {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -617,7 +618,7 @@ func TestConcurrentWrites(t *testing.T) {
 	r, dir := newRegistry(t), t.TempDir()
 	var images []layout.Image
 	for i := range 8 {
-		images = append(images, r.push(t, fmt.Sprint(i), newLarge(), "shared", "also shared", fmt.Sprint("own ", i)))
+		images = append(images, r.push(t, strconv.Itoa(i), newLarge(), "shared", "also shared", fmt.Sprint("own ", i)))
 	}
 	images = append(images, images...) // Each by two runs.
 	errs := make([]error, len(images))
@@ -680,7 +681,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	for range 2 {
 		// One waits for a response, the other for the first.
 		err := <-ended
-		if call, ok := errors.AsType[*ecrlayer.CallError](err); !errors.Is(err, context.Canceled) && !(ok && call.Canceled()) {
+		if call, ok := errors.AsType[*ecrlayer.CallError](err); !errors.Is(err, context.Canceled) && (!ok || !call.Canceled()) {
 			t.Errorf("the error is %v", err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 func TestAccUntrustedTextIsSanitized(t *testing.T) {
 	t.Parallel()
 	// ESC, CSI, CR, BEL and a bidirectional override, and lines that look like the CLI's.
-	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e\n\nError: FORGED\n2026-01-31T12:00:00.000Z [ERROR] FORGED\u2028FORGED"
+	const hostile = "look \x1b[31m here\u009b2J \r\a\u202e\n\nError: FORGED\n2026-01-31T12:00:00.000Z [ERROR] FORGED line\u2028FORGED"
 	const token = "IQoJb3JpZ2luX2VjEJv//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
 	const role = "assume_role {\n    role_arn = \"arn:aws:iam::123456789012:role/a\"\n  }\n"
 	e := newEnv(t)

@@ -81,7 +81,7 @@ func TestAccDocumentedCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	script, printed := pagesScript(readFile(t, filepath.Join(checkout, "README.md")), readFile(t, filepath.Join(checkout, "templates/guides/getting-started.md")))
+	script, printed := pagesScript(readFile(t, filepath.Join(checkout, "README.md")), readFile(t, filepath.Join(checkout, "templates", "guides", "getting-started.md")))
 	command := exec.CommandContext(t.Context(), "sh", "-c", script)
 	command.Dir = c.root
 	command.Env = []string{
@@ -107,7 +107,7 @@ func TestAccDocumentedCommands(t *testing.T) {
 	if len(printed) == 0 {
 		t.Error("the pages show no output")
 	}
-	for _, block := range strings.Split(timestamp.ReplaceAllString(color.ReplaceAllString(string(output), ""), `"TIME"`), "=== block ") {
+	for _, block := range strings.SplitSeq(timestamp.ReplaceAllString(color.ReplaceAllString(string(output), ""), `"TIME"`), "=== block ") {
 		number, got, _ := strings.Cut(block, "\n")
 		n, _ := strconv.Atoi(number)
 		if want := timestamp.ReplaceAllString(printed[n], `"TIME"`); !strings.Contains(got, want) {

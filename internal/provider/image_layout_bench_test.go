@@ -105,7 +105,7 @@ func (e *benchEnv) pull(b *testing.B, download func(dir string) time.Duration) {
 	var peak int64
 	for b.Loop() {
 		b.StopTimer()
-		dir, err := os.MkdirTemp(e.dir, "run-")
+		dir, err := os.MkdirTemp(e.dir, "run-") //nolint:usetesting // On the disk of e, one per run.
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -80,6 +80,7 @@ func exactReferrers(status map[v1.Hash]string, referrers ...v1.Descriptor) known
 	return knownvalue.ListExact(checks)
 }
 
+//nolint:tparallel // The cases share an endpoint, whose calls they count.
 func TestAccImageReferrers(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)

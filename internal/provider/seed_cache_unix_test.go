@@ -66,10 +66,11 @@ func TestSeedCacheRecipe(t *testing.T) {
 			run := exec.CommandContext(t.Context(), "sh", "-c", "sleep() { :; }\n"+recipe[1]+"\nfetch "+layer.String()+" "+file)
 			run.Stdin, run.Env = strings.NewReader(url), []string{"PATH=" + os.Getenv("PATH")}
 			output, err := run.CombinedOutput()
-			ranges := ""
+			var all strings.Builder
 			for _, call := range e.CallsTo("s3", "") {
-				ranges += call.Range + "-"
+				all.WriteString(call.Range + "-")
 			}
+			ranges := all.String()
 			got, _ := os.ReadFile(file)
 			if (err != nil) != test.fails || (string(got) == content) == test.fails || ranges != test.ranges || strings.Contains(string(output), "X-Amz") {
 				t.Errorf("%v: the ranges are %q, want %q; the file has %d bytes: %s", err, ranges, test.ranges, len(got), output)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -232,7 +233,8 @@ func TestTroubleshootingGuide(t *testing.T) {
 	if !ok {
 		t.Fatal("marker not found in the guide")
 	}
-	want += marker
+	var text strings.Builder
+	text.WriteString(want + marker)
 	returned := regexp.MustCompile(`return "([A-Z][^"]*)"(?: \+ \w+\.\w+)?, `)
 	for _, section := range []struct {
 		title, file string
@@ -256,9 +258,9 @@ func TestTroubleshootingGuide(t *testing.T) {
 				advice[m.summary] = append(advice[m.summary], m.advice)
 			}
 		}
-		want += "\n## " + section.title + "\n"
+		fmt.Fprintf(&text, "\n## %s\n", section.title)
 		for _, summary := range summaries {
-			want += "\n### " + summary + "\n\n" + strings.Join(advice[summary], "\n\n") + "\n"
+			fmt.Fprintf(&text, "\n### %s\n\n%s\n", summary, strings.Join(advice[summary], "\n\n"))
 		}
 		missing := map[string]int{}
 		for _, m := range returned.FindAllStringSubmatch(source(t, section.file), -1) {
@@ -270,10 +272,10 @@ func TestTroubleshootingGuide(t *testing.T) {
 			}
 		}
 	}
-	want += "\n## Invalid arguments and settings\n\n"
+	want = text.String() + "\n## Invalid arguments and settings\n\n"
 	for _, summary := range summariesInSources(t) {
 		if strings.HasPrefix(summary, "Invalid ") {
-			want += "- " + summary + "\n"
+			want += "- " + summary + "\n" //nolint:perfsprint // It is also searched.
 		} else if !strings.Contains(want, "### "+summary) && !strings.Contains(want, ", "+summary) {
 			t.Errorf("the guide has no section %q", summary)
 		}
