@@ -6,7 +6,6 @@ package awsconfig
 import (
 	"crypto/sha1"
 	"encoding/hex"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"

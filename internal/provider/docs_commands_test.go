@@ -107,7 +107,7 @@ func TestAccDocumentedCommands(t *testing.T) {
 	if len(printed) == 0 {
 		t.Error("the pages show no output")
 	}
-	for _, block := range strings.SplitSeq(timestamp.ReplaceAllString(color.ReplaceAllString(string(output), ""), `"TIME"`), "=== block ") {
+	for block := range strings.SplitSeq(timestamp.ReplaceAllString(color.ReplaceAllString(string(output), ""), `"TIME"`), "=== block ") {
 		number, got, _ := strings.Cut(block, "\n")
 		n, _ := strconv.Atoi(number)
 		if want := timestamp.ReplaceAllString(printed[n], `"TIME"`); !strings.Contains(got, want) {
