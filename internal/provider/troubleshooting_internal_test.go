@@ -152,6 +152,15 @@ func credentialsMessages(t *testing.T) []message {
 		metadata(0),
 		errors.New("no EC2 IMDS role found: AssumeRoleUnauthorizedAccess"),
 		errors.New("none"),
+		errors.New("EC2 IMDS: AssumeRoleUnauthorizedAccess"),
+		errors.New("empty EC2 IMDS role list"),
+		errors.New("EC2 IMDS: failed to decode"),
+		errors.New("EC2 IMDS: none"),
+		failed("STS", "AssumeRole", "…"),
+		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: &smithy.GenericAPIError{Code: "…"}},
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\t\{"([^"]*\W[^"]*)", "`).FindAllStringSubmatch(source(t, "../awsconfig/credentials.go"), -1) {
+		failures = append(failures, errors.New(row[1]))
 	}
 	failures = append(failures, &smithy.OperationError{ServiceID: "STS", Err: &smithyhttp.ResponseError{
 		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}}, Err: &smithy.GenericAPIError{Code: "InternalFailure"}}})
@@ -189,6 +198,7 @@ func connectionMessages() []message {
 	for _, err := range []error{
 		&net.DNSError{Name: "ecr-fips.me-south-1.amazonaws.com"},
 		&net.DNSError{Name: "api.ecr.us-east-1.amazonaws.com"},
+		&net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy.example.com"}},
 		&net.OpError{Op: "proxyconnect", Err: io.EOF},
 		&net.OpError{Op: "proxyconnect", Err: &net.DNSError{Name: "proxy.example.com"}},
 		http.ErrSchemeMismatch,
@@ -260,7 +270,41 @@ func TestTroubleshootingGuide(t *testing.T) {
 			}
 		}
 	}
+	want += "\n## Invalid arguments and settings\n\n"
+	for _, summary := range summariesInSources(t) {
+		if strings.HasPrefix(summary, "Invalid ") {
+			want += "- " + summary + "\n"
+		} else if !strings.Contains(want, "### "+summary) && !strings.Contains(want, ", "+summary) {
+			t.Errorf("the guide has no section %q", summary)
+		}
+	}
 	expectFile(t, guide, want)
+}
+
+// summaryLiteral matches where the code says the summary of a diagnostic.
+var summaryLiteral = regexp.MustCompile(`(?:(?:Add(?:Attribute)?(?:Error|Warning)|New(?:Attribute)?(?:Error|Warning)Diagnostic|errorAt)\((?:[^"()]|\([^()]*\))*?|` +
+	`String\{Summary: +|summary(?:, \w+)* :?= )"([A-Z][^",]+)"`)
+
+// summariesInSources returns the sorted summaries that the packages pass to diagnostics.
+func summariesInSources(t *testing.T) []string {
+	t.Helper()
+	var summaries []string
+	for _, pattern := range []string{"*.go", "../awsconfig/*.go", "../validate/*.go"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, match := range summaryLiteral.FindAllStringSubmatch(source(t, name), -1) {
+				summaries = append(summaries, strings.TrimRight(match[1], ": "))
+			}
+		}
+	}
+	slices.Sort(summaries)
+	return slices.Compact(summaries)
 }
 
 // The pages of the objects include these policies.
