@@ -8,22 +8,11 @@ terraform {
   }
 }
 
-provider "ecrlayer" {
-  region = var.region
-}
+# Credentials come from where the AWS provider finds them, such as the environment.
+provider "ecrlayer" {}
 
-variable "region" {
-  description = "AWS region of the registry"
-  type        = string
-}
-
-variable "repository_name" {
-  description = "Name of the repository"
-  type        = string
-}
-
-variable "image_tag" {
-  description = "Tag of the image"
+variable "image" {
+  description = "URI of the image, <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
   type        = string
 }
 
@@ -34,9 +23,8 @@ variable "platform" {
 }
 
 data "ecrlayer_image_config" "app" {
-  repository_name = var.repository_name
-  image_tag       = var.image_tag
-  platform        = var.platform
+  image    = var.image
+  platform = var.platform
 }
 
 output "labels" {

@@ -6,12 +6,12 @@ provider "ecrlayer" {
 }
 
 variable "region" {
-  description = "AWS region of the registry and of the instance"
+  description = "AWS region of the instance"
   type        = string
 }
 
-variable "repository_name" {
-  description = "Name of the repository"
+variable "repository_url" {
+  description = "URI of the repository, such as the repository_url of an aws_ecr_repository"
   type        = string
 }
 
@@ -46,8 +46,8 @@ resource "terraform_data" "layer" {
 # be. With depends_on, a new layer defers the read to apply, so that the URL is fresh
 # when the instance is launched, however long the plan waited for approval.
 data "ecrlayer_download_url" "layer" {
-  repository_name = var.repository_name
-  layer_digest    = var.layer_digest
+  image        = var.repository_url
+  layer_digest = var.layer_digest
 
   depends_on = [terraform_data.layer]
 

@@ -53,7 +53,7 @@ var descriptionOfBlob = "Reads the content of a small blob in ECR: an SBOM, an a
 
 func newBlobDataSource() datasource.DataSource {
 	return &dataSource{object: blob(), description: descriptionOfBlob +
-		"The content is stored in the state: anyone who can read the state can read it. The ephemeral resource of the same name does not store it."}
+		"The content is stored in the state: anyone who can read the state can read it."}
 }
 
 func newBlobEphemeralResource() ephemeral.EphemeralResource {

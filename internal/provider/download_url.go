@@ -57,8 +57,7 @@ func hostsOfContent(what string) string {
 
 func newDownloadURLDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials.\n\n" +
-		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires. " +
-		"The ephemeral resource of the same name does not store it."}
+		"Every read calls ECR once and returns a new URL, which usually expires after an hour. The URL is stored in the state: anyone who can read the state can download the layer until the URL expires."}
 }
 
 func newDownloadURLEphemeralResource() ephemeral.EphemeralResource {

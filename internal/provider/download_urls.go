@@ -75,7 +75,7 @@ var descriptionOfBatch = "Without `layer_digests`, it first reads the image, as 
 func newDownloadURLsDataSource() datasource.DataSource {
 	return &dataSource{object: downloadURLs(), description: "Returns pre-signed URLs to download all layers of an image in ECR, or many layers of several, without AWS credentials.\n\n" +
 		"Every read calls ECR once per distinct digest, up to 50 at a time, and returns new URLs, which usually expire after an hour. " + descriptionOfBatch +
-		"The URLs are stored in the state: anyone who can read the state can download the layers until the URLs expire. The ephemeral resource of the same name does not store them."}
+		"The URLs are stored in the state: anyone who can read the state can download the layers until the URLs expire."}
 }
 
 func newDownloadURLsEphemeralResource() ephemeral.EphemeralResource {

@@ -296,7 +296,7 @@ func TestAccImageLabelsExample(t *testing.T) {
 	c := newCLI(t, e)
 	c.useExample(t, "image-labels")
 	c.init(t)
-	c.must(t, "apply", "-auto-approve", "-var", "region="+region, "-var", "repository_name="+repository, "-var", "image_tag=labeled", "-var", "platform=linux/arm64")
+	c.must(t, "apply", "-auto-approve", "-var", "image="+account+".dkr.ecr."+region+".amazonaws.com/"+repository+":labeled", "-var", "platform=linux/arm64")
 	outputs := c.outputs(t)
 	if labels, ok := outputs["labels"].(map[string]any); !ok || labels["platform"] != "linux/arm64/v8" || labels["org.opencontainers.image.title"] != "app" || len(labels) != 3 {
 		t.Errorf("the labels are %v", outputs["labels"])

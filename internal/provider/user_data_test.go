@@ -31,7 +31,7 @@ func userData(t *testing.T, e *env) (c *cli, directory string) {
 		"output \"user_data\" {\n  sensitive = true\n  value = terraform_data.app.output\n}\n")
 	c.write(t, "versions.tf", requireProvider)
 	directory = filepath.Join(c.root, "opt", "app")
-	c.environ = append(c.environ, "TF_VAR_region="+region, "TF_VAR_repository_name="+repository, "TF_VAR_directory="+directory, "TF_VAR_layer_digest="+e.layers[0])
+	c.environ = append(c.environ, "TF_VAR_region="+region, "TF_VAR_repository_url="+account+".dkr.ecr."+region+".amazonaws.com/"+repository, "TF_VAR_directory="+directory, "TF_VAR_layer_digest="+e.layers[0])
 	c.init(t)
 	return c, directory
 }
