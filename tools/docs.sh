@@ -44,6 +44,7 @@ tfplugindocs() {
 }
 
 if [ "${1:-}" = check ]; then
+	tools/picture.sh check
 	tfplugindocs generate --rendered-website-dir "${tmp#"$PWD"/}/docs"
 	if ! diff -r -u docs "$tmp/docs" || ! "$cli" fmt -check -diff -recursive examples; then
 		echo "docs.sh: run 'make docs' and commit the changes above" >&2
@@ -55,5 +56,4 @@ else
 	tfplugindocs generate
 fi
 tfplugindocs validate
-tools/picture.sh check
 echo "docs/ is up to date"
