@@ -1,5 +1,5 @@
 # A pre-signed URL for every file of an OCI artifact, such as a Helm chart or what "oras push"
-# has pushed, by the file's title or else its digest.
+# has pushed, by its title or, as in a Helm chart, its media type.
 
 terraform {
   required_providers {
@@ -23,9 +23,9 @@ data "ecrlayer_download_urls" "files" {
 }
 
 output "download_urls" {
-  value = {
-    for file in data.ecrlayer_image.artifact.layers :
-    lookup(file.annotations, "org.opencontainers.image.title", file.digest) => data.ecrlayer_download_urls.files.download_urls[file.digest]
+  value = { for digest in data.ecrlayer_download_urls.files.layer_digests :
+    [for file in data.ecrlayer_image.artifact.layers : lookup(file.annotations, "org.opencontainers.image.title", file.media_type) if file.digest == digest][0]
+    => data.ecrlayer_download_urls.files.download_urls[digest]
   }
   sensitive = true
 }
