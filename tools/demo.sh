@@ -9,7 +9,6 @@
 set -eu
 
 cd "$(dirname -- "$0")/.."
-examples=$PWD/examples
 cli=$(tools/terraform-cli.sh)
 name=$(basename -- "$cli")
 
@@ -50,6 +49,7 @@ run() {
 	eval "$2"
 }
 
+# shellcheck disable=SC2016 # These are fences of Markdown.
 sed -n '/^```terraform$/,/^```$/{s/^```$//;/^```/!p;}' README.md >"$tmp/work/main.tf"
 cd "$tmp/work"
 run '$' 'cat main.tf'

@@ -10,6 +10,7 @@
 set -eu
 
 cd "$(dirname -- "$0")/.."
+# shellcheck disable=SC2016 # These are fences of Markdown.
 inputs="<!-- of $(sed -n '/^```terraform$/,/^```$/p' README.md | cat - tools/demo.sh tools/picture.sh | cksum) -->"
 if [ "$1" = check ]; then
 	grep -qF -e "$inputs" assets/demo.svg && exit
