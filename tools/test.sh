@@ -56,4 +56,4 @@ OpenTofu*)
 esac
 
 echo "testing with $version ($cli)" >&2
-go test -timeout 5m $packages "$@"
+go test $packages "$@"

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 )
 
 // ImageReference identifies an image in a repository by tag, by digest, or by
@@ -158,7 +160,10 @@ func (c *Client) batchGetImage(ctx context.Context, repo Repository, resource st
 func checkImages(output *ecr.BatchGetImageOutput, repo Repository, requested ImageReference) (*foundManifest, error) {
 	if len(output.Failures) > 0 {
 		failure := output.Failures[0]
-		return nil, &ImageFailure{Code: failure.FailureCode, Reason: aws.ToString(failure.FailureReason)}
+		return nil, &ImageFailure{
+			Code:   types.ImageFailureCode(redact.Line(string(failure.FailureCode), maxCode)),
+			Reason: redact.Line(aws.ToString(failure.FailureReason), redact.MaxMessage),
+		}
 	}
 	if len(output.Images) == 0 {
 		return nil, &InvalidResponseError{Reason: "the response contains neither an image nor a failure"}
@@ -181,7 +186,7 @@ func checkImages(output *ecr.BatchGetImageOutput, repo Repository, requested Ima
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the response is about image tag %s instead of the requested one", quote(reference(image.ImageId).Tag))}
 	}
 	registry := aws.ToString(image.RegistryId)
-	if registry == "" || (repo.RegistryID != "" && registry != repo.RegistryID) {
+	if ValidateRegistryID(registry) != nil || (repo.RegistryID != "" && registry != repo.RegistryID) {
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the response is about registry %s instead of the requested one", quote(registry))}
 	}
 	repo.RegistryID = registry
