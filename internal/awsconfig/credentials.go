@@ -63,7 +63,7 @@ func NewCredentialsFailure(err error, profile string) *CredentialsFailure {
 }
 
 // noCredentials is the summary of a failure without a better one.
-const noCredentials = "No usable credentials" //nolint:gosec // It is none.
+const noCredentials = "No usable credentials" //nolint:gosec // No secret.
 
 // serviceIMDS is the SDK's name of the EC2 instance metadata service.
 const serviceIMDS = "ec2imds"

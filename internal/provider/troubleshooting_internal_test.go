@@ -266,7 +266,7 @@ func TestTroubleshootingGuide(t *testing.T) {
 	want = text.String() + "\n## Invalid arguments and settings\n\n"
 	for _, summary := range summariesInSources(t) {
 		if strings.HasPrefix(summary, "Invalid ") {
-			want += "- " + summary + "\n" //nolint:perfsprint // It is also searched.
+			want += "- " + summary + "\n"
 		} else if !strings.Contains(want, "### "+summary) && !strings.Contains(want, ", "+summary) {
 			t.Errorf("the guide has no section %q", summary)
 		}
