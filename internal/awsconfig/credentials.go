@@ -200,7 +200,8 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 		return "Throttled", "", "AWS throttled the requests for credentials at every attempt. Run again later."
 	case f.isMetadata() && !f.says("access disabled"):
 		return f.explainMetadata()
-	case f.says("deserialization failed"), f.says("bufio.Scanner"), f.says("the response has more than"), f.status != 0 && (f.code == "" || f.code == "UnknownError"):
+	case f.says("deserialization failed"), f.says("bufio.Scanner"), f.says("the response has more than"),
+		f.status != 0 && f.status < http.StatusInternalServerError && (f.code == "" || f.code == "UnknownError"):
 		return "Invalid response", "", "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."
 	}
 	for _, row := range stsCodes {
@@ -213,7 +214,7 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 	}
 	switch {
 	case f.status >= http.StatusInternalServerError:
-		return "AWS failed", "", "This is a failure of AWS, and every attempt ended in it. Run again later."
+		return "AWS failed", "", "AWS, or a proxy that responds in its place, failed at every attempt. Run again later."
 	case f.code != "":
 		return "Rejected by AWS", "", "Correct what the message of AWS names."
 	}

@@ -70,7 +70,7 @@ func (m *Model) Load(ctx context.Context, version, terraformVersion string) (*Co
 		}
 	})
 
-	s := &session{m, base, found, newRequests(client, proxyOf)}
+	s := &session{Model: m, base: base, found: found, requests: newRequests(client, proxyOf)}
 	cfg, more := s.authenticate(ctx)
 	diags.Append(more...)
 	switch {

@@ -8,13 +8,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sso"
@@ -38,6 +41,9 @@ const (
 	// credentialsMaxRetries is the SDK's, for requests for credentials: where there is no
 	// instance metadata service, more of them would only take time.
 	credentialsMaxRetries = 3
+	// processTimeout bounds a credential_process. The SDK ends the command after a minute,
+	// but then waits for whatever still holds its standard output.
+	processTimeout = processcreds.DefaultTimeout + 5*time.Second
 )
 
 // session is a provider block on its way to credentials. It finds them as
@@ -48,6 +54,8 @@ type session struct {
 	base     *awsbase.Config
 	found    *environment
 	requests *requests
+	// first provides the credentials of the source, which a role of the profile may use.
+	first aws.CredentialsProvider
 }
 
 // retryer returns the retry policy of requests. attempts is their maximum unless the
@@ -69,6 +77,7 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 		config.WithLogger(sdkLogger{}),
 		config.WithClientLogMode(aws.LogRetries | aws.LogDeprecatedUsage),
 		config.WithRetryer(s.retryer(credentialsMaxRetries)),
+		config.WithAssumeRoleCredentialOptions(s.keepFirst),
 	}
 	if s.endpoint(ssoEndpoint) != "" || s.endpoint(stsEndpoint) != "" {
 		// The SDK has nothing else for the clients that it makes itself. It ignores the
@@ -194,16 +203,42 @@ func (s *session) authenticate(ctx context.Context) (aws.Config, diag.Diagnostic
 	return cfg, nil
 }
 
-// retrieve gets the credentials of the source, and the region of the instance if that
-// is the source and nothing else sets a region.
+// keepFirst is an option of the roles of the profile's chain. It keeps what provides the
+// credentials for the first of them, so that these are checked before a request.
+func (s *session) keepFirst(o *stscreds.AssumeRoleOptions) {
+	client, ok := o.Client.(*sts.Client)
+	if !ok || s.first != nil { // The SDK also tries its options without a client.
+		return
+	}
+	s.first = aws.NewCredentialsCache(client.Options().Credentials)
+	o.Client = sts.New(client.Options(), func(o *sts.Options) { o.Credentials = s.first })
+}
+
+// retrieve gets the credentials of the source and those of the profile's roles, and the
+// region of the instance if that is the source and nothing else sets a region.
 func (s *session) retrieve(ctx context.Context, cfg *aws.Config) diag.Diagnostic {
-	got, err := cfg.Credentials.Retrieve(ctx)
+	first := cfg.Credentials
+	if s.first != nil {
+		first = s.first
+	}
+	bounded, cancel := context.WithTimeout(ctx, cmp.Or(s.found.source.timeout, authTimeout))
+	defer cancel()
+	got, err := first.Retrieve(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = &processcreds.ProviderError{Err: fmt.Errorf("its output did not end within %s", s.found.source.timeout)}
+	}
+	if err == nil {
+		redact.Secret(got.SecretAccessKey, got.SessionToken)
+		if d := s.checkRetrieved(got); d != nil {
+			return d
+		}
+		if s.first != nil {
+			got, err = cfg.Credentials.Retrieve(ctx)
+			redact.Secret(got.SecretAccessKey, got.SessionToken)
+		}
+	}
 	if err != nil {
 		return s.sourceFailed(ctx, err)
-	}
-	redact.Secret(got.SecretAccessKey, got.SessionToken)
-	if d := s.checkRetrieved(got); d != nil {
-		return d
 	}
 	tflog.Info(ctx, "Retrieved credentials", map[string]any{"source": redact.Line(got.Source, redact.MaxMessage)})
 	if cfg.Region == "" && got.Source == ec2rolecreds.ProviderName {

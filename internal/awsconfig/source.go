@@ -47,6 +47,8 @@ type source struct {
 	metadata, fallback bool
 	// container reports whether it is the credentials endpoint of a container.
 	container bool
+	// timeout bounds how long it takes, 0 for only authTimeout.
+	timeout time.Duration
 	// invalid is what is wrong with the profile, as a sentence.
 	invalid string
 	// roleWithoutSource is the name of a profile whose role has no source of its own.
@@ -124,7 +126,7 @@ func profileSource(found *environment) source {
 		file, _ := logincreds.StandardCachedTokenFilepath(p.LoginSession, os.Getenv("AWS_LOGIN_CACHE_DIRECTORY"))
 		return source{name: "login_session" + of, file: file, origin: "login_session" + of, optional: true}
 	case p.CredentialProcess != "":
-		return source{name: "the credential_process" + of}
+		return source{name: "the credential_process" + of, timeout: processTimeout}
 	}
 	if s := containerSource(found.variables); s.name != "" {
 		return s

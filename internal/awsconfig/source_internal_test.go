@@ -4,19 +4,27 @@
 package awsconfig
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
 // newMachine returns a provider block without credentials, on a machine that has none
@@ -87,7 +95,9 @@ func TestKeysWithWhiteSpaceAreErrorsWithoutRequest(t *testing.T) {
 			[]string{`aws_access_key_id of profile "base" contains a tab`}},
 		"credential_source":             {setup{"config": "[profile ci]\n" + roleOf + "credential_source = Environment\n", "AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "s"}, "ci", []string{"AWS_ACCESS_KEY_ID ends in a newline"}},
 		"credential_process":            {setup{"config": "[profile ci]\n" + document(`AKIA\\n`, "s", "")}, "ci", []string{`access key from the credential_process of profile "ci" ends in a newline`}},
-		"credential_process, with role": {setup{"config": "[profile ci]\n" + roleOf + "source_profile = base\n[profile base]\n" + document(`AKIA\\n`, "s", "")}, "ci", []string{`credential_process of profile "base"`, "newline"}},
+		"credential_process, with role": {setup{"config": "[profile ci]\n" + roleOf + "source_profile = base\n[profile base]\n" + document("AKIA", `s\\n`, "")}, "ci", []string{`secret key from the credential_process of profile "base" ends in a newline`}},
+		"credential_process, two roles": {setup{"config": "[profile ci]\n" + roleOf + "source_profile = b\n[profile b]\n" + roleOf + "source_profile = base\n[profile base]\n" + document("AKIA", `s\\n`, "")}, "ci", []string{`secret key from the credential_process of profile "base" ends in a newline`}},
+		"container, with role":          {setup{"config": "[profile ci]\n" + roleOf + "credential_source = EcsContainer\n", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container"}, "ci", []string{"session token from the container credentials endpoint", "newline"}},
 		"AWS_CONTAINER_CREDENTIALS":     {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "container"}, "", []string{"session token from the container credentials endpoint of AWS_CONTAINER_CREDENTIALS_FULL_URI contains a newline"}},
 		"AWS_CONTAINER_..._TOKEN":       {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "container", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "t\n"}, "", []string{"AWS_CONTAINER_AUTHORIZATION_TOKEN ends in a newline"}},
 		"AWS_CONTAINER_..._TOKEN_FILE":  {setup{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "container", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "HOME/token", "token": "t\n"}, "", []string{"/token", "ends in a newline", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}},
@@ -242,6 +252,26 @@ func TestListOfSourcesMarksWhatIsSet(t *testing.T) {
 	expectOneError(t, m, noCredentials, "AWS_ACCESS_KEY_ID (set)", "AWS_SECRET_ACCESS_KEY (not set)", `which is "default", in the shared config and credentials files (does not exist)`, "metadata service (disabled")
 }
 
+// A process that the command left behind can hold its standard output for ever.
+func TestCredentialProcessIsBounded(t *testing.T) {
+	t.Parallel()
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	s := &session{Model: &Model{}, found: &environment{source: source{timeout: time.Nanosecond}}, requests: newRequests(transport.New(nil), nil)}
+	d := s.retrieve(t.Context(), &aws.Config{Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		<-never
+		return aws.Credentials{}, nil
+	}))})
+	if d == nil || d.Summary() != "The credential_process failed" || !strings.Contains(d.Detail(), "did not end within") {
+		t.Errorf("retrieve = %v, want a failure of the credential_process", d)
+	}
+	m := &Model{}
+	p := config.SharedConfig{Profile: "base", CredentialProcess: "command"}
+	if got := m.source(&environment{profile: config.SharedConfig{Source: &p}}).timeout; got != processTimeout {
+		t.Errorf("the timeout of a credential_process is %s, want %s", got, processTimeout)
+	}
+}
+
 // A file that the SDK reads by itself, without a bound, is checked before.
 func TestFilesOfTheSDKAreBounded(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
@@ -280,12 +310,32 @@ func TestFilesOfTheSDKAreBounded(t *testing.T) {
 	}
 }
 
+// The SDK does not export its regions, but its module has them in a file.
 func TestRegionsOfTheSDKAreKnown(t *testing.T) {
 	t.Parallel()
-	for region, known := range map[string]bool{"us-east-1": true, "me-west-1": true, "sa-west-1": true, "sa-west-2": false} {
-		if diags := CheckRegion(path.Root("region"), region, false); diags.HasError() == known {
-			t.Errorf("CheckRegion(%s) = %v", region, diags)
+	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal", "endpoints", "awsrulesfn", "partitions.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sdk struct {
+		Partitions []struct{ Regions map[string]struct{} }
+	}
+	if err := json.Unmarshal(content, &sdk); err != nil || len(sdk.Partitions) == 0 {
+		t.Fatalf("no partitions in the SDK: %v", err)
+	}
+	for _, partition := range sdk.Partitions {
+		for region := range partition.Regions {
+			if diags := CheckRegion(path.Root("region"), region, false); diags.HasError() && !strings.HasSuffix(region, "-global") {
+				t.Errorf("CheckRegion(%s) = %v", region, diags)
+			}
 		}
+	}
+	if !CheckRegion(path.Root("region"), "sa-west-2", false).HasError() {
+		t.Error("CheckRegion accepts sa-west-2")
 	}
 }
 

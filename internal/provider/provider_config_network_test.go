@@ -453,6 +453,6 @@ func TestAuthenticationRetries(t *testing.T) {
 	session{
 		Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", e.addRole("a")),
 		Reads:    []string{e.read()},
-	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role", e.addRole("a"))
+	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role: AWS failed", e.addRole("a"), "Run again later")
 	e.expectCalls(t, "sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole")
 }
