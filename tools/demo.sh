@@ -36,7 +36,7 @@ export TF_CLI_CONFIG_FILE="$tmp/terraformrc" CHECKPOINT_DISABLE=1 TF_IN_AUTOMATI
 export TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_plan=-no-color TF_CLI_ARGS_apply=-no-color
 printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$tmp/plugins" >"$TF_CLI_CONFIG_FILE"
 
-mkdir "$tmp/bin" "$tmp/work"
+mkdir "$tmp/bin" "$tmp/app"
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$cli" >"$tmp/bin/$name"
 chmod +x "$tmp/bin/$name"
 PATH=$tmp/bin:$PATH
@@ -50,8 +50,8 @@ run() {
 }
 
 # shellcheck disable=SC2016 # These are fences of Markdown.
-sed -n '/^```terraform$/,/^```$/{s/^```$//;/^```/!p;}' README.md >"$tmp/work/main.tf"
-cd "$tmp/work"
+sed -n '/^```terraform$/,/^```$/{s/^```$//;/^```/!p;}' README.md >"$tmp/app/main.tf"
+cd "$tmp/app"
 run '$' 'cat main.tf'
 run '$' "$name init >init.log" || { cat init.log && exit 1; }
 run '$' "$name apply -auto-approve"
