@@ -22,7 +22,7 @@ import (
 
 // MaxConnections is how many ranges a pull downloads at once, each by a connection
 // of its own.
-const MaxConnections = 24
+const MaxConnections = 32
 
 const (
 	// partSize is the bytes of a range, and maxParts the most ranges of a blob: those
