@@ -183,7 +183,7 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 	case f.service == "SSO" && f.code != "":
 		return "No access in IAM Identity Center", "", "Check sso_account_id and sso_role_name of " + profile + ": the user must be assigned to this permission set in this account."
 	case f.says("please reauthenticate"):
-		return "Login session expired", "", "The session of " + profile + " has expired. Authenticate again: aws login" + option
+		return "Login session expired", "", "The session of " + profile + " has expired, or there is none on this machine. Authenticate again: aws login" + option
 	case errors.As(f.err, &process):
 		return "The credential_process failed", "", "The command in credential_process of " + profile + ", or of its source_profile, returned no credentials. " +
 			"Run it by itself: it must print credentials in JSON, with Version 1, within a minute, and leave no process behind that holds its standard output. " +
@@ -200,8 +200,8 @@ func (f *CredentialsFailure) Explain() (summary, argument, advice string) {
 		return "Throttled", "", "AWS throttled the requests for credentials at every attempt. Run again later."
 	case f.isMetadata() && !f.says("access disabled"):
 		return f.explainMetadata()
-	case f.says("deserialization failed"), f.says("bufio.Scanner"), f.says("the response has more than"),
-		f.status != 0 && f.status < http.StatusInternalServerError && (f.code == "" || f.code == "UnknownError"):
+	case f.status < http.StatusInternalServerError && (f.says("deserialization failed") || f.says("bufio.Scanner") || f.says("the response has more than") ||
+		f.status != 0 && (f.code == "" || f.code == "UnknownError")):
 		return "Invalid response", "", "This is not a valid response of AWS. Check the endpoint, and that no proxy or captive portal responds in its place."
 	}
 	for _, row := range stsCodes {

@@ -40,6 +40,7 @@ func newModel(t *testing.T) (*Model, *ecrtest.Endpoint) {
 	endpoint := ecrtest.New()
 	server := httptest.NewServer(endpoint)
 	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections) // The SDK does not end an AssumeRole whose caller has gone.
 	user := endpoint.AddUser("123456789012")
 	return &Model{
 		Region:    types.StringValue("us-east-1"),

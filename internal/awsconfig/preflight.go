@@ -48,6 +48,9 @@ type environment struct {
 // found without a request.
 func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environment, diag.Diagnostics) {
 	variables, err := config.NewEnvConfig()
+	if err == nil && os.Getenv(maxAttempts) != "" && variables.RetryMaxAttempts < 1 {
+		err = errors.New(maxAttempts) // The SDK would take its own default.
+	}
 	if err != nil {
 		return nil, diag.Diagnostics{invalidVariable(err)}
 	}
@@ -72,6 +75,11 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles), missing))
 		return nil, diags
 	}
+	if profile.RetryMaxAttempts < 0 { // The SDK would take its own default.
+		diags.Append(m.onProfile("Invalid profile", fmt.Sprintf("max_attempts of profile %q must be %s, got %d. Correct the profile in the shared config file.",
+			profile.Profile, allowedValues("max_attempts"), profile.RetryMaxAttempts)))
+		return nil, diags
+	}
 	found := &environment{variables: variables, profile: profile, userAgent: os.Getenv("TF_APPEND_USER_AGENT"), missing: missing}
 	if len(nonEmpty(m.SharedConfigFiles)) > 0 {
 		found.configFiles = configFiles
@@ -86,6 +94,8 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	return found, diags
 }
 
+const maxAttempts = "AWS_MAX_ATTEMPTS"
+
 // invalidVariable is for an environment variable that the SDK rejects, with its name.
 func invalidVariable(err error) diag.Diagnostic {
 	// The SDK names all but this one.
@@ -98,7 +108,7 @@ func invalidVariable(err error) diag.Diagnostic {
 func allowedValues(key string) string {
 	return cmp.Or(map[string]string{
 		"retry_mode":                         "standard or adaptive",
-		"max_attempts":                       "a whole number",
+		"max_attempts":                       "a whole number of at least 1",
 		"ec2_metadata_service_endpoint_mode": "IPv4 or IPv6",
 		"defaults_mode":                      "auto, cross-region, in-region, legacy, mobile or standard",
 		"enable_endpoint_discovery":          "auto, true or false",

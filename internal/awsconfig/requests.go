@@ -4,6 +4,7 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
 	"github.com/aws/aws-sdk-go-v2/service/sso"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
@@ -68,8 +70,9 @@ func (r *requests) route(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// checkOutput returns an error for a response of STS or IAM Identity Center without
-// credentials, such as an empty one of a proxy, because the SDK would panic.
+// checkOutput returns an error for a response of STS, IAM Identity Center or AWS
+// Sign-In without credentials, such as an empty one of a proxy, because the SDK would
+// panic.
 func checkOutput(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	if err != nil {
@@ -83,6 +86,12 @@ func checkOutput(ctx context.Context, in middleware.InitializeInput, next middle
 		got = result.Credentials
 	case *sso.GetRoleCredentialsOutput:
 		if result.RoleCredentials == nil {
+			err = errEmptyResponse
+		}
+		return out, metadata, err
+	case *signin.CreateOAuth2TokenOutput:
+		if t := result.TokenOutput; t == nil || t.ExpiresIn == nil || t.RefreshToken == nil || t.AccessToken == nil ||
+			t.AccessToken.AccessKeyId == nil || t.AccessToken.SecretAccessKey == nil || t.AccessToken.SessionToken == nil {
 			err = errEmptyResponse
 		}
 		return out, metadata, err
@@ -108,7 +117,7 @@ func (r *requests) record(ctx context.Context, sent, received any, err error) {
 	if err != nil && ctx.Err() != nil && r.last != "" {
 		return // The previous response says more than a canceled attempt.
 	}
-	r.last = request.Method + " " + redact.URL(request.URL.String())
+	r.last = cmp.Or(request.Method, http.MethodGet) + " " + redact.URL(request.URL.String())
 	r.proxy = ""
 	if proxy, _ := r.proxyOf(request.Request); proxy != nil {
 		r.proxy = proxy.Host

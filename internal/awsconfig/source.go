@@ -40,8 +40,8 @@ type source struct {
 	// sentence what names it, and check what else keeps the SDK from reading it.
 	file, origin string
 	check        func(content []byte) error
-	// optional means that there may be no file.
-	optional bool
+	// login is the command that writes the file, which may not exist, or "".
+	login string
 	// metadata reports whether it is the EC2 instance metadata service, and fallback
 	// whether it is so because nothing sets another source.
 	metadata, fallback bool
@@ -118,13 +118,13 @@ func profileSource(found *environment) source {
 		return source{name: "the web identity token" + of, file: p.WebIdentityTokenFile, origin: "web_identity_token_file" + of}
 	case p.SSOSessionName != "":
 		file, _ := ssocreds.StandardCachedTokenFilepath(p.SSOSessionName)
-		return source{name: "IAM Identity Center, with" + of[len(" of"):], file: file, origin: fmt.Sprintf("sso_session %q%s", p.SSOSessionName, of), check: checkSSOToken, optional: true}
+		return source{name: "IAM Identity Center, with" + of[len(" of"):], file: file, origin: fmt.Sprintf("sso_session %q%s", p.SSOSessionName, of), check: checkSSOToken, login: "aws sso login"}
 	case p.SSOStartURL != "":
 		file, _ := ssocreds.StandardCachedTokenFilepath(p.SSOStartURL)
-		return source{name: "IAM Identity Center, with" + of[len(" of"):], file: file, origin: "sso_start_url" + of, check: checkSSOToken, optional: true}
+		return source{name: "IAM Identity Center, with" + of[len(" of"):], file: file, origin: "sso_start_url" + of, check: checkSSOToken, login: "aws sso login"}
 	case p.LoginSession != "":
 		file, _ := logincreds.StandardCachedTokenFilepath(p.LoginSession, os.Getenv("AWS_LOGIN_CACHE_DIRECTORY"))
-		return source{name: "login_session" + of, file: file, origin: "login_session" + of, optional: true}
+		return source{name: "login_session" + of, file: file, origin: "login_session" + of, check: checkLoginToken, login: "aws login"}
 	case p.CredentialProcess != "":
 		return source{name: "the credential_process" + of, timeout: processTimeout}
 	}
@@ -184,7 +184,7 @@ func (m *Model) checkSource(s source) (diags diag.Diagnostics) {
 	}
 	content, err := readFile(s.file)
 	switch {
-	case s.optional && errors.Is(err, fs.ErrNotExist):
+	case s.login != "" && errors.Is(err, fs.ErrNotExist):
 		return diags
 	case err == nil && s.check != nil:
 		err = s.check(content)
@@ -193,9 +193,9 @@ func (m *Model) checkSource(s source) (diags diag.Diagnostics) {
 	}
 	switch {
 	case err == nil:
-	case s.check != nil && s.optional:
-		diags.Append(m.onProfile("Unreadable file", fmt.Sprintf("The file of %s is unreadable: %q: %s. Delete it, and authenticate again: aws sso login%s. If it is not valid again, update the AWS CLI.",
-			s.origin, s.file, err, profileOption(m.profile()))))
+	case s.login != "":
+		diags.Append(m.onProfile("Unreadable file", fmt.Sprintf("The file of %s is unreadable: %q: %s. Delete it, and authenticate again: %s%s. If it is not valid again, update the AWS CLI.",
+			s.origin, s.file, err, s.login, profileOption(m.profile()))))
 	default:
 		d := unreadable(path.Empty(), s.file, s.origin, err)
 		diags.Append(m.onProfile(d.Summary(), d.Detail()))
@@ -284,6 +284,16 @@ func checkSSOToken(content []byte) error {
 	}
 	if _, err := time.Parse(time.RFC3339, token.ExpiresAt); err != nil {
 		return fmt.Errorf("its expiresAt must be a time such as 2026-01-31T12:00:00Z, got %s, which old versions of the AWS CLI write", redact.Quote(token.ExpiresAt))
+	}
+	return nil
+}
+
+// checkLoginToken returns what keeps the SDK from reading a token of "aws login". What the
+// token lacks, the SDK says.
+func checkLoginToken(content []byte) error {
+	var token *struct{ AccessToken any }
+	if err := json.Unmarshal(content, &token); err != nil || token == nil {
+		return errors.New("it has no JSON object")
 	}
 	return nil
 }

@@ -189,6 +189,9 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 		"session that does not exist": {profile(ssoSettings), "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
 		"login that does not exist":   {profile("login_session = arn:aws:iam::123456789012:user/jane\n"), "ci", nil, nil, []string{"Login session expired", "aws login --profile ci"}},
 
+		"login that is null": {setup{"config": "[profile ci]\nlogin_session = " + loginSession + "\n", "AWS_LOGIN_CACHE_DIRECTORY": "HOME", loginCacheFile(): "null"}, "ci", nil, nil,
+			[]string{"Unreadable file", loginCacheFile(), "no JSON object", "authenticate again: aws login --profile ci"}},
+
 		// Files that do not exist.
 		"AWS_SHARED_CREDENTIALS_FILE": {setup{"AWS_SHARED_CREDENTIALS_FILE": "~/keys"}, "", nil, nil, []string{"File not found", `"~/keys"`, "AWS_SHARED_CREDENTIALS_FILE", "~ is not expanded in environment variables"}},
 		"shared_credentials_files":    {setup{"AWS_CONFIG_FILE": os.DevNull}, "", metadata(notFound, notFound), func(m *Model) { m.SharedCredentialsFiles = []string{"/none/keys"} }, []string{"File not found", "/none/keys", "shared_credentials_files"}},
@@ -214,7 +217,9 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 		"region of the environment": {setup{"AWS_REGION": "evil.example/#"}, "", nil, func(m *Model) { m.Region, m.SkipRegionValidation = types.StringNull(), types.BoolValue(true) },
 			[]string{"Invalid region", "evil.example/#", "host name"}},
 		"AWS_RETRY_MODE":                         {setup{"AWS_RETRY_MODE": "legacy"}, "", nil, nil, []string{"Invalid environment variable", `AWS_RETRY_MODE must be standard or adaptive, got "legacy"`}},
-		"AWS_MAX_ATTEMPTS":                       {setup{"AWS_MAX_ATTEMPTS": "five"}, "", nil, nil, []string{`AWS_MAX_ATTEMPTS must be a whole number, got "five"`}},
+		"AWS_MAX_ATTEMPTS":                       {setup{"AWS_MAX_ATTEMPTS": "five"}, "", nil, nil, []string{`AWS_MAX_ATTEMPTS must be a whole number of at least 1, got "five"`}},
+		"AWS_MAX_ATTEMPTS of 0":                  {setup{"AWS_MAX_ATTEMPTS": "0"}, "", nil, nil, []string{`AWS_MAX_ATTEMPTS must be a whole number of at least 1, got "0"`}},
+		"max_attempts of the profile":            {profile("max_attempts = -1\n"), "ci", nil, nil, []string{"Invalid profile", `max_attempts of profile "ci" must be a whole number of at least 1, got -1`}},
 		"AWS_DEFAULTS_MODE":                      {setup{"AWS_DEFAULTS_MODE": "x"}, "", nil, nil, []string{"AWS_DEFAULTS_MODE must be auto,"}},
 		"AWS_ENABLE_ENDPOINT_DISCOVERY":          {setup{"AWS_ENABLE_ENDPOINT_DISCOVERY": "x"}, "", nil, nil, []string{"AWS_ENABLE_ENDPOINT_DISCOVERY must be auto, true or false"}},
 		"AWS_ACCOUNT_ID_ENDPOINT_MODE":           {setup{"AWS_ACCOUNT_ID_ENDPOINT_MODE": "x"}, "", nil, nil, []string{"AWS_ACCOUNT_ID_ENDPOINT_MODE must be disabled,"}},

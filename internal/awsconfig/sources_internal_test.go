@@ -4,7 +4,12 @@
 package awsconfig
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -56,6 +61,16 @@ var sources = map[string]struct {
 		m.Profile = types.StringValue("sso")
 		m.Endpoints = []serviceEndpoints{{SSO: types.StringValue(url)}}
 	}, "SSO"},
+	"a login": {func(t *testing.T, m *Model, url string) {
+		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
+		home := t.TempDir()
+		t.Setenv("AWS_LOGIN_CACHE_DIRECTORY", home)
+		t.Setenv("AWS_ENDPOINT_URL_SIGNIN", url)
+		m.SharedConfigFiles = []string{filepath.Join(home, "config")}
+		write(t, m.SharedConfigFiles[0], "[profile login]\nregion = us-east-1\nlogin_session = "+loginSession+"\n")
+		write(t, filepath.Join(home, loginCacheFile()), loginToken(t))
+		m.Profile = types.StringValue("login")
+	}, "Signin"},
 	"a container": {func(t *testing.T, m *Model, url string) {
 		m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
 		t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url+"/v1/credentials")
@@ -65,6 +80,29 @@ var sources = map[string]struct {
 		t.Setenv("AWS_EC2_METADATA_DISABLED", "")
 		m.EC2MetadataServiceEndpoint = types.StringValue(url)
 	}, "EC2 instance metadata service"},
+}
+
+const loginSession = "arn:aws:iam::123456789012:user/jane"
+
+// loginCacheFile returns the name of the file of loginSession's token.
+func loginCacheFile() string {
+	sum := sha256.Sum256([]byte(loginSession))
+	return hex.EncodeToString(sum[:]) + ".json"
+}
+
+// loginToken returns a token of "aws login" that has expired.
+func loginToken(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`{"accessToken":{"accessKeyId":"AKIA","secretAccessKey":"s","sessionToken":"t","accountId":"123456789012","expiresAt":"2020-01-01T00:00:00Z"},`+
+		`"clientId":"c","refreshToken":"r","dpopKey":%q}`, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
 }
 
 func write(t *testing.T, name, content string) {
@@ -146,6 +184,9 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 				}
 			}
 			expectNoList(t, text)
+			if e.failure == "503" && strings.Contains(text, "Invalid response") {
+				t.Errorf("error says that the response is invalid:\n%s", text)
+			}
 			if lines := strings.Count(text, "\n"); lines > 12 {
 				t.Errorf("error has %d newlines, want at most 12:\n%s", lines, text)
 			}
