@@ -100,7 +100,7 @@ func (c *Client) get(ctx context.Context, call *Call, presigned string, header h
 	request.Header = header
 	request.Header.Set("Accept-Encoding", "identity")
 	call.begin(request)
-	response, err := c.http.Do(request)
+	response, err := c.downloads.Do(request)
 	if err != nil {
 		err = &smithyhttp.RequestSendError{Err: err}
 		call.end(ctx, 0, "", err)

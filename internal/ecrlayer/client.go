@@ -18,12 +18,12 @@ import (
 // Client reads from ECR. It is safe for concurrent use: all calls share a
 // connection pool, a credentials cache and a retry policy.
 type Client struct {
-	ecr     *ecr.Client
-	http    *transport.Client
-	region  string
-	observe func(context.Context, Call)
-	slots   *semaphore.Weighted // of the batches
-	pacers  sync.Map            // of operation and region, see pacer
+	ecr       *ecr.Client
+	downloads *transport.Client
+	region    string
+	observe   func(context.Context, Call)
+	slots     *semaphore.Weighted // of the batches
+	pacers    sync.Map            // of operation and region, see pacer
 }
 
 // NewClient returns a Client that signs, retries and connects according to cfg, with
@@ -32,8 +32,9 @@ func NewClient(cfg aws.Config, observe func(context.Context, Call), optFns ...fu
 	if observe == nil {
 		observe = func(context.Context, Call) {}
 	}
-	c := &Client{http: transport.Wrap(cfg.HTTPClient), observe: observe, slots: semaphore.NewWeighted(maxConcurrentCalls)}
-	c.ecr = ecr.NewFromConfig(cfg, append(optFns, func(o *ecr.Options) { o.HTTPClient = c.http })...)
+	client := transport.Wrap(cfg.HTTPClient)
+	c := &Client{downloads: client.WithoutHTTP2(), observe: observe, slots: semaphore.NewWeighted(maxConcurrentCalls)}
+	c.ecr = ecr.NewFromConfig(cfg, append(optFns, func(o *ecr.Options) { o.HTTPClient = client })...)
 	c.region = c.ecr.Options().Region
 	return c
 }

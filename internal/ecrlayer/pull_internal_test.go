@@ -22,6 +22,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/opencontainers/go-digest"
 )
@@ -203,9 +204,9 @@ func (f *memoryFile) Commit() error { f.committed = true; return nil }
 func (f *memoryFile) Close() error  { f.closed = true; return nil }
 
 // newTestPull returns a pull of small parts by a client that retries without a delay.
-func newTestPull(t *testing.T, h *blobHost, store BlobStore) *pull {
+func newTestPull(t *testing.T, h *blobHost, store BlobStore, change ...func(*aws.Config)) *pull {
 	t.Helper()
-	c := NewClient(aws.Config{
+	cfg := aws.Config{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(h.URL),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKIA", "secret", ""),
@@ -216,8 +217,11 @@ func newTestPull(t *testing.T, h *blobHost, store BlobStore) *pull {
 				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 			})
 		},
-	}, nil)
-	return &pull{c: c, repo: Repository{Name: "team/app", Region: "us-east-1"}, store: store, done: &atomic.Int64{}, partSize: testPartSize, stall: time.Minute}
+	}
+	for _, change := range change {
+		change(&cfg)
+	}
+	return &pull{c: NewClient(cfg, nil), repo: Repository{Name: "team/app", Region: "us-east-1"}, store: store, done: &atomic.Int64{}, partSize: testPartSize, stall: time.Minute}
 }
 
 // newBlob returns bytes that differ from part to part.
@@ -493,6 +497,30 @@ func TestPullResumesParts(t *testing.T) {
 				t.Errorf("committed: %t, resets: %d, requests: %q", file.committed, file.resets, h.ranges)
 			}
 		})
+	}
+}
+
+// With HTTP/2, the ranges would share one connection.
+func TestDownloadsAvoidHTTP2(t *testing.T) {
+	t.Parallel()
+	h, blobs := newBlobHost(t, []byte("a"))
+	secure := httptest.NewUnstartedServer(h)
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	h.Server = secure
+	h.serve = func(_ *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("a download uses %s", r.Proto)
+		}
+		serveRange(w, r, blob)
+	}
+	trust := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	p := newTestPull(t, h, newMemoryStore(), func(cfg *aws.Config) {
+		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = trust })
+	})
+	if err := p.run(t.Context(), blobs); err != nil || h.requests() != 1 {
+		t.Errorf("%d downloads, error %v", h.requests(), err)
 	}
 }
 

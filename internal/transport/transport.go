@@ -106,6 +106,21 @@ func (c *Client) WithTimeouts(dial, header time.Duration) *Client {
 	}).WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = header }))
 }
 
+// WithoutHTTP2 returns a Client, with connections of its own, that opens one connection
+// per concurrent request: with HTTP/2, all requests to a host share one.
+func (c *Client) WithoutHTTP2() *Client {
+	if c.buildable == nil {
+		return c
+	}
+	return build(c.buildable.WithTransportOptions(func(t *http.Transport) {
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetHTTP1(true)
+		if t.TLSClientConfig != nil {
+			t.TLSClientConfig.NextProtos = nil // Cloning the transport has put "h2" there.
+		}
+	}))
+}
+
 type maxResponseKey struct{}
 
 // WithMaxResponse returns a context whose requests accept responses of up to limit
