@@ -69,10 +69,10 @@ func FuzzURLExpiry(f *testing.F) {
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "null", "/relative", "ftp://host/path", "https://", "https:///path", "http://[::1", "s3://bucket/key",
-		"https://host/a b\n", "https://host/%zz", "https://host/ünï", "https://host/e\u0301", "https://host/\ufffd", "https://host/\xff"} {
+		"https://host/a b\n", "https://host/%zz", "https://host/ünï", "https://host/e\u0301", "https://host/\ufffd", "https://host/\xff", "https://host/" + strings.Repeat("a", maxURL)} {
 		var invalid *InvalidResponseError
 		if err := checkURL(url); !errors.As(err, &invalid) {
-			t.Errorf("checkURL(%q) = %v, want an InvalidResponseError", url, err)
+			t.Errorf("checkURL(%.50q) = %v, want an InvalidResponseError", url, err)
 		}
 	}
 	if err := checkURL("https://host/path?query"); err != nil {
