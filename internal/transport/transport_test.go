@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -184,5 +185,26 @@ func TestProxyThatRefusesIsNamed(t *testing.T) {
 		if !errors.As(err, &refused) || refused.Op != "proxyconnect" || !strings.Contains(err.Error(), "407 Proxy Authentication Required") {
 			t.Errorf("%s: error = %v, want that of the proxy", name, err)
 		}
+	}
+}
+
+// A call that always fails must end by itself before the default timeout of 5 minutes.
+func TestDelaysEndBeforeTheDefaultTimeout(t *testing.T) {
+	t.Parallel()
+	const attempts = 25
+	retryer, sum := transport.NewRetryer(aws.RetryModeStandard, attempts, 0), time.Duration(0)
+	for attempt := 1; attempt < attempts; attempt++ {
+		var longest time.Duration
+		for range 1000 {
+			delay, err := retryer.RetryDelay(attempt, errors.New("failed"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, delay)
+		}
+		sum += longest
+	}
+	if sum > 240*time.Second {
+		t.Errorf("the delays of %d attempts add up to %s", attempts, sum)
 	}
 }
