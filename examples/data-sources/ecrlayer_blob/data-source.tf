@@ -1,3 +1,11 @@
+terraform {
+  required_providers {
+    ecrlayer = {
+      source = "ecrlayer/ecrlayer"
+    }
+  }
+}
+
 # A Helm chart's or another artifact's files are its layers.
 data "ecrlayer_image" "example" {
   image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/settings:1.0"

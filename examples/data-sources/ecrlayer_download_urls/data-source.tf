@@ -1,3 +1,11 @@
+terraform {
+  required_providers {
+    ecrlayer = {
+      source = "ecrlayer/ecrlayer"
+    }
+  }
+}
+
 data "ecrlayer_download_urls" "example" {
   image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
   platform = "linux/amd64"
@@ -11,16 +19,4 @@ output "download_urls" {
 
 output "expires_at" {
   value = data.ecrlayer_download_urls.example.expires_at
-}
-
-# Layers of several images of a repository.
-data "ecrlayer_image" "each" {
-  for_each = toset(["1.0", "1.1"])
-  image    = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:${each.key}"
-  platform = "linux/amd64"
-}
-
-data "ecrlayer_download_urls" "several" {
-  image         = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"
-  layer_digests = flatten(values(data.ecrlayer_image.each)[*].layer_digests)
 }

@@ -1,3 +1,11 @@
+terraform {
+  required_providers {
+    ecrlayer = {
+      source = "ecrlayer/ecrlayer"
+    }
+  }
+}
+
 data "ecrlayer_image_referrers" "example" {
   image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0"
 }
