@@ -18,6 +18,8 @@ import (
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
 )
 
 const checkout = "../.."
@@ -339,4 +341,47 @@ func readSource(t *testing.T, name string) string {
 		}
 	}
 	return readFile(t, filepath.Join(checkout, name))
+}
+
+// TestSettingsTable compares the environment variables in the provider's page with those
+// in the descriptions of the arguments.
+func TestSettingsTable(t *testing.T) {
+	t.Parallel()
+	variable, argument := regexp.MustCompile("`([A-Z][A-Z0-9_]+)`"), regexp.MustCompile(`[a-z][a-z0-9_]+`)
+	described := map[string][]string{}
+	describe := func(name, description string) {
+		for _, match := range variable.FindAllStringSubmatch(description, -1) {
+			described[match[1]] = append(described[match[1]], name)
+		}
+	}
+	schema := awsconfig.Schema()
+	for name, attribute := range schema.Attributes {
+		describe(name, attribute.GetMarkdownDescription())
+	}
+	for _, block := range schema.Blocks {
+		for name, attribute := range block.GetNestedObject().GetAttributes() {
+			describe(name, attribute.GetMarkdownDescription())
+		}
+	}
+	listed := map[string]bool{}
+	_, table, _ := strings.Cut(readFile(t, filepath.Join(checkout, "docs", "index.md")), "| argument | environment variable |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		names := argument.FindAllString(cells[1], -1)
+		for _, match := range variable.FindAllStringSubmatch(cells[2], -1) {
+			listed[match[1]] = true
+			if !slices.ContainsFunc(described[match[1]], func(name string) bool { return slices.Contains(names, name) }) {
+				t.Errorf("%s is listed for %q, and described for %q", match[1], names, described[match[1]])
+			}
+		}
+	}
+	for name, arguments := range described {
+		if !listed[name] {
+			t.Errorf("%s, which is described for %q, is not listed", name, arguments)
+		}
+	}
 }

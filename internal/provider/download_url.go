@@ -62,7 +62,7 @@ func newDownloadURLDataSource() datasource.DataSource {
 
 func newDownloadURLEphemeralResource() ephemeral.EphemeralResource {
 	return &ephemeralResource{object: downloadURL(), description: "Returns a pre-signed URL to download one layer of an image in ECR without AWS credentials. " +
-		"The URL is stored in neither plan nor state. Plan and apply each call ECR once, so the URL is fresh when it is used, and usually expires after an hour.\n\n" +
+		"The URL is stored in neither plan nor state. The plan calls ECR once, and so does the apply (with OpenTofu 1.12 only if something that it changes uses the URL), so the URL is fresh when it is used. It usually expires after an hour.\n\n" +
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
 }
 

@@ -80,7 +80,8 @@ func newDownloadURLsDataSource() datasource.DataSource {
 
 func newDownloadURLsEphemeralResource() ephemeral.EphemeralResource {
 	return &ephemeralResource{object: downloadURLs(), description: "Returns pre-signed URLs to download all layers of an image in ECR, or many layers of several, without AWS credentials. " +
-		"The URLs are stored in neither plan nor state. Plan and apply each call ECR once per distinct digest, up to 50 at a time, so the URLs are fresh when they are used, and usually expire after an hour. " + descriptionOfBatch + "\n\n" +
+		"The URLs are stored in neither plan nor state. The plan calls ECR once per distinct digest, up to 50 at a time, and so does the apply (with OpenTofu 1.12 only if something that it changes uses the URLs), " +
+		"so the URLs are fresh when they are used. They usually expire after an hour. " + descriptionOfBatch + "\n\n" +
 		"Use it where Terraform accepts ephemeral values: in provisioners and their connections, provider blocks, write-only arguments and other ephemeral resources."}
 }
 

@@ -10,5 +10,5 @@ data "ecrlayer_blob" "config" {
 
 # What ecrlayer_image_config has no attribute for.
 output "history" {
-  value = jsondecode(data.ecrlayer_blob.config.content).history
+  value = try(jsondecode(data.ecrlayer_blob.config.content).history, [])
 }

@@ -3,5 +3,5 @@ data "ecrlayer_image" "chart" {
 }
 
 output "chart_version" {
-  value = data.ecrlayer_image.chart.annotations["org.opencontainers.image.version"]
+  value = lookup(data.ecrlayer_image.chart.annotations, "org.opencontainers.image.version", "unknown")
 }
