@@ -123,6 +123,20 @@ func (c *cli) run(t *testing.T, command string, arguments ...string) (string, er
 	return string(output), err
 }
 
+// outputs returns the values of all outputs.
+func (c *cli) outputs(t *testing.T) map[string]any {
+	t.Helper()
+	var outputs map[string]struct{ Value any }
+	if err := json.Unmarshal([]byte(c.must(t, "output", "-json")), &outputs); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{}
+	for name, output := range outputs {
+		values[name] = output.Value
+	}
+	return values
+}
+
 // command returns a command that has not been started.
 func (c *cli) command(ctx context.Context, command string, arguments ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.path, append([]string{command, "-no-color"}, arguments...)...)
@@ -178,16 +192,7 @@ var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 	return name, parsed
 })
 
-// ephemeralValues skips a test of terraform-plugin-testing on a Terraform without
-// ephemeral values.
-var ephemeralValues = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
-
-// writeOnlyArguments does the same for write-only arguments.
-var writeOnlyArguments = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
-
 // skipWithoutEphemeralValues skips the test on a CLI without ephemeral values.
-// terraform-plugin-testing treats every CLI as Terraform, so its checks cannot detect
-// an OpenTofu that is too old.
 func skipWithoutEphemeralValues(t *testing.T) {
 	t.Helper()
 	name, got := cliVersion()
