@@ -80,6 +80,46 @@ func (c *cli) useExample(t *testing.T, name string) {
 	}
 }
 
+// example is one case of an example: the tag of the image that it is about, which no
+// other case has, and parts of the error message, nil if the case succeeds.
+type example struct {
+	tag   string
+	fails []string
+}
+
+// applyExamples applies an example once, as a module per case that succeeds, and returns
+// what it prints and an expression of each module, %[1]s in it, by tag. It plans the
+// others, and fails the test unless each fails as expected.
+func (c *cli) applyExamples(t *testing.T, name, expression, arguments string, cases []example) (text string, values map[string]any) {
+	t.Helper()
+	if err := os.CopyFS(filepath.Join(c.dir, "example"), os.DirFS(filepath.Join("..", "..", "examples", name))); err != nil {
+		t.Fatal(err)
+	}
+	modules := func(failing bool) string {
+		config, outputs := "", ""
+		for _, example := range cases {
+			if (example.fails != nil) == failing {
+				config += fmt.Sprintf("module %q {\n  source = \"./example\"\n  image = %q\n  %s\n}\n", example.tag, inRegistry+":"+example.tag, arguments)
+				outputs += "    " + example.tag + " = " + fmt.Sprintf(expression, "module."+example.tag) + "\n"
+			}
+		}
+		return config + "output \"all\" {\n  sensitive = true\n  value = {\n" + outputs + "  }\n}\n"
+	}
+	c.write(t, "main.tf", requireProvider+modules(true))
+	c.init(t)
+	failed := c.mustFail(t, nil, "plan")
+	for _, example := range cases {
+		if example.fails != nil && !inOrder(slices.Clone(example.fails)...).MatchString(failed) {
+			t.Errorf("%s does not fail with %q:\n%s", example.tag, example.fails, failed)
+		}
+	}
+	c.write(t, "main.tf", requireProvider+modules(false))
+	c.init(t)
+	text = c.must(t, "apply", "-auto-approve")
+	values, _ = c.outputs(t)["all"].(map[string]any)
+	return text, values
+}
+
 // write writes a file in the working directory.
 func (c *cli) write(t *testing.T, name, content string) {
 	t.Helper()

@@ -358,45 +358,42 @@ func TestAccArtifactFilesExample(t *testing.T) {
 		names []string // of the files with URLs
 		fails []string // parts of the error message
 	}{
-		"titles":               {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
-		"Helm chart":           {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
-		"duplicate file":       {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
-		"no file":              {names: []string{}},
-		"ambiguous title":      {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Duplicate object key"}},
-		"ambiguous media type": {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Duplicate object key", "helm.chart.content"}},
+		"titles":    {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
+		"helm":      {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
+		"duplicate": {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
+		"none":      {names: []string{}},
+		"ambiguous": {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Duplicate object key", `produced the key "a"`}},
+		"untitled":  {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Duplicate object key", `produced the key "application/vnd.cncf.helm.chart.content`}},
 	}
+	e := newEnv(t)
+	var cases []example
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := newEnv(t)
-			pushed := newArtifact(t, nil)
-			for _, f := range test.files {
-				addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
-				if f.title != "" {
-					addendum.Annotations = map[string]string{"org.opencontainers.image.title": f.title}
-				}
-				pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
+		pushed := newArtifact(t, nil)
+		for _, f := range test.files {
+			addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
+			if f.title != "" {
+				addendum.Annotations = map[string]string{"org.opencontainers.image.title": f.title}
 			}
-			e.pushAny(t, "files", pushed)
-			c := newCLI(t, e)
-			c.useExample(t, "artifact-files")
-			c.init(t)
-			apply := []string{"-auto-approve", "-var", "image=" + inRegistry + ":files"}
-			if test.fails != nil {
-				c.mustFail(t, test.fails, "apply", apply...)
-				return
+			pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
+		}
+		e.pushAny(t, name, pushed)
+		cases = append(cases, example{name, test.fails})
+	}
+	c := newCLI(t, e)
+	_, outputs := c.applyExamples(t, "artifact-files", "%[1]s.download_urls", "", cases)
+	for name, urls := range outputs {
+		urls, _ := urls.(map[string]any)
+		if len(urls) != len(tests[name].names) {
+			t.Fatalf("%s: got %d URLs, want %d", name, len(urls), len(tests[name].names))
+		}
+		for i, file := range tests[name].names {
+			want := digest.FromString(tests[name].files[i].content).String()
+			if err := servesDigest(want).CheckValue(urls[file]); err != nil {
+				t.Errorf("%s: %s: %v", name, file, err)
 			}
-			c.must(t, "apply", apply...)
-			urls, _ := c.outputs(t)["download_urls"].(map[string]any)
-			if len(urls) != len(test.names) {
-				t.Fatalf("got %d URLs, want %d", len(urls), len(test.names))
-			}
-			for i, name := range test.names {
-				want := digest.FromString(test.files[i].content).String()
-				if err := servesDigest(want).CheckValue(urls[name]); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-		})
+		}
+	}
+	if len(outputs) != 4 {
+		t.Errorf("got the URLs of %d artifacts, want 4", len(outputs))
 	}
 }
