@@ -495,7 +495,7 @@ func (e *env) layoutSession(dir string, lines ...string) session {
 
 func TestImageLayoutFromADifficultHost(t *testing.T) {
 	t.Parallel()
-	large := must[v1.Image](t)(random.Image(20<<20, 1))
+	large := must[v1.Image](t)(random.Image(9<<20, 1))
 	config := must[v1.Hash](t)(large.ConfigName()).String()
 	notConfig := func(call ecrtest.Call) bool { return call.References[0] != config }
 	tests := map[string]func(e *env){

@@ -23,12 +23,12 @@ import (
 func TestAccImageLayoutOfKilledRunIsCompleted(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
+	c, dir := newLayoutCLI(t, e, layoutConfig("test", `image_tag = "large"`))
 	large := must[v1.Image](t)(random.Image(20<<20, 2))
 	config := must[v1.Hash](t)(large.ConfigName())
 	e.push(t, account, region, repository, "large", large)
 	// The third and last part of each layer.
 	e.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") }})
-	c, dir := newLayoutCLI(t, e, layoutConfig("test", `image_tag = "large"`))
 
 	cmd := c.command(t.Context(), "apply", "-auto-approve")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
