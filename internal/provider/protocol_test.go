@@ -33,7 +33,7 @@ import (
 )
 
 // session describes calls over the plugin protocol, which take milliseconds where a CLI
-// takes a second. They run in a separate process if the environment matters.
+// takes a second. They run in a separate process if env or files are set.
 type session struct {
 	// Provider is the body of the provider block, in HCL. The variable unknown is an
 	// unknown value.
@@ -104,13 +104,18 @@ func serveSession() bool {
 	return true
 }
 
-// run runs a session in a separate process.
+// run runs a session.
 func (s session) run(t *testing.T) *outcome {
 	t.Helper()
-	return must[*outcome](t)(s.process(t.Context(), t.TempDir()))
+	if s.env != nil || s.files != nil {
+		return must[*outcome](t)(s.process(t.Context(), t.TempDir()))
+	}
+	s.Provider = strings.ReplaceAll(s.Provider, "HOME/", t.TempDir()+"/")
+	o := must[outcome](t)(s.serve(t.Context()))
+	return &o
 }
 
-// process is run in a home directory.
+// process runs a session in a separate process with a home directory.
 func (s session) process(ctx context.Context, home string) (*outcome, error) {
 	inHome := strings.NewReplacer("HOME/", home+"/")
 	for name, content := range s.files {
@@ -288,11 +293,7 @@ func evaluate(t *testing.T, config string) *outcome {
 			s.Objects = append(s.Objects, block{b.Type, b.Labels[0], body})
 		}
 	}
-	o, err := s.serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &o
+	return s.run(t)
 }
 
 // attributes returns the attributes of an object for the checks of
