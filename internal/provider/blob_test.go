@@ -10,11 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -33,20 +29,19 @@ func (e *env) pushFile(t *testing.T, content string) string {
 	return digest.FromString(content).String()
 }
 
-func TestAccBlob(t *testing.T) {
+func TestBlob(t *testing.T) {
 	t.Parallel()
 	const text = "{\"packages\": [\"é\", \"${x}\"]}\r\n"
 	tests := map[string]struct {
-		content    string
-		text       knownvalue.Check
-		acceptance bool
+		content string
+		text    knownvalue.Check
 	}{
-		"text":               {text, knownvalue.StringExact(text), true},
-		"not UTF-8":          {"\x1f\x8b\x00\xff", knownvalue.Null(), true},
-		"truncated UTF-8":    {"caf\xc3", knownvalue.Null(), false},
-		"with a NUL":         {"a\x00b", knownvalue.StringExact("a\x00b"), false},
-		"empty":              {"", knownvalue.StringExact(""), true},
-		"as large as it may": {strings.Repeat("a", 4<<20), knownvalue.StringExact(strings.Repeat("a", 4<<20)), false},
+		"text":               {text, knownvalue.StringExact(text)},
+		"not UTF-8":          {"\x1f\x8b\x00\xff", knownvalue.Null()},
+		"truncated UTF-8":    {"caf\xc3", knownvalue.Null()},
+		"with a NUL":         {"a\x00b", knownvalue.StringExact("a\x00b")},
+		"empty":              {"", knownvalue.StringExact("")},
+		"as large as it may": {strings.Repeat("a", 4<<20), knownvalue.StringExact(strings.Repeat("a", 4<<20))},
 	}
 	for name, test := range tests {
 		for kind := range kinds {
@@ -55,34 +50,14 @@ func TestAccBlob(t *testing.T) {
 				e := newEnv(t)
 				d := e.pushFile(t, test.content)
 				e.Reset()
-				e.expectImage(t, test.acceptance && kind == "data", "data.ecrlayer_blob.test", withKind(kind, blobConfig(d)), map[string]knownvalue.Check{
+				evaluate(t, e.provider()+withKind(kind, blobConfig(d))).expect(t, map[string]knownvalue.Check{
 					"content": test.text, "content_base64": knownvalue.StringExact(base64.StdEncoding.EncodeToString([]byte(test.content))),
 					"size": knownvalue.Int64Exact(int64(len(test.content))), "region": knownvalue.StringExact(region), "registry_id": knownvalue.Null(),
 				})
-				e.expectCallsPerRead(t, callsOfBlob...)
+				e.expectCalls(t, callsOfBlob...)
 			})
 		}
 	}
-}
-
-func TestAccEphemeralBlob(t *testing.T) {
-	t.Parallel()
-	skipWithoutEphemeralValues(t)
-	e := newEnv(t)
-	d := e.pushFile(t, `{"key":"value"}`)
-	data := tfjsonpath.New("data")
-	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: echoFactories(),
-		Steps: []resource.TestStep{{
-			Config: e.provider() + withKind("ephemeral", blobConfig(d)) + echoConfig("ephemeral.ecrlayer_blob.test"),
-			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("content"), knownvalue.StringExact(`{"key":"value"}`)),
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("content_base64"), knownvalue.StringExact("eyJrZXkiOiJ2YWx1ZSJ9")),
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("size"), knownvalue.Int64Exact(15)),
-			},
-		}},
-	})
 }
 
 func TestBlobErrors(t *testing.T) {
@@ -186,49 +161,4 @@ func TestBlobInvalidDigest(t *testing.T) {
 		evaluate(t, e.provider()+withKind(kind, blobConfig("sha256:abc"))).mustFailLike(t, []string{"Invalid digest", "digest", "64 hexadecimal digits"})
 	}
 	e.expectCalls(t)
-}
-
-// An SBOM is found by its type and read during the plan, or during apply where the
-// image is not known before.
-func TestAccReferrerToBlob(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	file := e.putFile(spdxType, `{"name":"app"}`)
-	artifact{ArtifactType: spdxType, Subject: e.subject(t), Layers: []v1.Descriptor{file}}.put(t, e)
-	c := newCLI(t, e)
-	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
-resource "terraform_data" "image" {
-  input = %q
-}
-data "ecrlayer_image_referrers" "test" {
-  image          = terraform_data.image.output
-  artifact_types = [%q]
-}
-data "ecrlayer_image" "test" {
-  repository_name = data.ecrlayer_image_referrers.test.repository_name
-  image_digest    = one(data.ecrlayer_image_referrers.test.referrers).digest
-}
-data "ecrlayer_blob" "test" {
-  repository_name = data.ecrlayer_image.test.repository_name
-  digest          = one(data.ecrlayer_image.test.layer_digests)
-}
-output "name" {
-  value = jsondecode(data.ecrlayer_blob.test.content).name
-}
-`, inRegistry+":"+tag, spdxType))
-	c.init(t)
-	plan := c.must(t, "plan", "-out=plan.bin")
-	e.expectCalls(t)
-	if want := referrersData + " will be read during apply"; !strings.Contains(plan, want) {
-		t.Errorf("the plan does not contain %q:\n%s", want, plan)
-	}
-	c.must(t, "apply", "plan.bin")
-	want := append([]string{oneManifest, onePage, oneManifest}, callsOfBlob...)
-	e.expectCalls(t, want...)
-	if got := c.outputs(t)["name"]; got != "app" {
-		t.Errorf("the name is %v", got)
-	}
-	e.Reset()
-	c.must(t, "plan", "-detailed-exitcode")
-	e.expectCalls(t, want...)
 }

@@ -80,6 +80,46 @@ func (c *cli) useExample(t *testing.T, name string) {
 	}
 }
 
+// example is one case of an example: the tag of the image that it is about, which no
+// other case has, and parts of the error message, nil if the case succeeds.
+type example struct {
+	tag   string
+	fails []string
+}
+
+// applyExamples applies an example once, as a module per case that succeeds, and returns
+// what it prints and an expression of each module, %[1]s in it, by tag. It plans the
+// others, and fails the test unless each fails as expected.
+func (c *cli) applyExamples(t *testing.T, name, expression, arguments string, cases []example) (text string, values map[string]any) {
+	t.Helper()
+	if err := os.CopyFS(filepath.Join(c.dir, "example"), os.DirFS(filepath.Join("..", "..", "examples", name))); err != nil {
+		t.Fatal(err)
+	}
+	modules := func(failing bool) string {
+		config, outputs := "", ""
+		for _, example := range cases {
+			if (example.fails != nil) == failing {
+				config += fmt.Sprintf("module %q {\n  source = \"./example\"\n  image = %q\n  %s\n}\n", example.tag, inRegistry+":"+example.tag, arguments)
+				outputs += "    " + example.tag + " = " + fmt.Sprintf(expression, "module."+example.tag) + "\n"
+			}
+		}
+		return config + "output \"all\" {\n  sensitive = true\n  value = {\n" + outputs + "  }\n}\n"
+	}
+	c.write(t, "main.tf", requireProvider+modules(true))
+	c.init(t)
+	failed := c.mustFail(t, nil, "plan")
+	for _, example := range cases {
+		if example.fails != nil && !inOrder(slices.Clone(example.fails)...).MatchString(failed) {
+			t.Errorf("%s does not fail with %q:\n%s", example.tag, example.fails, failed)
+		}
+	}
+	c.write(t, "main.tf", requireProvider+modules(false))
+	c.init(t)
+	text = c.must(t, "apply", "-auto-approve")
+	values, _ = c.outputs(t)["all"].(map[string]any)
+	return text, values
+}
+
 // write writes a file in the working directory.
 func (c *cli) write(t *testing.T, name, content string) {
 	t.Helper()
@@ -121,6 +161,20 @@ func (c *cli) run(t *testing.T, command string, arguments ...string) (string, er
 	t.Helper()
 	output, err := c.command(t.Context(), command, arguments...).CombinedOutput()
 	return string(output), err
+}
+
+// outputs returns the values of all outputs.
+func (c *cli) outputs(t *testing.T) map[string]any {
+	t.Helper()
+	var outputs map[string]struct{ Value any }
+	if err := json.Unmarshal([]byte(c.must(t, "output", "-json")), &outputs); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{}
+	for name, output := range outputs {
+		values[name] = output.Value
+	}
+	return values
 }
 
 // command returns a command that has not been started.
@@ -178,16 +232,7 @@ var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 	return name, parsed
 })
 
-// ephemeralValues skips a test of terraform-plugin-testing on a Terraform without
-// ephemeral values.
-var ephemeralValues = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_10_0)}
-
-// writeOnlyArguments does the same for write-only arguments.
-var writeOnlyArguments = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_11_0)}
-
 // skipWithoutEphemeralValues skips the test on a CLI without ephemeral values.
-// terraform-plugin-testing treats every CLI as Terraform, so its checks cannot detect
-// an OpenTofu that is too old.
 func skipWithoutEphemeralValues(t *testing.T) {
 	t.Helper()
 	name, got := cliVersion()

@@ -20,12 +20,8 @@ import (
 // write-only argument.
 type consumer struct{ recorder }
 
-// factories returns factories for the provider under test and the consumer.
-func (c *consumer) factories() map[string]func() (tfprotov6.ProviderServer, error) {
-	return map[string]func() (tfprotov6.ProviderServer, error){
-		"ecrlayer": factories["ecrlayer"],
-		"consumer": providerserver.NewProtocol6WithError(c),
-	}
+func (c *consumer) server() func() (tfprotov6.ProviderServer, error) {
+	return providerserver.NewProtocol6WithError(c)
 }
 
 func (*consumer) Metadata(_ context.Context, _ provider.MetadataRequest, response *provider.MetadataResponse) {

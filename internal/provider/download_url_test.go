@@ -16,16 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
-
-const downloadURL = "data.ecrlayer_download_url.test"
 
 func downloadURLConfig(layer string, arguments ...string) string {
 	return fmt.Sprintf(`
@@ -35,25 +30,6 @@ data "ecrlayer_download_url" "test" {
   %s
 }
 `, repository, layer, strings.Join(arguments, "\n  "))
-}
-
-func TestAccDownloadURL(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config: e.provider() + downloadURLConfig(e.layers[1]),
-			ConfigStateChecks: []statecheck.StateCheck{
-				expectDownload(downloadURL, tfjsonpath.New("download_url"), e.layers[1]),
-				statecheck.ExpectSensitiveValue(downloadURL, tfjsonpath.New("download_url")),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("layer_digest"), knownvalue.StringExact(e.layers[1])),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("region"), knownvalue.StringExact(region)),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("registry_id"), knownvalue.Null()),
-				statecheck.ExpectKnownValue(downloadURL, tfjsonpath.New("expires_at"), expiresIn(time.Hour)),
-			},
-		}},
-	})
 }
 
 // kinds maps the kinds of objects that return download URLs to the names of their

@@ -12,16 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
-
-const downloadURLs = "data.ecrlayer_download_urls.test"
 
 func downloadURLsConfig(layers []string, arguments ...string) string {
 	quoted := make([]string, len(layers))
@@ -106,30 +101,22 @@ func (e *env) expectLayerCalls(t *testing.T, layers []string) {
 	}
 }
 
-func TestAccDownloadURLs(t *testing.T) {
+func TestDownloadURLs(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	all := append(slices.Clone(e.layers), e.config)
-	urls := tfjsonpath.New("download_urls")
-	checks := []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(downloadURLs, urls, urlForEach(all)),
-		statecheck.ExpectSensitiveValue(downloadURLs, urls),
-		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("layer_digests"), knownvalue.ListSizeExact(2*len(all))),
-		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("region"), knownvalue.StringExact(region)),
-		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("registry_id"), knownvalue.Null()),
-		statecheck.ExpectKnownValue(downloadURLs, tfjsonpath.New("expires_at"), expiresIn(time.Hour)),
+	for kind := range kinds {
+		e.Reset()
+		evaluate(t, e.provider()+withKind(kind, downloadURLsConfig(append(slices.Clone(all), all...)))).expect(t, map[string]knownvalue.Check{ // with duplicates
+			"download_urls":   urlForEach(all),
+			"layer_digests":   knownvalue.ListSizeExact(2 * len(all)),
+			"repository_name": knownvalue.StringExact(repository),
+			"region":          knownvalue.StringExact(region),
+			"registry_id":     knownvalue.Null(),
+			"expires_at":      expiresIn(time.Hour),
+		})
+		e.expectLayerCalls(t, all)
 	}
-	for _, layer := range all {
-		checks = append(checks, expectDownload(downloadURLs, urls.AtMapKey(layer), layer))
-	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            e.provider() + downloadURLsConfig(append(slices.Clone(all), all...)), // with duplicates
-			ConfigStateChecks: checks,
-		}},
-	})
-	e.expectLayerCalls(t, all)
 }
 
 func TestAccDownloadURLsLargeBatch(t *testing.T) {
@@ -259,34 +246,6 @@ func TestDownloadURLsErrors(t *testing.T) {
 	}
 }
 
-const ephemeralURLs = "ephemeral.ecrlayer_download_urls.test"
-
 func ephemeralURLsConfig(layers []string, arguments ...string) string {
 	return strings.Replace(downloadURLsConfig(layers, arguments...), "data ", "ephemeral ", 1)
-}
-
-func TestAccEphemeralDownloadURLsInProviderBlock(t *testing.T) {
-	t.Parallel()
-	skipWithoutEphemeralValues(t)
-	e := newEnv(t)
-	data := tfjsonpath.New("data")
-	checks := []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("download_urls"), urlForEach(e.layers)),
-		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("repository_name"), knownvalue.StringExact(repository)),
-		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("region"), knownvalue.StringExact(region)),
-		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("registry_id"), knownvalue.Null()),
-		statecheck.ExpectKnownValue(echoResource, data.AtMapKey("expires_at"), expiresIn(time.Hour)),
-	}
-	for _, layer := range e.layers {
-		checks = append(checks, expectDownload(echoResource, data.AtMapKey("download_urls").AtMapKey(layer), layer))
-	}
-	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: echoFactories(),
-		Steps: []resource.TestStep{{
-			Config:            e.provider() + ephemeralURLsConfig(append(slices.Clone(e.layers), e.layers...)) + echoConfig(ephemeralURLs),
-			ConfigStateChecks: checks,
-		}},
-	})
-	e.expectLayerCalls(t, e.layers)
 }

@@ -23,8 +23,6 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
 
-const imageConfigData = "data.ecrlayer_image_config.test"
-
 func configOfImage(arguments ...string) string {
 	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_config", 1)
 }
@@ -34,19 +32,18 @@ var (
 	configOfIndex = slices.Concat([]string{oneManifest}, configOfOne)
 )
 
-func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
+func TestImageConfigMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		pushed     func(*testing.T) remote.Taggable
-		platform   string // the argument
-		pullAs     string // the platform for go-containerregistry
-		calls      []string
-		acceptance bool // whether to run the CLI
+		pushed   func(*testing.T) remote.Taggable
+		platform string // the argument
+		pullAs   string // the platform for go-containerregistry
+		calls    []string
 	}{
 		"Docker image":      {pushed: func(t *testing.T) remote.Taggable { return newImage(t, 3, "linux/arm/v7") }, calls: configOfOne},
 		"image by platform": {pushed: func(t *testing.T) remote.Taggable { return newImage(t, 1, "linux/arm64/v8") }, platform: "linux/arm64", calls: configOfOne},
 		"empty image":       {pushed: func(*testing.T) remote.Taggable { return empty.Image }, calls: configOfOne},
-		"index":             {pushed: func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) }, platform: "linux/arm64", pullAs: "linux/arm64/v8", calls: configOfIndex, acceptance: true},
+		"index":             {pushed: func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) }, platform: "linux/arm64", pullAs: "linux/arm64/v8", calls: configOfIndex},
 		"duplicate layer":   {pushed: func(t *testing.T) remote.Taggable { return newDuplicateLayerImage(t) }, calls: configOfOne},
 	}
 	for name, test := range tests {
@@ -73,7 +70,7 @@ func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 			if !want.config.Created.IsZero() {
 				created = want.config.Created.Format(time.RFC3339Nano)
 			}
-			e.expectImage(t, test.acceptance, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			evaluate(t, e.provider()+configOfImage(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
 				"architecture":  exactOrNull(want.config.Architecture),
 				"author":        exactOrNull(want.config.Author),
 				"cmd":           exactList(want.config.Config.Cmd),
@@ -96,7 +93,7 @@ func TestAccImageConfigMatchesGoContainerRegistry(t *testing.T) {
 				"volumes":       exactList(slices.Sorted(maps.Keys(want.config.Config.Volumes))),
 				"working_dir":   exactOrNull(want.config.Config.WorkingDir),
 			})
-			e.expectCallsPerRead(t, test.calls...)
+			e.expectCalls(t, test.calls...)
 		})
 	}
 }

@@ -11,13 +11,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
-const imageIndexData = "data.ecrlayer_image_index.test"
-
 func indexConfig(arguments ...string) string {
 	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_index", 1)
 }
 
-func TestAccImageIndex(t *testing.T) {
+func TestImageIndex(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	index := newMultiArchIndex(t)
@@ -38,7 +36,7 @@ func TestAccImageIndex(t *testing.T) {
 		}
 		entries[i] = knownvalue.ObjectExact(checks)
 	}
-	e.expectImage(t, true, imageIndexData, indexConfig(byTag("many")), map[string]knownvalue.Check{
+	evaluate(t, e.provider()+indexConfig(byTag("many"))).expect(t, map[string]knownvalue.Check{
 		"annotations":   exactMap(manifest.Annotations),
 		"artifact_type": knownvalue.Null(),
 		"image_digest":  knownvalue.StringExact(imageDigest),
@@ -50,34 +48,7 @@ func TestAccImageIndex(t *testing.T) {
 		"region":        knownvalue.StringExact(region),
 		"registry_id":   knownvalue.StringExact(account),
 	})
-	e.expectCallsPerRead(t, oneManifest)
-}
-
-// A configuration can read every platform of a tag without listing them.
-func TestAccImageIndexForEachPlatform(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	e.pushAny(t, "many", newMultiArchIndex(t))
-	c := newCLI(t, e)
-	c.write(t, "main.tf", requireProvider+indexConfig(byTag("many"))+`
-data "ecrlayer_image_config" "each" {
-  for_each        = toset(data.ecrlayer_image_index.test.platforms)
-  repository_name = data.ecrlayer_image_index.test.repository_name
-  image_digest    = data.ecrlayer_image_index.test.image_digest
-  platform        = each.key
-}
-output "architectures" {
-  value = { for platform, config in data.ecrlayer_image_config.each : platform => config.architecture }
-}
-`)
-	c.init(t)
-	c.must(t, "apply", "-auto-approve")
-	architectures, _ := c.outputs(t)["architectures"].(map[string]any)
-	for _, platform := range indexPlatforms {
-		if got := architectures[platform]; got != strings.Split(platform, "/")[1] {
-			t.Errorf("the architecture of platform %s is %v", platform, got)
-		}
-	}
+	e.expectCalls(t, oneManifest)
 }
 
 func TestImageIndexOfImage(t *testing.T) {

@@ -55,8 +55,8 @@ func newLayoutCLI(t *testing.T, e *env, config string) (c *cli, dir string) {
 	return c, filepath.Join(c.dir, "cache")
 }
 
-// attributes returns those of a resource in the state, nil if it is not there.
-func (c *cli) attributes(t *testing.T, address string) map[string]any {
+// attributes returns those of the resources in the state, by address.
+func (c *cli) attributes(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	var state struct {
 		Values struct {
@@ -71,12 +71,11 @@ func (c *cli) attributes(t *testing.T, address string) map[string]any {
 	if err := json.Unmarshal([]byte(c.must(t, "show", "-json")), &state); err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]map[string]any{}
 	for _, resource := range state.Values.RootModule.Resources {
-		if resource.Address == address {
-			return resource.Values
-		}
+		all[resource.Address] = resource.Values
 	}
-	return nil
+	return all
 }
 
 // expectEmptyPlan fails if a plan has changes.
@@ -186,7 +185,7 @@ func TestAccImageLayout(t *testing.T) {
 		"directory": "cache", "image": nil, "image_digest": imageDigest, "image_tag": tag, "intact": true, "manifest_digest": imageDigest, "platform": nil,
 		"ref_name": tag, "region": region, "registry_id": account, "repository_name": repository, "size": float64(size), "timeouts": nil,
 	}
-	if got := c.attributes(t, imageLayout); !maps.Equal(got, want) {
+	if got := c.attributes(t)[imageLayout]; !maps.Equal(got, want) {
 		t.Errorf("the attributes are\n%v, want\n%v", got, want)
 	}
 
@@ -259,11 +258,12 @@ func TestAccImageLayoutOfEveryKind(t *testing.T) {
 	c.init(t)
 	c.must(t, "apply", "-auto-approve")
 	c.expectEmptyPlan(t)
+	all := c.attributes(t)
 	for i, name := range slices.Sorted(maps.Keys(tests)) {
 		t.Run(name, func(t *testing.T) {
 			test := tests[name]
 			dir := filepath.Join(c.dir, "cache", strconv.Itoa(i))
-			attributes := c.attributes(t, fmt.Sprint("ecrlayer_image_layout.kind-", i))
+			attributes := all[fmt.Sprint("ecrlayer_image_layout.kind-", i)]
 			root := must[v1.Hash](t)(test.pushed.(interface{ Digest() (v1.Hash, error) }).Digest()).String()
 			if attributes["image_digest"] != root {
 				t.Errorf("image_digest is %s, want %s", attributes["image_digest"], root)
@@ -334,47 +334,33 @@ func TestAccImageLayoutOfMovedTag(t *testing.T) {
 	expectContent(t, dir, moved)
 }
 
-func TestAccImageLayoutByURI(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	uri := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s:%s", account, region, repository, tag)
-	// It is unknown until apply.
-	c, dir := newLayoutCLI(t, e, layoutConfig("other", `directory = "other"`)+fmt.Sprintf(`
-resource "ecrlayer_image_layout" "test" {
-  image     = replace(%q, "x", ecrlayer_image_layout.other.image_digest)
-  directory = "cache"
-}
-`, uri))
-	c.must(t, "apply", "-auto-approve")
-	expectContent(t, dir, e.image)
-	if got := c.attributes(t, imageLayout); got["image"] != uri || got["repository_name"] != repository || got["image_tag"] != tag || got["ref_name"] != tag {
-		t.Errorf("the attributes are %v", got)
-	}
-	c.expectEmptyPlan(t)
-}
-
 func TestAccImageLayoutWithUnknownArguments(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	moved := must[v1.Image](t)(random.Image(64, 1))
 	e.push(t, account, region, repository, "next", moved)
-	config := func(tag string) string {
-		return layoutConfig("other", fmt.Sprintf("image_tag = %q", tag), `directory = "other"`) +
-			layoutConfig("test", "image_tag = null", "image_digest = ecrlayer_image_layout.other.manifest_digest", "ref_name = ecrlayer_image_layout.other.ref_name", `timeouts {
+	uri := inRegistry + ":" + tag
+	// The manifest of an unknown tag is not known during plan.
+	unknown := layoutConfig("other", "image_tag = terraform_data.tag.output", `directory = "other"`) +
+		layoutConfig("test", "image_tag = null", "image_digest = ecrlayer_image_layout.other.manifest_digest", "ref_name = ecrlayer_image_layout.other.ref_name", `timeouts {
     create = "10m"
     update = "10m"
-  }`)
-	}
-	// The manifest of an unknown tag is not known during plan.
-	unknown := strings.Replace(config("x"), `"x"`, "terraform_data.tag.output", 1) + fmt.Sprintf("resource \"terraform_data\" \"tag\" {\n  input = %q\n}\n", tag)
-	if _, got := cliVersion(); got == nil || got.Core().Segments()[0] == 1 && got.Core().Segments()[1] < 4 {
-		t.Skip("terraform_data requires Terraform 1.4")
-	}
+  }`) + fmt.Sprintf(`
+resource "ecrlayer_image_layout" "uri" {
+  image     = replace(%q, "x", ecrlayer_image_layout.other.image_digest)
+  directory = "uri"
+}
+resource "terraform_data" "tag" {
+  input = %q
+}
+`, uri, tag)
 	c, dir := newLayoutCLI(t, e, unknown)
-	c.mustMatch(t, []string{`image_digest = \(known after apply\)`, `intact = true`, `manifest_digest = \(known after apply\)`, `ref_name = \(known after apply\)`, "3 to add"}, "plan")
-	c.must(t, "apply", "-auto-approve")
+	c.mustMatch(t, []string{`image_digest = \(known after apply\)`, `intact = true`, `manifest_digest = \(known after apply\)`, `ref_name = \(known after apply\)`, "4 to add"}, "apply", "-auto-approve")
 	expectContent(t, dir, e.image)
-	c.expectEmptyPlan(t)
+	expectContent(t, filepath.Join(c.dir, "uri"), e.image)
+	if got := c.attributes(t)["ecrlayer_image_layout.uri"]; got["image"] != uri || got["repository_name"] != repository || got["image_tag"] != tag || got["ref_name"] != tag {
+		t.Errorf("the attributes by URI are %v", got)
+	}
 	c.write(t, "main.tf", requireProvider+strings.Replace(unknown, fmt.Sprintf("input = %q", tag), `input = "next"`, 1))
 	c.must(t, "apply", "-auto-approve")
 	expectContent(t, dir, moved)
@@ -387,37 +373,26 @@ func TestAccImageLayoutRepairs(t *testing.T) {
 	c, dir := newLayoutCLI(t, e, layoutConfig("test"))
 	c.must(t, "apply", "-auto-approve")
 	imageDigest := must[v1.Hash](t)(e.image.Digest()).String()
-	tests := []struct {
-		name, blob, want string
-		damage           func(path string) error
-	}{
-		{"a lost layer", e.layers[0], "is missing", os.Remove},
-		{"a truncated layer", e.layers[1], "has 1 bytes instead of", func(path string) error { return os.Truncate(path, 1) }},
-		{"an altered layer", e.layers[2], "was altered", func(path string) error { return alter(t, path) }},
-		{"an altered config", e.config, "was altered", func(path string) error { return alter(t, path) }},
-		{"an altered manifest", imageDigest, "was altered", func(path string) error { return alter(t, path) }},
+	if err := errors.Join(os.Remove(blobIn(dir, e.layers[0])), os.Truncate(blobIn(dir, e.layers[1]), 1), alter(t, blobIn(dir, e.config)), alter(t, blobIn(dir, imageDigest))); err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range tests {
-		if err := test.damage(blobIn(dir, test.blob)); err != nil {
-			t.Fatal(err)
+	before := len(e.Calls())
+	output := c.must(t, "apply", "-auto-approve")
+	for _, damage := range []string{e.layers[0] + " is missing", e.layers[1] + " has 1 bytes instead of", e.config + " was altered", imageDigest + " was altered"} {
+		if !inOrder("Warning: Image layout damaged", damage).MatchString(output) || !inOrder("updated in-place", "~ intact = false -> true", "1 to change").MatchString(output) {
+			t.Errorf("%q is not repaired:\n%s", damage, output)
 		}
-		c.mustMatch(t, []string{"updated in-place", "~ intact = false -> true", "1 to change", "Warning: Image layout damaged", test.blob + `[\s│|]+` + test.want}, "plan")
-		before := len(e.Calls())
-		c.must(t, "apply", "-auto-approve")
-		got := e.downloads(before)
-		if delete(got, test.blob); len(got) > 0 {
-			t.Errorf("after %s, these blobs were downloaded: %v", test.name, got)
-		}
-		expectContent(t, dir, e.image)
-		c.expectEmptyPlan(t)
 	}
+	if got := e.downloads(before); !maps.Equal(got, map[string]int{e.layers[0]: 1, e.layers[1]: 1, e.config: 1}) {
+		t.Errorf("these blobs were downloaded: %v", got)
+	}
+	expectContent(t, dir, e.image)
 
 	if err := os.Remove(filepath.Join(dir, "index.json")); err != nil {
 		t.Fatal(err)
 	}
-	c.mustMatch(t, []string{imageLayout + " will be created", "1 to add", "Warning: Image layout lost"}, "plan")
-	before := len(e.Calls())
-	c.must(t, "apply", "-auto-approve")
+	before = len(e.Calls())
+	c.mustMatch(t, []string{imageLayout + " will be created", "1 to add", "Warning: Image layout lost"}, "apply", "-auto-approve")
 	if got := e.downloads(before); len(got) > 0 {
 		t.Errorf("after a lost index.json, these blobs were downloaded: %v", got)
 	}
@@ -426,8 +401,7 @@ func TestAccImageLayoutRepairs(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	c.mustMatch(t, []string{imageLayout + " will be created"}, "plan")
-	c.must(t, "apply", "-auto-approve")
+	c.mustMatch(t, []string{imageLayout + " will be created"}, "apply", "-auto-approve")
 	expectContent(t, dir, e.image)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -470,29 +444,25 @@ func TestAccImageLayoutsShareADirectory(t *testing.T) {
 	expectContent(t, dir, third)
 }
 
-func TestAccImageLayoutRunsShareADirectory(t *testing.T) {
+func TestImageLayoutRunsShareADirectory(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	dir := filepath.Join(t.TempDir(), "cache")
 	var (
-		runs   []*cli
 		images []v1.Image
+		names  []string
 		wait   sync.WaitGroup
 	)
-	for i := range 8 {
+	for i := range 4 {
 		image := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
-		name := fmt.Sprint("run-", i/2) // Two runs have the same image.
-		if i%2 == 0 {
-			e.push(t, account, region, repository, name, image)
-			images = append(images, image)
-		}
-		c, _ := newLayoutCLI(t, e, layoutConfig("test", fmt.Sprintf("image_tag = %q", name), fmt.Sprintf("directory = %q", filepath.ToSlash(dir))))
-		runs = append(runs, c)
+		names, images = append(names, fmt.Sprint("run-", i)), append(images, image)
+		e.push(t, account, region, repository, names[i], image)
 	}
-	for _, c := range runs {
+	for _, name := range append(names, names...) { // Two runs have the same image.
+		run, home := e.layoutSession(dir, fmt.Sprintf("image_tag = %q", name)), t.TempDir()
 		wait.Go(func() {
-			if output, err := c.run(t, "apply", "-auto-approve"); err != nil {
-				t.Errorf("%v\n%s", err, output)
+			if o, err := run.process(t.Context(), home); err != nil || o.Read != 1 || o.Values["intact"] != true {
+				t.Errorf("%s: %v, %v", name, err, o)
 			}
 		})
 	}
@@ -503,14 +473,29 @@ func TestAccImageLayoutRunsShareADirectory(t *testing.T) {
 			t.Errorf("%s was downloaded %d times", d, requests)
 		}
 	}
-	for _, c := range runs {
-		c.expectEmptyPlan(t)
+	index := must[v1.ImageIndex](t)(layout.ImageIndexFromPath(dir))
+	var entries []string
+	for _, entry := range must[*v1.IndexManifest](t)(index.IndexManifest()).Manifests {
+		entries = append(entries, entry.Annotations["org.opencontainers.image.ref.name"])
+	}
+	if slices.Sort(entries); !slices.Equal(entries, names) {
+		t.Errorf("the entries of index.json are %v, want %v", entries, names)
+	}
+	if err := validate.Index(index); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestAccImageLayoutFromADifficultHost(t *testing.T) {
+// layoutSession returns a session that creates a layout in a directory.
+func (e *env) layoutSession(dir string, lines ...string) session {
+	config := layoutConfig("test", append([]string{fmt.Sprintf("directory = %q", filepath.ToSlash(dir))}, lines...)...)
+	_, body, _ := strings.Cut(strings.TrimSuffix(config, "}\n"), "{")
+	return session{Provider: e.endpoints() + keys(e.user), Objects: []block{{"resource", "ecrlayer_image_layout", body}}}
+}
+
+func TestImageLayoutFromADifficultHost(t *testing.T) {
 	t.Parallel()
-	large := must[v1.Image](t)(random.Image(20<<20, 1))
+	large := must[v1.Image](t)(random.Image(9<<20, 1))
 	config := must[v1.Hash](t)(large.ConfigName()).String()
 	notConfig := func(call ecrtest.Call) bool { return call.References[0] != config }
 	tests := map[string]func(e *env){
@@ -531,125 +516,109 @@ func TestAccImageLayoutFromADifficultHost(t *testing.T) {
 			e := newEnv(t)
 			e.push(t, account, region, repository, "large", large)
 			prepare(e)
-			c, dir := newLayoutCLI(t, e, layoutConfig("test", `image_tag = "large"`))
-			c.must(t, "apply", "-auto-approve")
+			dir := t.TempDir()
+			o := must[outcome](t)(e.layoutSession(dir, `image_tag = "large"`).serve(t.Context()))
+			o.mustRead(t, 1)
 			expectContent(t, dir, large)
 		})
 	}
 }
 
-func TestAccImageLayoutErrors(t *testing.T) {
+func TestImageLayoutErrors(t *testing.T) {
 	t.Parallel()
 	layerFault := func(e *env, rewrite func([]byte) []byte) {
 		e.Inject(ecrtest.Fault{Service: "s3", Rewrite: rewrite, Match: func(call ecrtest.Call) bool { return call.References[0] == e.layers[0] }})
 	}
 	tests := map[string]struct {
-		prepare func(t *testing.T, e *env, c *cli)
+		prepare func(t *testing.T, e *env, dir string)
 		lines   []string
-		want    func(e *env) []string
+		want    []string // summary, argument, and parts of the detail in this order; LAYER is the first layer
 	}{
 		"another digest": {
-			prepare: func(_ *testing.T, e *env, _ *cli) {
+			prepare: func(_ *testing.T, e *env, _ string) {
 				layerFault(e, func(body []byte) []byte { body = slices.Clone(body); body[0] ^= 1; return body })
 			},
-			want: func(e *env) []string {
-				return []string{"Error: Invalid download", `on main.tf line \d+`, "image_tag =", "but the blob has the digest sha256:", "according to the manifest " + e.layers[0]}
-			},
+			want: []string{"Invalid download", "image_tag", "but the blob has the digest sha256:", "according to the manifest LAYER"},
 		},
 		"another size": {
-			prepare: func(_ *testing.T, e *env, _ *cli) {
+			prepare: func(_ *testing.T, e *env, _ string) {
 				layerFault(e, func(body []byte) []byte { return append(slices.Clone(body), 'x') })
 			},
-			want: func(*env) []string {
-				return []string{"Error: Invalid download", "image_tag =", `the blob has \d+ bytes, and \d+ according to the manifest`}
-			},
+			want: []string{"Invalid download", "image_tag", `the blob has \d+ bytes, and \d+ according to the manifest`},
 		},
 		"denied": {
-			prepare: func(_ *testing.T, e *env, _ *cli) {
+			prepare: func(_ *testing.T, e *env, _ string) {
 				e.Inject(ecrtest.Fault{Service: "s3", Code: "AccessDenied", Message: "Access Denied", Status: 403})
 			},
-			want: func(*env) []string {
-				return []string{"Error: Download denied", "responded 403 Forbidden", "AccessDenied"}
-			},
+			want: []string{"Download denied", "", "responded 403 Forbidden", "AccessDenied"},
 		},
 		"no such layer": {
-			prepare: func(_ *testing.T, e *env, _ *cli) {
+			prepare: func(_ *testing.T, e *env, _ string) {
 				e.Inject(ecrtest.Fault{Operation: "GetDownloadUrlForLayer", Code: "LayersNotFoundException", Message: "gone"})
 			},
-			want: func(*env) []string { return []string{"Error: Layer or config of the image not found", "image_tag ="} },
+			want: []string{"Layer or config of the image not found", "image_tag"},
 		},
-		"no such tag":      {lines: []string{`image_tag = "gone"`}, want: func(*env) []string { return []string{"Error: Image not found", "image_tag ="} }},
-		"no such platform": {lines: []string{`platform = "linux/s390x"`}, want: func(*env) []string { return []string{"Error:", "platform ="} }},
+		"no such tag":      {lines: []string{`image_tag = "gone"`}, want: []string{"Image not found", "image_tag"}},
+		"no such platform": {lines: []string{`platform = "linux/s390x"`}, want: []string{"Unknown platform", "platform", "for platform linux/s390x"}},
 		"a file in place of the directory": {
-			prepare: func(t *testing.T, _ *env, c *cli) { t.Helper(); c.write(t, "cache", "") },
-			want:    func(*env) []string { return []string{"Error: Directory not usable", "directory =", "not a directory"} },
+			prepare: func(t *testing.T, _ *env, dir string) { t.Helper(); writeFile(t, dir, "") },
+			want:    []string{"Directory not usable", "directory", "not a directory"},
 		},
 		"a full disk": {
-			prepare: func(t *testing.T, e *env, c *cli) {
+			prepare: func(t *testing.T, e *env, dir string) {
 				t.Helper()
 				if runtime.GOOS != "linux" {
 					t.Skip("Linux has /dev/full")
 				}
-				part := filepath.Join(c.dir, "cache", ".ecrlayer", strings.Replace(e.layers[0], ":", "-", 1)+".part")
+				part := filepath.Join(dir, ".ecrlayer", strings.Replace(e.layers[0], ":", "-", 1)+".part")
 				if err := errors.Join(os.MkdirAll(filepath.Dir(part), 0o700), os.Symlink("/dev/full", part)); err != nil {
 					t.Fatal(err)
 				}
 			},
-			want: func(*env) []string {
-				return []string{"Error: Directory not usable", "directory =", "no space left on device"}
-			},
+			want: []string{"Directory not usable", "directory", "no space left on device"},
 		},
-		"a directory that cannot be written": {
-			prepare: func(t *testing.T, _ *env, c *cli) {
-				t.Helper()
-				if os.Geteuid() == 0 { // Nothing is denied to root but what is no directory of files.
-					c.write(t, "main.tf", requireProvider+layoutConfig("test", `directory = "/proc/cache"`))
-					return
-				}
-				if err := os.Mkdir(filepath.Join(c.dir, "cache"), 0o500); err != nil {
-					t.Fatal(err)
-				}
-			},
-			want: func(*env) []string { return []string{"Error: Directory not usable", "directory =", "mkdir"} },
-		},
+		// /proc is no directory of files, and nothing else is denied to root.
+		"a directory that cannot be written": {lines: []string{`directory = "/proc/cache"`}, want: []string{"Directory not usable", "directory", "mkdir"}},
 		"an invalid index.json": {
-			prepare: func(t *testing.T, _ *env, c *cli) {
+			prepare: func(t *testing.T, _ *env, dir string) {
 				t.Helper()
-				if err := os.Mkdir(filepath.Join(c.dir, "cache"), 0o700); err != nil {
+				if err := os.Mkdir(dir, 0o700); err != nil {
 					t.Fatal(err)
 				}
-				c.write(t, "cache/index.json", "{")
+				writeFile(t, filepath.Join(dir, "index.json"), "{")
 			},
-			want: func(*env) []string {
-				return []string{"Error: Directory not usable", "directory =", "index.json is not a valid index"}
-			},
+			want: []string{"Directory not usable", "directory", "index.json is not a valid index"},
 		},
 		"a name in use": {
-			prepare: func(t *testing.T, e *env, c *cli) {
+			prepare: func(t *testing.T, e *env, dir string) {
 				t.Helper()
-				c.must(t, "apply", "-auto-approve")
 				e.push(t, account, region, repository, "other", must[v1.Image](t)(random.Image(64, 1)))
-				c.write(t, "main.tf", requireProvider+layoutConfig("test")+layoutConfig("other", `image_tag = "other"`, fmt.Sprintf("ref_name = %q", tag)))
+				o := must[outcome](t)(e.layoutSession(dir).serve(t.Context()))
+				o.mustRead(t, 1)
 			},
-			want: func(*env) []string {
-				return []string{"Error: Name in use", "ref_name =", `index.json already has an entry named "1.0"`}
-			},
+			lines: []string{`image_tag = "other"`, fmt.Sprintf("ref_name = %q", tag)},
+			want:  []string{"Name in use", "ref_name", `index.json already has an entry named "1.0"`},
 		},
-		"an invalid name":        {lines: []string{`ref_name = "-1"`}, want: func(*env) []string { return []string{"Error: Invalid name", "ref_name =", "must consist of"} }},
-		"an empty directory":     {lines: []string{`directory = ""`}, want: func(*env) []string { return []string{"directory =", "at least 1"} }},
-		"an invalid timeout":     {lines: []string{"timeouts {\n    create = \"0s\"\n  }"}, want: func(*env) []string { return []string{"Error: Invalid timeout", "the default is 30m0s"} }},
-		"neither tag nor digest": {lines: []string{"image_tag = null"}, want: func(*env) []string { return []string{"image_digest"} }},
+		"an invalid name":        {lines: []string{`ref_name = "-1"`}, want: []string{"Invalid name", "ref_name", "must consist of"}},
+		"an empty directory":     {lines: []string{`directory = ""`}, want: []string{"Invalid Attribute Value Length", "directory", "at least 1"}},
+		"an invalid timeout":     {lines: []string{"timeouts {\n    create = \"0s\"\n  }"}, want: []string{"Invalid timeout", "timeouts.create", "the default is 30m0s"}},
+		"neither tag nor digest": {lines: []string{"image_tag = null"}, want: []string{"Invalid Attribute Combination", "image_tag", "image_digest"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t)
-			c, dir := newLayoutCLI(t, e, layoutConfig("test", test.lines...))
+			e, dir := newEnv(t), filepath.Join(t.TempDir(), "cache")
 			if test.prepare != nil {
-				test.prepare(t, e, c)
+				test.prepare(t, e, dir)
 			}
-			if output := c.mustFail(t, test.want(e), "apply", "-auto-approve"); strings.Contains(output, "X-Amz-Signature") {
-				t.Errorf("the output contains a URL:\n%s", output)
+			want := slices.Clone(test.want)
+			for i := range want {
+				want[i] = strings.ReplaceAll(want[i], "LAYER", e.layers[0])
+			}
+			o := must[outcome](t)(e.layoutSession(dir, test.lines...).serve(t.Context()))
+			o.mustFailLike(t, want)
+			if strings.Contains(o.Diagnostics[0].Detail, "X-Amz-Signature") {
+				t.Errorf("the detail contains a URL:\n%s", o.Diagnostics[0].Detail)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "blobs", "sha256")); err == nil {
 				blobsOf(t, dir)
@@ -675,10 +644,9 @@ func TestAccImageLayoutInterrupted(t *testing.T) {
 	e.Inject(ecrtest.Fault{Service: "s3", Hang: true})
 	c, _ := newLayoutCLI(t, e, layoutConfig("test"))
 	output := c.interrupt(t, func() bool { return len(e.downloads(0)) > 0 }, "apply", "-auto-approve")
-	if !regexp.MustCompile(`Error: Interrupted`).MatchString(output) || c.attributes(t, imageLayout) != nil {
+	if !regexp.MustCompile(`Error: Interrupted`).MatchString(output) || c.attributes(t)[imageLayout] != nil {
 		t.Errorf("the output is\n%s", output)
 	}
 	e.ClearFaults()
 	c.must(t, "apply", "-auto-approve")
-	c.expectEmptyPlan(t)
 }

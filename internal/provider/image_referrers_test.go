@@ -20,8 +20,7 @@ import (
 )
 
 const (
-	referrersData = "data.ecrlayer_image_referrers.test"
-	onePage       = "ecr:ListImageReferrers"
+	onePage = "ecr:ListImageReferrers"
 
 	spdxType, signatureType = "application/spdx+json", "application/vnd.cncf.notary.signature"
 )
@@ -81,7 +80,7 @@ func exactReferrers(status map[v1.Hash]string, referrers ...v1.Descriptor) known
 }
 
 //nolint:tparallel // The cases share an endpoint, whose calls they count.
-func TestAccImageReferrers(t *testing.T) {
+func TestImageReferrers(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	subject := e.subject(t)
@@ -97,28 +96,27 @@ func TestAccImageReferrers(t *testing.T) {
 		arguments  []string
 		attributes map[string]knownvalue.Check
 		calls      []string
-		acceptance bool
 	}{
 		"by tag": {[]string{byTag(tag)}, map[string]knownvalue.Check{
 			"referrers": exactReferrers(status, sbom, signature, archived, untyped), "registry_id": knownvalue.StringExact(account),
 			"artifact_types": knownvalue.Null(), "image_tag": knownvalue.StringExact(tag), "region": knownvalue.StringExact(region),
-		}, []string{oneManifest, onePage}, true},
+		}, []string{oneManifest, onePage}},
 		"by digest": {[]string{byDigest(subject.Digest.String())}, map[string]knownvalue.Check{
 			"referrers": exactReferrers(status, sbom, signature, archived, untyped), "registry_id": knownvalue.Null(), "image_tag": knownvalue.Null(),
-		}, []string{onePage}, false},
+		}, []string{onePage}},
 		"by tag and digest": {[]string{byTag(tag), byDigest(subject.Digest.String())}, map[string]knownvalue.Check{
 			"referrers": exactReferrers(status, sbom, signature, archived, untyped),
-		}, []string{oneManifest, onePage}, false},
+		}, []string{oneManifest, onePage}},
 		"one type": {[]string{byTag(tag), fmt.Sprintf("artifact_types = [%q]", signatureType)}, map[string]knownvalue.Check{
 			"referrers": exactReferrers(status, signature), "artifact_types": exactList([]string{signatureType}),
-		}, []string{oneManifest, onePage}, true},
+		}, []string{oneManifest, onePage}},
 		"several types": {[]string{byTag(tag), fmt.Sprintf("artifact_types = [%q, \"none\", %q]", signatureType, spdxType)}, map[string]knownvalue.Check{
 			"referrers": exactReferrers(status, sbom, signature, archived),
-		}, []string{oneManifest, onePage}, false},
+		}, []string{oneManifest, onePage}},
 		"no referrers": {[]string{byTag(tag), "artifact_types = [\"none\"]"}, map[string]knownvalue.Check{
 			"referrers": knownvalue.ListExact(nil), "image_digest": knownvalue.StringExact(subject.Digest.String()),
-		}, []string{oneManifest, onePage}, true},
-		"absent digest": {[]string{byDigest(absentDigest)}, map[string]knownvalue.Check{"referrers": knownvalue.ListExact(nil)}, []string{onePage}, false},
+		}, []string{oneManifest, onePage}},
+		"absent digest": {[]string{byDigest(absentDigest)}, map[string]knownvalue.Check{"referrers": knownvalue.ListExact(nil)}, []string{onePage}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { // One after the other, to count the calls.
@@ -126,8 +124,8 @@ func TestAccImageReferrers(t *testing.T) {
 				test.attributes["image_digest"] = knownvalue.StringExact(subject.Digest.String())
 			}
 			e.Reset()
-			e.expectImage(t, test.acceptance, referrersData, referrersConfig(test.arguments...), test.attributes)
-			e.expectCallsPerRead(t, test.calls...)
+			evaluate(t, e.provider()+referrersConfig(test.arguments...)).expect(t, test.attributes)
+			e.expectCalls(t, test.calls...)
 		})
 	}
 }

@@ -12,10 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 )
 
 // newNestedIndex returns an index of indexes, each of one of these images and its
@@ -34,7 +31,7 @@ func newNestedIndex(t *testing.T, withPlatforms bool, images ...v1.Image) v1.Ima
 	return outer
 }
 
-func TestAccImageSelection(t *testing.T) {
+func TestImageSelection(t *testing.T) {
 	t.Parallel()
 	amd64, arm64 := toOCI(newImage(t, 1, "linux/amd64")), toOCI(newImage(t, 1, "linux/arm64"))
 	both := []string{"linux/amd64", "linux/arm64"}
@@ -72,19 +69,19 @@ func TestAccImageSelection(t *testing.T) {
 			manifest := must[*v1.Manifest](t)(test.want.Manifest())
 			layer := manifest.Layers[0].Digest.String()
 			calls := slices.Repeat([]string{oneManifest}, test.calls)
-			e.expectImage(t, true, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			evaluate(t, e.provider()+imageConfig(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
 				"layer_digests":   exactList([]string{layer}),
 				"manifest_digest": knownvalue.StringExact(must[v1.Hash](t)(test.want.Digest()).String()),
 				"platforms":       exactList(test.platforms),
 			})
-			e.expectCallsPerRead(t, calls...)
+			e.expectCalls(t, calls...)
 
 			e.Reset()
-			e.expectImage(t, true, imageConfigData, configOfImage(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			evaluate(t, e.provider()+configOfImage(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
 				"config_digest": knownvalue.StringExact(manifest.Config.Digest.String()),
 				"layers":        knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectPartial(map[string]knownvalue.Check{"digest": knownvalue.StringExact(layer)})}),
 			})
-			e.expectCallsPerRead(t, append(calls, "ecr:GetDownloadUrlForLayer", "s3:GetObject")...)
+			e.expectCalls(t, append(calls, "ecr:GetDownloadUrlForLayer", "s3:GetObject")...)
 		})
 	}
 }
@@ -95,7 +92,7 @@ func platformFor(t *testing.T, platform string) *v1.Platform {
 }
 
 // The index names what its entries say, by one call.
-func TestAccImageIndexOfIndexes(t *testing.T) {
+func TestImageIndexOfIndexes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	amd64, arm64 := toOCI(newImage(t, 1, "linux/amd64")), toOCI(newImage(t, 1, "linux/arm64"))
@@ -104,11 +101,11 @@ func TestAccImageIndexOfIndexes(t *testing.T) {
 	entry := func(platform string) knownvalue.Check {
 		return knownvalue.ObjectPartial(map[string]knownvalue.Check{"media_type": knownvalue.StringExact(string(v1types.OCIImageIndex)), "platform": exactOrNull(platform)})
 	}
-	e.expectImage(t, true, imageIndexData, indexConfig(byTag("pushed")), map[string]knownvalue.Check{
+	evaluate(t, e.provider()+indexConfig(byTag("pushed"))).expect(t, map[string]knownvalue.Check{
 		"platforms": exactList([]string{"linux/amd64"}),
 		"manifests": knownvalue.ListExact([]knownvalue.Check{entry("linux/amd64"), entry("")}),
 	})
-	e.expectCallsPerRead(t, oneManifest)
+	e.expectCalls(t, oneManifest)
 }
 
 func TestImageSelectionErrors(t *testing.T) {
@@ -146,20 +143,20 @@ func TestImageSelectionErrors(t *testing.T) {
 }
 
 // A pull-through cache that has not cached the image finds it by tag only.
-func TestAccImageByTagAndDigestThatIsNotCached(t *testing.T) {
+func TestImageByTagAndDigestThatIsNotCached(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	imageDigest := must[v1.Hash](t)(e.image.Digest()).String()
 	e.FailImage(account, region, repository, imageDigest, "ImageNotFound", "Requested image not found")
 	e.Reset()
-	e.expectImage(t, true, imageData, imageConfig(byTag(tag), byDigest(imageDigest)), map[string]knownvalue.Check{
+	evaluate(t, e.provider()+imageConfig(byTag(tag), byDigest(imageDigest))).expect(t, map[string]knownvalue.Check{
 		"image_digest":  knownvalue.StringExact(imageDigest),
 		"layer_digests": exactList(e.layers),
 	})
-	e.expectCallsPerRead(t, oneManifest)
+	e.expectCalls(t, oneManifest)
 }
 
-func TestAccImageConfigIsReadAsFarAsItIsShown(t *testing.T) {
+func TestImageConfigIsReadAsFarAsItIsShown(t *testing.T) {
 	t.Parallel()
 	const (
 		history   = `{"os":"linux","architecture":"amd64","history":"none","config":{"Labels":{"a":"b"}},"rootfs":{"type":"layers","diff_ids":[]}}`
@@ -176,13 +173,7 @@ func TestAccImageConfigIsReadAsFarAsItIsShown(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			e.putConfig(t, "odd", test.config)
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps: []resource.TestStep{{Config: e.provider() + configOfImage(byTag("odd")), ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(imageConfigData, tfjsonpath.New("labels"), exactMap(test.labels)),
-					statecheck.ExpectKnownValue(imageConfigData, tfjsonpath.New("config_json"), knownvalue.StringExact(test.config)),
-				}}},
-			})
+			evaluate(t, e.provider()+configOfImage(byTag("odd"))).expect(t, map[string]knownvalue.Check{"labels": exactMap(test.labels), "config_json": knownvalue.StringExact(test.config)})
 		})
 	}
 }

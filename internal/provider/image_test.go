@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/opencontainers/go-digest"
 
@@ -26,8 +25,6 @@ import (
 )
 
 const (
-	imageData = "data.ecrlayer_image.test"
-
 	oneManifest  = "ecr:BatchGetImage"
 	absentDigest = "sha256:00000000000000000000000000000000000000000000000000000000000000aa"
 )
@@ -48,16 +45,15 @@ func forPlatform(platform string) string {
 	return fmt.Sprintf("platform = %q", platform)
 }
 
-func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
+func TestImageMatchesGoContainerRegistry(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		pushed     func(*testing.T) remote.Taggable
-		platform   string // the argument
-		pullAs     string // the platform for go-containerregistry
-		artifact   string
-		platforms  []string
-		calls      []string
-		acceptance bool // whether to run the CLI
+		pushed    func(*testing.T) remote.Taggable
+		platform  string // the argument
+		pullAs    string // the platform for go-containerregistry
+		artifact  string
+		platforms []string
+		calls     []string
 	}{
 		"OCI image": {
 			pushed: func(t *testing.T) remote.Taggable { return toOCI(newImage(t, 3, "linux/amd64")) },
@@ -68,12 +64,11 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 			calls:  []string{oneManifest},
 		},
 		"index with attestations and a SOCI index": {
-			pushed:     func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) },
-			platform:   "linux/arm64",
-			pullAs:     "linux/arm64/v8",
-			platforms:  indexPlatforms,
-			calls:      []string{oneManifest, oneManifest},
-			acceptance: true,
+			pushed:    func(t *testing.T) remote.Taggable { return newMultiArchIndex(t) },
+			platform:  "linux/arm64",
+			pullAs:    "linux/arm64/v8",
+			platforms: indexPlatforms,
+			calls:     []string{oneManifest, oneManifest},
 		},
 		"index with one platform": {
 			pushed: func(t *testing.T) remote.Taggable {
@@ -115,7 +110,7 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 					Annotations: want.manifest.Layers[i].Annotations,
 				})
 			}
-			e.expectImage(t, test.acceptance, imageData, imageConfig(byTag("pushed"), forPlatform(test.platform)), map[string]knownvalue.Check{
+			evaluate(t, e.provider()+imageConfig(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
 				"annotations":     exactMap(want.manifest.Annotations),
 				"artifact_type":   exactOrNull(test.artifact),
 				"config":          exactDescriptor(want.manifest.Config),
@@ -132,23 +127,9 @@ func TestAccImageMatchesGoContainerRegistry(t *testing.T) {
 				"region":          knownvalue.StringExact(region),
 				"registry_id":     knownvalue.StringExact(account),
 			})
-			e.expectCallsPerRead(t, test.calls...)
+			e.expectCalls(t, test.calls...)
 		})
 	}
-}
-
-// expectImage reads a data source, with the CLI if acceptance is set, and checks its
-// attributes.
-func (e *env) expectImage(t *testing.T, acceptance bool, address, config string, attributes map[string]knownvalue.Check) {
-	t.Helper()
-	if !acceptance {
-		evaluate(t, e.provider()+config).expect(t, attributes)
-		return
-	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps:                    []resource.TestStep{{Config: e.provider() + config, ConfigStateChecks: expectAll(address, attributes)}},
-	})
 }
 
 func TestImageByDigest(t *testing.T) {
@@ -163,48 +144,6 @@ func TestImageByDigest(t *testing.T) {
 	}
 }
 
-// for_each requires keys that are known during the plan.
-func TestAccImageLayersForEachDownloadURL(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	e.pushAny(t, "duplicate", newDuplicateLayerImage(t))
-	layers := e.pull(t, "duplicate", "").manifest.Layers
-	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
-		t.Fatalf("the layers are %v, want a duplicate", layers)
-	}
-	c := newCLI(t, e)
-	c.write(t, "main.tf", requireProvider+imageConfig(byTag("duplicate"))+`
-data "ecrlayer_download_url" "layer" {
-  for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
-  repository_name = data.ecrlayer_image.test.repository_name
-  layer_digest    = each.key
-}
-output "download_urls" {
-  value     = { for digest, layer in data.ecrlayer_download_url.layer : digest => layer.download_url }
-  sensitive = true
-}
-`)
-	c.init(t)
-	c.must(t, "plan")
-	e.expectCallsPerRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "ecr:GetDownloadUrlForLayer")
-	c.must(t, "apply", "-auto-approve")
-	expectURLs(t, c.outputs(t)["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
-}
-
-// expectURLs fails unless an output is a map from each layer to a URL that serves it.
-func expectURLs(t *testing.T, output any, layers ...string) {
-	t.Helper()
-	urls, ok := output.(map[string]any)
-	if !ok || len(urls) != len(layers) {
-		t.Fatalf("got %d URLs for %d layers", len(urls), len(layers))
-	}
-	for _, layer := range layers {
-		if err := servesDigest(layer).CheckValue(urls[layer]); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
@@ -212,7 +151,7 @@ func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
 	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
 		mustFail(t, "platform", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8")
 	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
-	e.expectCallsPerRead(t, oneManifest, "ecr:GetDownloadUrlForLayer", "s3:GetObject")
+	e.expectCalls(t, append(configOfOne, configOfOne...)...)
 }
 
 func TestImageFailureCodes(t *testing.T) {
@@ -419,45 +358,42 @@ func TestAccArtifactFilesExample(t *testing.T) {
 		names []string // of the files with URLs
 		fails []string // parts of the error message
 	}{
-		"titles":               {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
-		"Helm chart":           {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
-		"duplicate file":       {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
-		"no file":              {names: []string{}},
-		"ambiguous title":      {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Duplicate object key"}},
-		"ambiguous media type": {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Duplicate object key", "helm.chart.content"}},
+		"titles":    {files: []file{{"model.onnx", chart, "weights"}, {"labels.txt", chart, "cat"}}, names: []string{"model.onnx", "labels.txt"}},
+		"helm":      {files: []file{{"", chart, "app"}, {"", provenance, "signed"}}, names: []string{chart, provenance}},
+		"duplicate": {files: []file{{"a", chart, "a"}, {"a", chart, "a"}}, names: []string{"a"}},
+		"none":      {names: []string{}},
+		"ambiguous": {files: []file{{"a", chart, "a"}, {"a", chart, "b"}}, fails: []string{"Duplicate object key", `produced the key "a"`}},
+		"untitled":  {files: []file{{"", chart, "a"}, {"", chart, "b"}}, fails: []string{"Duplicate object key", `produced the key "application/vnd.cncf.helm.chart.content`}},
 	}
+	e := newEnv(t)
+	var cases []example
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := newEnv(t)
-			pushed := newArtifact(t, nil)
-			for _, f := range test.files {
-				addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
-				if f.title != "" {
-					addendum.Annotations = map[string]string{"org.opencontainers.image.title": f.title}
-				}
-				pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
+		pushed := newArtifact(t, nil)
+		for _, f := range test.files {
+			addendum := mutate.Addendum{Layer: static.NewLayer([]byte(f.content), v1types.MediaType(f.mediaType))}
+			if f.title != "" {
+				addendum.Annotations = map[string]string{"org.opencontainers.image.title": f.title}
 			}
-			e.pushAny(t, "files", pushed)
-			c := newCLI(t, e)
-			c.useExample(t, "artifact-files")
-			c.init(t)
-			apply := []string{"-auto-approve", "-var", "image=" + inRegistry + ":files"}
-			if test.fails != nil {
-				c.mustFail(t, test.fails, "apply", apply...)
-				return
+			pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
+		}
+		e.pushAny(t, name, pushed)
+		cases = append(cases, example{name, test.fails})
+	}
+	c := newCLI(t, e)
+	_, outputs := c.applyExamples(t, "artifact-files", "%[1]s.download_urls", "", cases)
+	for name, urls := range outputs {
+		urls, _ := urls.(map[string]any)
+		if len(urls) != len(tests[name].names) {
+			t.Fatalf("%s: got %d URLs, want %d", name, len(urls), len(tests[name].names))
+		}
+		for i, file := range tests[name].names {
+			want := digest.FromString(tests[name].files[i].content).String()
+			if err := servesDigest(want).CheckValue(urls[file]); err != nil {
+				t.Errorf("%s: %s: %v", name, file, err)
 			}
-			c.must(t, "apply", apply...)
-			urls, _ := c.outputs(t)["download_urls"].(map[string]any)
-			if len(urls) != len(test.names) {
-				t.Fatalf("got %d URLs, want %d", len(urls), len(test.names))
-			}
-			for i, name := range test.names {
-				want := digest.FromString(test.files[i].content).String()
-				if err := servesDigest(want).CheckValue(urls[name]); err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-		})
+		}
+	}
+	if len(outputs) != 4 {
+		t.Errorf("got the URLs of %d artifacts, want 4", len(outputs))
 	}
 }

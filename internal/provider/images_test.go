@@ -20,8 +20,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -244,26 +242,4 @@ func hasDigest(want string) knownvalue.Check {
 		}
 		return nil
 	})
-}
-
-// expectAll returns a state check for every attribute.
-func expectAll(address string, attributes map[string]knownvalue.Check) []statecheck.StateCheck {
-	checks := make([]statecheck.StateCheck, 0, len(attributes))
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		checks = append(checks, statecheck.ExpectKnownValue(address, tfjsonpath.New(name), attributes[name]))
-	}
-	return checks
-}
-
-// expectCallsPerRead fails unless every read made these calls, in this order.
-func (e *env) expectCallsPerRead(t *testing.T, want ...string) {
-	t.Helper()
-	made := e.operations()
-	ok := len(made) > 0
-	for read := range slices.Chunk(made, len(want)) {
-		ok = ok && slices.Equal(read, want)
-	}
-	if !ok {
-		t.Errorf("the calls are %v, want %v per read", made, want)
-	}
 }

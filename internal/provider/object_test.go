@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
@@ -107,38 +108,122 @@ resource "terraform_data" "consumer" {
 	}
 }
 
+// The repository_url of an aws_ecr_repository, for example, is known after apply.
 func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	e.pushAny(t, "index", newMultiArchIndex(t))
+	sbom := artifact{ArtifactType: spdxType, Subject: e.subject(t), Layers: []v1.Descriptor{e.putFile(spdxType, `{"name":"app"}`)}}.put(t, e)
 	c := newCLI(t, e)
 	blocks, _ := e.objects()
+	for name, block := range blocks {
+		blocks[name] = strings.ReplaceAll(block, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
+	}
+	add := func(object, name, body string) {
+		blocks["data."+object+"."+name] = fmt.Sprintf("data %q %q {\n%s}\n", object, name, body)
+	}
+	add("ecrlayer_download_urls", "image", "image = terraform_data.image.output\n")
+	add("ecrlayer_image_referrers", "sbom", fmt.Sprintf("image = terraform_data.image.output\nartifact_types = [%q]\n", spdxType))
+	add("ecrlayer_image", "sbom", "repository_name = data.ecrlayer_image_referrers.sbom.repository_name\nimage_digest = one(data.ecrlayer_image_referrers.sbom.referrers).digest\n")
+	add("ecrlayer_blob", "sbom", "repository_name = data.ecrlayer_image.sbom.repository_name\ndigest = one(data.ecrlayer_image.sbom.layer_digests)\n")
+	want := map[string]any{"config_digest": e.config, "sbom": sbom.Digest.String(), "sbom_name": "app"}
+	function := fmt.Sprintf("image_tag = provider::ecrlayer::parse_image_uri(terraform_data.image.output).image_tag\nrepository_name = %q\n", repository)
+	outputs := map[string]string{
+		"config_digest": "data.ecrlayer_image_config.test.config_digest", "download_url": "data.ecrlayer_download_url.test.download_url", "urls": "data.ecrlayer_download_urls.image.download_urls",
+		"sbom": "data.ecrlayer_image.sbom.image_digest", "sbom_name": "jsondecode(data.ecrlayer_blob.sbom.content).name",
+	}
+	if unsupported(function) == "" {
+		add("ecrlayer_image", "function", function)
+		outputs["function"], want["function"] = "data.ecrlayer_image.function.image_digest", e.subject(t).Digest.String()
+	}
 	config, _ := supportedConfig(blocks)
-	config = strings.ReplaceAll(config, fmt.Sprintf("%q", repository), "terraform_data.repository.output")
-	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf(`
-resource "terraform_data" "repository" {
-  input = %q
-}
-output "config_digest" {
-  value = data.ecrlayer_image_config.test.config_digest
-}
-output "download_url" {
-  sensitive = true
-  value     = data.ecrlayer_download_url.test.download_url
-}
-`, repository))
+	for name, value := range outputs {
+		config += fmt.Sprintf("output %q {\n  sensitive = true\n  value     = %s\n}\n", name, value)
+	}
+	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf("resource \"terraform_data\" \"repository\" {\n  input = %q\n}\nresource \"terraform_data\" \"image\" {\n  input = %q\n}\n",
+		repository, inRegistry+":"+tag))
 	c.init(t)
 	plan := c.must(t, "plan", "-out=plan.bin")
 	e.expectCalls(t)
 	for name := range blocks {
-		if deferred := name + ".test will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
+		if strings.Count(name, ".") == 1 {
+			name += ".test"
+		}
+		if deferred := name + " will be read during apply"; strings.HasPrefix(name, "data.") && !strings.Contains(plan, deferred) {
 			t.Errorf("the plan does not contain %q:\n%s", deferred, plan)
 		}
 	}
 	c.must(t, "apply", "plan.bin")
+	got := c.outputs(t)
+	if err := servesDigest(e.layers[0]).CheckValue(got["download_url"]); err != nil {
+		t.Error(err)
+	}
+	expectURLs(t, got["urls"], e.layers...)
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("output %s is %v, want %v", name, got[name], value)
+		}
+	}
+	if plan := c.must(t, "plan"); strings.Contains(plan, "during apply") {
+		t.Errorf("the plan defers a read when all arguments are known:\n%s", plan)
+	}
+}
+
+// for_each requires keys that are known during the plan: the distinct layers of an
+// image, and the platforms of an index.
+func TestAccForEach(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.pushAny(t, "duplicate", newDuplicateLayerImage(t))
+	e.pushAny(t, "many", newMultiArchIndex(t))
+	layers := e.pull(t, "duplicate", "").manifest.Layers
+	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
+		t.Fatalf("the layers are %v, want a duplicate", layers)
+	}
+	c := newCLI(t, e)
+	c.write(t, "main.tf", requireProvider+imageConfig(byTag("duplicate"))+indexConfig(byTag("many"))+`
+data "ecrlayer_download_url" "layer" {
+  for_each        = toset(data.ecrlayer_image.test.layers[*].digest)
+  repository_name = data.ecrlayer_image.test.repository_name
+  layer_digest    = each.key
+}
+data "ecrlayer_image_config" "each" {
+  for_each        = toset(data.ecrlayer_image_index.test.platforms)
+  repository_name = data.ecrlayer_image_index.test.repository_name
+  image_digest    = data.ecrlayer_image_index.test.image_digest
+  platform        = each.key
+}
+output "download_urls" {
+  value     = { for digest, layer in data.ecrlayer_download_url.layer : digest => layer.download_url }
+  sensitive = true
+}
+output "architectures" {
+  value = { for platform, config in data.ecrlayer_image_config.each : platform => config.architecture }
+}
+`)
+	c.init(t)
+	c.must(t, "apply", "-auto-approve")
 	outputs := c.outputs(t)
-	if err := servesDigest(e.layers[0]).CheckValue(outputs["download_url"]); err != nil || outputs["config_digest"] != e.config {
-		t.Errorf("download: %v; the config digest is %v", err, outputs["config_digest"])
+	expectURLs(t, outputs["download_urls"], layers[0].Digest.String(), layers[1].Digest.String())
+	architectures, _ := outputs["architectures"].(map[string]any)
+	for _, platform := range indexPlatforms {
+		if got := architectures[platform]; got != strings.Split(platform, "/")[1] {
+			t.Errorf("the architecture of platform %s is %v", platform, got)
+		}
+	}
+}
+
+// expectURLs fails unless an output is a map from each layer to a URL that serves it.
+func expectURLs(t *testing.T, output any, layers ...string) {
+	t.Helper()
+	urls, ok := output.(map[string]any)
+	if !ok || len(urls) != len(layers) {
+		t.Fatalf("got %d URLs for %d layers", len(urls), len(layers))
+	}
+	for _, layer := range layers {
+		if err := servesDigest(layer).CheckValue(urls[layer]); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -159,8 +244,15 @@ func TestAccErrorsReferToArguments(t *testing.T) {
 	} {
 		blocks, _ := e.objects(test.argument)
 		config, ephemeral := supportedConfig(blocks)
-		c.write(t, "main.tf", requireProvider+config)
+		function := "output \"parsed\" {\n  value = provider::ecrlayer::parse_image_uri(\"docker.io/library/busybox\")\n}\n"
+		if test.command == "plan" || unsupported(function) != "" {
+			function = ""
+		}
+		c.write(t, "main.tf", requireProvider+config+function)
 		output := c.mustFail(t, []string{test.summary}, test.command)
+		if function != "" && !inOrder("on main.tf line", "provider::ecrlayer::parse_image_uri", `Invalid value for "uri" parameter:`, "docker.io", "not the host of a private ECR registry").MatchString(output) {
+			t.Errorf("the error of the function is not reported:\n%s", output)
+		}
 		errs := strings.Split(output, "Error: ")[1:]
 		for name := range blocks {
 			if strings.HasPrefix(name, "ephemeral.") && !ephemeral {

@@ -4,24 +4,13 @@
 package provider_test
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/plancheck"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
-
-// providerFunctions skips a test of terraform-plugin-testing on a Terraform without
-// provider-defined functions. It also skips OpenTofu 1.7, which has them but counts as
-// Terraform 1.7.
-var providerFunctions = []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_8_0)}
 
 // parseImageURI calls the function over the plugin protocol and returns its result and
 // its error message.
@@ -76,50 +65,4 @@ func TestParseImageURI(t *testing.T) {
 			t.Errorf("the error of %s is %q, want %q", uri, message, want)
 		}
 	}
-}
-
-func TestAccParseImageURIError(t *testing.T) {
-	t.Parallel()
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		TerraformVersionChecks:   providerFunctions,
-		Steps: []resource.TestStep{{
-			Config:      "output \"parsed\" {\n  value = provider::ecrlayer::parse_image_uri(\"docker.io/library/busybox\")\n}\n",
-			ExpectError: inOrder(`Invalid value for "uri" parameter:`, "docker.io", "not the host of a private ECR registry"),
-		}},
-	})
-}
-
-// The repository_url of an aws_ecr_repository is known after apply.
-func TestAccParseImageURIUnknownRepositoryURL(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		TerraformVersionChecks:   providerFunctions,
-		Steps: []resource.TestStep{{
-			Config: e.provider() + fmt.Sprintf(`
-resource "terraform_data" "repository" {
-  input = { repository_url = "%s.dkr.ecr.%s.amazonaws.com/%s" }
-}
-locals {
-  repository = provider::ecrlayer::parse_image_uri(terraform_data.repository.output.repository_url)
-}
-data "ecrlayer_image" "test" {
-  registry_id     = local.repository.registry_id
-  region          = local.repository.region
-  repository_name = local.repository.repository_name
-  image_tag       = coalesce(local.repository.image_tag, %q)
-}
-output "uri" {
-  value = data.ecrlayer_image.test.image_uri
-}
-`, account, region, repository, tag),
-			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectUnknownOutputValue("uri")}},
-			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownOutputValue("uri", knownvalue.StringExact(fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s@%s", account, region, repository, e.pull(t, tag, "").imageDigest))),
-			},
-		}},
-	})
-	e.expectCallsPerRead(t, oneManifest)
 }

@@ -33,7 +33,7 @@ import (
 )
 
 // session describes calls over the plugin protocol, which take milliseconds where a CLI
-// takes a second. They run in a separate process if the environment matters.
+// takes a second. They run in a separate process if env or files are set.
 type session struct {
 	// Provider is the body of the provider block, in HCL. The variable unknown is an
 	// unknown value.
@@ -56,7 +56,7 @@ type session struct {
 	files map[string]string
 }
 
-// block is a data source or an ephemeral resource.
+// block is a data source, an ephemeral resource or a resource, which is created.
 type block struct{ Kind, Type, Body string }
 
 // outcome is the result of a session.
@@ -104,18 +104,25 @@ func serveSession() bool {
 	return true
 }
 
-// run runs a session in a separate process.
+// run runs a session.
 func (s session) run(t *testing.T) *outcome {
 	t.Helper()
-	home := t.TempDir()
+	if s.env != nil || s.files != nil {
+		return must[*outcome](t)(s.process(t.Context(), t.TempDir()))
+	}
+	s.Provider = strings.ReplaceAll(s.Provider, "HOME/", t.TempDir()+"/")
+	o := must[outcome](t)(s.serve(t.Context()))
+	return &o
+}
+
+// process runs a session in a separate process with a home directory.
+func (s session) process(ctx context.Context, home string) (*outcome, error) {
 	inHome := strings.NewReplacer("HOME/", home+"/")
 	for name, content := range s.files {
 		file := filepath.Join(home, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(inHome.Replace(content)), 0o700); err != nil { // Some are executables.
-			t.Fatal(err)
+		// Some are executables.
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(inHome.Replace(content)), 0o700)); err != nil {
+			return nil, err
 		}
 	}
 	env := map[string]string{
@@ -131,26 +138,27 @@ func (s session) run(t *testing.T) *outcome {
 
 	executable, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	input, err := json.Marshal(s)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), executable)
+	cmd := exec.CommandContext(ctx, executable)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = home, bytes.NewReader(input), &stdout, &stderr
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+inHome.Replace(value))
 	}
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
-	}
+	err = cmd.Run()
 	o := &outcome{}
-	if err := json.Unmarshal(stdout.Bytes(), o); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, stdout.String(), stderr.String())
+	if err == nil {
+		err = json.Unmarshal(stdout.Bytes(), o)
 	}
-	return o
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s\n%s", err, stdout.String(), stderr.String())
+	}
+	return o, nil
 }
 
 // serve validates, configures and reads as Terraform does, up to the first error.
@@ -211,8 +219,11 @@ func (s session) serve(ctx context.Context) (outcome, error) {
 }
 
 func (b block) schema(schemas *tfprotov6.GetProviderSchemaResponse) *tfprotov6.Schema {
-	if b.Kind == "ephemeral" {
+	switch b.Kind {
+	case "ephemeral":
 		return schemas.EphemeralResourceSchemas[b.Type]
+	case "resource":
+		return schemas.ResourceSchemas[b.Type]
 	}
 	return schemas.DataSourceSchemas[b.Type]
 }
@@ -222,8 +233,12 @@ func (b block) validate(ctx context.Context, server tfprotov6.ProviderServer, sc
 	if err != nil {
 		return nil, nil, err
 	}
-	if b.Kind == "ephemeral" {
+	switch b.Kind {
+	case "ephemeral":
 		response, err := server.ValidateEphemeralResourceConfig(ctx, &tfprotov6.ValidateEphemeralResourceConfigRequest{TypeName: b.Type, Config: config})
+		return config, response.Diagnostics, err
+	case "resource":
+		response, err := server.ValidateResourceConfig(ctx, &tfprotov6.ValidateResourceConfigRequest{TypeName: b.Type, Config: config})
 		return config, response.Diagnostics, err
 	}
 	response, err := server.ValidateDataResourceConfig(ctx, &tfprotov6.ValidateDataResourceConfigRequest{TypeName: b.Type, Config: config})
@@ -232,7 +247,8 @@ func (b block) validate(ctx context.Context, server tfprotov6.ProviderServer, sc
 
 // read returns the result, or nil if the read is deferred.
 func (b block) read(ctx context.Context, server tfprotov6.ProviderServer, config *tfprotov6.DynamicValue, deferral bool) (*tfprotov6.DynamicValue, []*tfprotov6.Diagnostic, error) {
-	if b.Kind == "ephemeral" {
+	switch b.Kind {
+	case "ephemeral":
 		response, err := server.OpenEphemeralResource(ctx, &tfprotov6.OpenEphemeralResourceRequest{
 			TypeName: b.Type, Config: config, ClientCapabilities: &tfprotov6.OpenEphemeralResourceClientCapabilities{DeferralAllowed: deferral},
 		})
@@ -240,6 +256,16 @@ func (b block) read(ctx context.Context, server tfprotov6.ProviderServer, config
 			return nil, response.Diagnostics, err
 		}
 		return response.Result, response.Diagnostics, nil
+	case "resource":
+		absent := &tfprotov6.DynamicValue{MsgPack: []byte{0xc0}} // null
+		planned, err := server.PlanResourceChange(ctx, &tfprotov6.PlanResourceChangeRequest{TypeName: b.Type, PriorState: absent, ProposedNewState: config, Config: config})
+		if err != nil || hasError(planned.Diagnostics) {
+			return nil, planned.Diagnostics, err
+		}
+		applied, err := server.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
+			TypeName: b.Type, PriorState: absent, PlannedState: planned.PlannedState, Config: config, PlannedPrivate: planned.PlannedPrivate,
+		})
+		return applied.NewState, append(planned.Diagnostics, applied.Diagnostics...), err
 	}
 	response, err := server.ReadDataSource(ctx, &tfprotov6.ReadDataSourceRequest{
 		TypeName: b.Type, Config: config, ClientCapabilities: &tfprotov6.ReadDataSourceClientCapabilities{DeferralAllowed: deferral},
@@ -267,11 +293,7 @@ func evaluate(t *testing.T, config string) *outcome {
 			s.Objects = append(s.Objects, block{b.Type, b.Labels[0], body})
 		}
 	}
-	o, err := s.serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &o
+	return s.run(t)
 }
 
 // attributes returns the attributes of an object for the checks of

@@ -6,6 +6,7 @@ package provider_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -103,13 +104,7 @@ resource "terraform_data" "other" {
 }
 `)
 	c.init(t)
-	c.must(t, "validate")
-	c.must(t, "plan")
 	c.must(t, "apply", "-auto-approve")
-	e.expectCalls(t)
-	if got := requested.list(); len(got) > 0 {
-		t.Errorf("unexpected requests to the instance metadata service: %v", got)
-	}
 
 	// Validation of an object makes no requests either.
 	c.write(t, "data.tf", "data \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
@@ -138,7 +133,6 @@ data "ecrlayer_download_url" "test" {
 }
 `, e.read()))
 	c.init(t)
-	c.must(t, "validate")
 	c.mustFail(t, []string{"Unknown provider argument", "region = terraform_data", "region", "known only after apply", "-target"}, "plan")
 	e.expectCalls(t)
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
@@ -150,24 +144,36 @@ func TestAccInvalidProviderArguments(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	c := newCLI(t, e)
-	write := func(block string) {
-		c.write(t, "main.tf", requireProvider+"\nprovider \"ecrlayer\" {\n"+block+"\n}\n\ndata \"ecrlayer_download_url\" \"test\" {\n"+e.read()+"\n}\n")
-	}
-	write("")
+	c.write(t, "main.tf", requireProvider)
 	c.init(t)
-	for _, test := range []struct {
-		command, block string
-		want           []string
-	}{
-		{"validate", "max_retries = 0", []string{"Invalid number", "max_retries = 0", "first attempt counts"}},
-		{"validate", "assume_role {\n role_arn = \"puller\"\n }", []string{"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"}},
-		{"validate", "default_tags {\n tags = {}\n }", []string{"Unsupported block type", "default_tags"}},
-		{"plan", "profile = \"none\"", []string{"Profile not found", `profile = "none"`, "shared_config_files"}},
-		{"plan", "custom_ca_bundle = \"none.pem\"", []string{"Invalid CA bundle", `custom_ca_bundle = "none.pem"`, "no such file"}},
-		{"plan", "assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }", []string{"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"}},
+	for command, errs := range map[string]map[string][]string{ // parts of the message by arguments
+		"validate": {
+			"default_tags {\n tags = {}\n }":            {"Unsupported block type", "default_tags"},
+			"max_retries = 0":                           {"Invalid number", "max_retries = 0", "first attempt counts"},
+			"assume_role {\n role_arn = \"puller\"\n }": {"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"},
+		},
+		"plan": {
+			"profile = \"none\"":              {"Profile not found", `profile = "none"`, "shared_config_files"},
+			"custom_ca_bundle = \"none.pem\"": {"Invalid CA bundle", `custom_ca_bundle = "none.pem"`, "no such file"},
+			"assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }": {"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"},
+		},
 	} {
-		write(test.block)
-		c.mustFail(t, test.want, test.command)
+		config, n := requireProvider, 0
+		for arguments := range errs {
+			n++
+			config += fmt.Sprintf("provider \"ecrlayer\" {\n  alias = \"p%d\"\n  %s\n}\n", n, arguments) +
+				namedBlock("data", fmt.Sprintf("d%d", n), fmt.Sprintf("p%d", n), e.layers[0])
+		}
+		c.write(t, "main.tf", config)
+		output := c.mustFail(t, nil, command)
+		for arguments, want := range errs {
+			if !inOrder(slices.Clone(want)...).MatchString(output) {
+				t.Errorf("%s of %s: the output does not contain %q:\n%s", command, arguments, want, output)
+			}
+		}
+		if got := strings.Count(output, "\nError: "); got != len(errs) {
+			t.Errorf("%s reports %d errors, want %d:\n%s", command, got, len(errs), output)
+		}
 	}
 	if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
 		t.Errorf("unexpected requests to ECR: %v", e.operations())

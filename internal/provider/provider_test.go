@@ -4,17 +4,24 @@
 package provider_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/opencontainers/go-digest"
 	"go.uber.org/goleak"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -34,6 +41,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	os.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1") // An unexpected request fails.
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 	goleak.VerifyTestMain(m,
@@ -74,22 +82,53 @@ func newEnv(t *testing.T) *env {
 	t.Cleanup(server.Close)
 	e := &env{Endpoint: endpoint, server: server, user: endpoint.AddUser(account)}
 
-	image, err := random.Image(1024, 3)
-	if err != nil {
-		t.Fatal(err)
+	base := must[baseImage](t)(newBaseImage())
+	e.image, e.config, e.layers = base.image, base.digests[len(base.digests)-1], slices.Clone(base.digests[:len(base.digests)-1])
+	for _, blob := range base.blobs {
+		e.PutBlob(account, region, repository, blob)
 	}
-	e.image = image
-	e.push(t, account, region, repository, tag, image)
-	manifest, err := image.Manifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.config = manifest.Config.Digest.String()
-	for _, layer := range manifest.Layers {
-		e.layers = append(e.layers, layer.Digest.String())
-	}
+	e.PutManifest(account, region, repository, tag, string(v1types.DockerManifestSchema2), base.manifest)
 	return e
 }
+
+// baseImage is the image of every env, which it is stored in without being compressed
+// and pushed every time.
+type baseImage struct {
+	image    v1.Image
+	manifest []byte
+	blobs    [][]byte // layers and config
+	digests  []string // of the blobs
+}
+
+var newBaseImage = sync.OnceValues(func() (base baseImage, err error) {
+	base.image, err = random.Image(1024, 3)
+	if err != nil {
+		return base, err
+	}
+	if base.manifest, err = base.image.RawManifest(); err != nil {
+		return base, err
+	}
+	layers, err := base.image.Layers()
+	if err != nil {
+		return base, err
+	}
+	config, err := partial.ConfigLayer(base.image)
+	if err != nil {
+		return base, err
+	}
+	for _, layer := range append(layers, config) {
+		content, err := layer.Compressed()
+		if err != nil {
+			return base, err
+		}
+		blob, err := io.ReadAll(content)
+		if err = errors.Join(err, content.Close()); err != nil {
+			return base, err
+		}
+		base.blobs, base.digests = append(base.blobs, blob), append(base.digests, digest.FromBytes(blob).String())
+	}
+	return base, nil
+})
 
 // push pushes an image to a repository.
 func (e *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {

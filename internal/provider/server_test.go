@@ -76,23 +76,20 @@ func (e panickingEphemeralResource) Open(context.Context, ephemeral.OpenRequest,
 // server_internal_test.go.
 func TestAccPanicFailsOnlyOneObject(t *testing.T) {
 	t.Parallel()
+	skipWithoutEphemeralValues(t)
 	e := newEnv(t)
-	for _, object := range []string{`data "ecrlayer_faulty" "test" {}`, `ephemeral "ecrlayer_faulty" "test" {}`} {
-		e.Reset()
-		cause := "assignment to entry in nil map"
-		if strings.HasPrefix(object, "ephemeral") {
-			cause = "index out of range"
+	var output string
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: panickingFactories(),
+		Steps:                    []resource.TestStep{{Config: e.provider() + downloadURLConfig(e.layers[0]) + "data \"ecrlayer_faulty\" \"test\" {}\nephemeral \"ecrlayer_faulty\" \"test\" {}\n"}},
+		ErrorCheck:               func(err error) error { output = err.Error(); return nil },
+	})
+	for object, cause := range map[string]string{"data": "assignment to entry in nil map", "ephemeral": "index out of range"} {
+		if !inOrder("Internal error", "with "+object+".ecrlayer_faulty.test", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues").MatchString(output) {
+			t.Errorf("the panic of %s is not reported:\n%s", object, output)
 		}
-		resource.Test(t, resource.TestCase{
-			TerraformVersionChecks:   ephemeralValues,
-			ProtoV6ProviderFactories: panickingFactories(),
-			Steps: []resource.TestStep{{
-				Config:      e.provider() + downloadURLConfig(e.layers[0]) + object,
-				ExpectError: inOrder("Internal error", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues"),
-			}},
-		})
-		e.expectCallsPerRead(t, "ecr:GetDownloadUrlForLayer")
 	}
+	e.expectCalls(t, oneURL)
 }
 
 // secretURL is a pre-signed URL as the value of an argument.

@@ -12,10 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -42,7 +39,7 @@ func (e *env) selected(t *testing.T) (index, manifest string, layers []string) {
 	return want.imageDigest, want.manifestDigest, layers
 }
 
-func TestAccDownloadURLsOfImage(t *testing.T) {
+func TestDownloadURLsOfImage(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	index, _, layers := e.selected(t)
@@ -58,59 +55,11 @@ func TestAccDownloadURLsOfImage(t *testing.T) {
 		"download_urls":   urlForEach(layers),
 		"expires_at":      expiresIn(time.Hour),
 	}
-	checks := expectAll(downloadURLs, attributes)
-	for _, layer := range layers {
-		checks = append(checks, expectDownload(downloadURLs, tfjsonpath.New("download_urls").AtMapKey(layer), layer))
+	for kind := range kinds {
+		e.Reset()
+		evaluate(t, e.provider()+withKind(kind, urlsOf(`"`+inRegistry+`:many"`, forPlatform("linux/arm64")))).expect(t, attributes)
+		e.expectCalls(t, append([]string{oneManifest, oneManifest}, slices.Repeat([]string{oneURL}, len(layers))...)...)
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{{
-			Config:            e.provider() + urlsOf(`"`+inRegistry+`:many"`, forPlatform("linux/arm64")),
-			ConfigStateChecks: checks,
-		}},
-	})
-
-	e.Reset()
-	block := withKind("ephemeral", urlsOf(`"`+inRegistry+`:many"`, forPlatform("linux/arm64")))
-	evaluate(t, e.provider()+block).expect(t, attributes)
-	e.expectCalls(t, append([]string{oneManifest, oneManifest}, slices.Repeat([]string{oneURL}, len(layers))...)...)
-}
-
-func TestAccEphemeralDownloadURLsOfImage(t *testing.T) {
-	t.Parallel()
-	skipWithoutEphemeralValues(t)
-	e := newEnv(t)
-	data := tfjsonpath.New("data")
-	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   ephemeralValues,
-		ProtoV6ProviderFactories: echoFactories(),
-		Steps: []resource.TestStep{{
-			Config: e.provider() + withKind("ephemeral", urlsOf(`"`+inRegistry+":"+tag+`"`)) + echoConfig(ephemeralURLs),
-			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("download_urls"), urlForEach(e.layers)),
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("layer_digests"), exactList(e.layers)),
-				statecheck.ExpectKnownValue(echoResource, data.AtMapKey("image_tag"), knownvalue.StringExact(tag)),
-				expectDownload(echoResource, data.AtMapKey("download_urls").AtMapKey(e.layers[0]), e.layers[0]),
-			},
-		}},
-	})
-}
-
-// The repository_url of an aws_ecr_repository is known after apply.
-func TestAccUnknownImageDefersRead(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	c := newCLI(t, e)
-	c.write(t, "main.tf", requireProvider+fmt.Sprintf("resource \"terraform_data\" \"image\" {\n  input = %q\n}\n", inRegistry+":"+tag)+
-		urlsOf("terraform_data.image.output")+"output \"urls\" {\n  sensitive = true\n  value     = data.ecrlayer_download_urls.test.download_urls\n}\n")
-	c.init(t)
-	if plan := c.must(t, "plan", "-out=plan.bin"); !strings.Contains(plan, downloadURLs+" will be read during apply") {
-		t.Errorf("the plan does not defer the read:\n%s", plan)
-	}
-	e.expectCalls(t)
-	c.must(t, "apply", "plan.bin")
-	e.expectCallsPerRead(t, append([]string{oneManifest}, slices.Repeat([]string{oneURL}, len(e.layers))...)...)
-	expectURLs(t, c.outputs(t)["urls"], e.layers...)
 }
 
 // Every object takes the URI in place of the parts, and returns them.
