@@ -95,26 +95,26 @@ func (c *cli) applyExamples(t *testing.T, name, expression, arguments string, ca
 	if err := os.CopyFS(filepath.Join(c.dir, "example"), os.DirFS(filepath.Join("..", "..", "examples", name))); err != nil {
 		t.Fatal(err)
 	}
-	modules := func(failing bool) string {
+	write := func(wanted func(example) bool) {
 		config, outputs := "", ""
 		for _, example := range cases {
-			if (example.fails != nil) == failing {
+			if wanted(example) {
 				config += fmt.Sprintf("module %q {\n  source = \"./example\"\n  image = %q\n  %s\n}\n", example.tag, inRegistry+":"+example.tag, arguments)
 				outputs += "    " + example.tag + " = " + fmt.Sprintf(expression, "module."+example.tag) + "\n"
 			}
 		}
-		return config + "output \"all\" {\n  sensitive = true\n  value = {\n" + outputs + "  }\n}\n"
+		c.write(t, "main.tf", requireProvider+config+"output \"all\" {\n  sensitive = true\n  value = {\n"+outputs+"  }\n}\n")
 	}
-	c.write(t, "main.tf", requireProvider+modules(true))
+	write(func(example) bool { return true })
 	c.init(t)
+	write(func(e example) bool { return e.fails != nil })
 	failed := c.mustFail(t, nil, "plan")
 	for _, example := range cases {
 		if example.fails != nil && !inOrder(slices.Clone(example.fails)...).MatchString(failed) {
 			t.Errorf("%s does not fail with %q:\n%s", example.tag, example.fails, failed)
 		}
 	}
-	c.write(t, "main.tf", requireProvider+modules(false))
-	c.init(t)
+	write(func(e example) bool { return e.fails == nil })
 	text = c.must(t, "apply", "-auto-approve")
 	values, _ = c.outputs(t)["all"].(map[string]any)
 	return text, values
@@ -263,7 +263,7 @@ var buildMirror = sync.OnceValues(func() (string, error) {
 	mirrorDir = mirror
 	const release = "0.1.0"
 	binary := filepath.Join(mirror, "terraform-provider-ecrlayer")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "-ldflags", "-X main.version="+release, "../..")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "-ldflags", "-s -w -X main.version="+release, "../..")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
 	}

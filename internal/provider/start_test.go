@@ -14,7 +14,7 @@ import (
 
 // Terraform starts the provider several times per run, so expensive package
 // initialization, such as compiling regular expressions, must be lazy.
-func TestAccPackageInitialization(t *testing.T) {
+func TestPackageInitialization(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")
