@@ -96,14 +96,14 @@ func (c *cli) applyExamples(t *testing.T, name, expression, arguments string, ca
 		t.Fatal(err)
 	}
 	write := func(wanted func(example) bool) {
-		config, outputs := "", ""
+		var config, outputs strings.Builder
 		for _, example := range cases {
 			if wanted(example) {
-				config += fmt.Sprintf("module %q {\n  source = \"./example\"\n  image = %q\n  %s\n}\n", example.tag, inRegistry+":"+example.tag, arguments)
-				outputs += "    " + example.tag + " = " + fmt.Sprintf(expression, "module."+example.tag) + "\n"
+				fmt.Fprintf(&config, "module %q {\n  source = \"./example\"\n  image = %q\n  %s\n}\n", example.tag, inRegistry+":"+example.tag, arguments)
+				outputs.WriteString("    " + example.tag + " = " + fmt.Sprintf(expression, "module."+example.tag) + "\n")
 			}
 		}
-		c.write(t, "main.tf", requireProvider+config+"output \"all\" {\n  sensitive = true\n  value = {\n"+outputs+"  }\n}\n")
+		c.write(t, "main.tf", requireProvider+config.String()+"output \"all\" {\n  sensitive = true\n  value = {\n"+outputs.String()+"  }\n}\n")
 	}
 	write(func(example) bool { return true })
 	c.init(t)

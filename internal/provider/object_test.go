@@ -136,12 +136,15 @@ func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 		add("ecrlayer_image", "function", function)
 		outputs["function"], want["function"] = "data.ecrlayer_image.function.image_digest", e.subject(t).Digest.String()
 	}
-	config, _ := supportedConfig(blocks)
+	var config strings.Builder
 	for name, value := range outputs {
-		config += fmt.Sprintf("output %q {\n  sensitive = true\n  value     = %s\n}\n", name, value)
+		fmt.Fprintf(&config, "output %q {\n  sensitive = true\n  value     = %s\n}\n", name, value)
 	}
-	c.write(t, "main.tf", requireProvider+config+fmt.Sprintf("resource \"terraform_data\" \"repository\" {\n  input = %q\n}\nresource \"terraform_data\" \"image\" {\n  input = %q\n}\n",
-		repository, inRegistry+":"+tag))
+	for name, value := range map[string]string{"repository": repository, "image": inRegistry + ":" + tag} {
+		fmt.Fprintf(&config, "resource \"terraform_data\" %q {\n  input = %q\n}\n", name, value)
+	}
+	supported, _ := supportedConfig(blocks)
+	c.write(t, "main.tf", requireProvider+supported+config.String())
 	c.init(t)
 	plan := c.must(t, "plan", "-out=plan.bin")
 	e.expectCalls(t)

@@ -158,13 +158,14 @@ func TestAccInvalidProviderArguments(t *testing.T) {
 			"assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }": {"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"},
 		},
 	} {
-		config, n := requireProvider, 0
+		var config strings.Builder
+		n := 0
 		for arguments := range errs {
 			n++
-			config += fmt.Sprintf("provider \"ecrlayer\" {\n  alias = \"p%d\"\n  %s\n}\n", n, arguments) +
-				namedBlock("data", fmt.Sprintf("d%d", n), fmt.Sprintf("p%d", n), e.layers[0])
+			fmt.Fprintf(&config, "provider \"ecrlayer\" {\n  alias = \"p%d\"\n  %s\n}\n", n, arguments)
+			config.WriteString(namedBlock("data", fmt.Sprintf("d%d", n), fmt.Sprintf("p%d", n), e.layers[0]))
 		}
-		c.write(t, "main.tf", config)
+		c.write(t, "main.tf", requireProvider+config.String())
 		output := c.mustFail(t, nil, command)
 		for arguments, want := range errs {
 			if !inOrder(slices.Clone(want)...).MatchString(output) {

@@ -158,16 +158,16 @@ func TestAccEphemeralResources(t *testing.T) {
 	for _, layer := range e.layers {
 		checks = append(checks, expectDownload(echo, many.AtMapKey("download_urls").AtMapKey(layer), layer))
 	}
-	config, echoed := e.provider(), ""
+	var objects, echoed strings.Builder
 	for object, block := range blocks {
-		config += block
-		echoed += fmt.Sprintf("    %s = ephemeral.%[1]s.test\n", object)
+		objects.WriteString(block)
+		fmt.Fprintf(&echoed, "    %s = ephemeral.%[1]s.test\n", object)
 		checks = append(checks, e.expectReturned(t, object, block, func(attribute string) (string, tfjsonpath.Path) {
 			return echo, data.AtMapKey(object).AtMapKey(attribute)
 		})...)
 	}
 	file := filepath.Join(t.TempDir(), "url")
-	config += provisionerConfig(file) + "provider \"echo\" {\n  data = {\n" + echoed + "  }\n}\nresource \"echo\" \"test\" {}\n"
+	config := e.provider() + objects.String() + provisionerConfig(file) + "provider \"echo\" {\n  data = {\n" + echoed.String() + "  }\n}\nresource \"echo\" \"test\" {}\n"
 	const secret = `
 resource "consumer_secret" "test" {
   value_wo = ephemeral.ecrlayer_download_url.test.download_url
@@ -175,12 +175,13 @@ resource "consumer_secret" "test" {
 }
 `
 	var c consumer
-	steps, writeOnly := []resource.TestStep{{Config: config, ConfigStateChecks: checks}}, unsupported(secret) == ""
+	steps, writeOnly := []resource.TestStep{{Config: config}}, unsupported(secret) == ""
 	if writeOnly {
 		steps[0].Config += fmt.Sprintf(secret, "1")
-		steps[0].ConfigStateChecks = append(checks, statecheck.ExpectKnownValue("consumer_secret.test", tfjsonpath.New("value_wo"), knownvalue.Null()))
+		checks = append(checks, statecheck.ExpectKnownValue("consumer_secret.test", tfjsonpath.New("value_wo"), knownvalue.Null()))
 		steps = append(steps, resource.TestStep{Config: config + fmt.Sprintf(secret, "2")})
 	}
+	steps[0].ConfigStateChecks = checks
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
 			"ecrlayer": factories["ecrlayer"], "consumer": c.server(), "echo": echoprovider.NewProviderServer(),
