@@ -36,11 +36,16 @@ if ! grep -q '"ephemeral_resource_schemas"' "$tmp/schema.json"; then
 	exit 1
 fi
 
-tfplugindocs() {
-	go tool -modfile=tools/tfplugindocs/go.mod tfplugindocs "$@" --provider-name ecrlayer --providers-schema "$tmp/schema.json" >"$tmp/out" 2>&1 || {
+# quiet shows the output of a command only if it fails.
+quiet() {
+	"$@" >"$tmp/out" 2>&1 || {
 		cat "$tmp/out" >&2
 		return 1
 	}
+}
+
+tfplugindocs() {
+	quiet go tool -modfile=tools/tfplugindocs/go.mod tfplugindocs "$@" --provider-name ecrlayer --providers-schema "$tmp/schema.json"
 }
 
 if [ "${1:-}" = check ]; then
@@ -51,7 +56,7 @@ if [ "${1:-}" = check ]; then
 		exit 1
 	fi
 else
-	go test ./internal/provider -count=1 -run '^(TestTroubleshootingGuide|TestPolicies)$' -update >/dev/null
+	quiet go test ./internal/provider -count=1 -run '^(TestTroubleshootingGuide|TestPolicies)$' -update
 	"$cli" fmt -recursive examples
 	tfplugindocs generate
 fi

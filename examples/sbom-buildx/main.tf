@@ -50,11 +50,8 @@ data "ecrlayer_image_index" "app" {
 
 # The manifests of the attestations, one per platform.
 data "ecrlayer_image" "attestation" {
-  for_each        = toset([for entry in data.ecrlayer_image_index.app.manifests : entry.digest if lookup(entry.annotations, "vnd.docker.reference.type", "") == "attestation-manifest"])
-  repository_name = data.ecrlayer_image_index.app.repository_name
-  registry_id     = data.ecrlayer_image_index.app.registry_id
-  region          = data.ecrlayer_image_index.app.region
-  image_digest    = each.key
+  for_each = toset([for entry in data.ecrlayer_image_index.app.manifests : entry.digest if lookup(entry.annotations, "vnd.docker.reference.type", "") == "attestation-manifest"])
+  image    = "${regex("[^:@]+", var.image)}@${each.key}" # in the same repository
 
   lifecycle {
     postcondition {
@@ -69,19 +66,15 @@ locals {
 }
 
 data "ecrlayer_blob" "provenance" {
-  for_each        = toset([for layer in local.layers : layer.digest if startswith(layer.annotations["in-toto.io/predicate-type"], "https://slsa.dev/provenance/")])
-  repository_name = data.ecrlayer_image_index.app.repository_name
-  registry_id     = data.ecrlayer_image_index.app.registry_id
-  region          = data.ecrlayer_image_index.app.region
-  digest          = each.key
+  for_each = toset([for layer in local.layers : layer.digest if startswith(layer.annotations["in-toto.io/predicate-type"], "https://slsa.dev/provenance/")])
+  image    = data.ecrlayer_image_index.app.image_uri
+  digest   = each.key
 }
 
 data "ecrlayer_blob" "sbom" {
-  for_each        = toset([for layer in local.layers : layer.digest if layer.annotations["in-toto.io/predicate-type"] == "https://spdx.dev/Document"])
-  repository_name = data.ecrlayer_image_index.app.repository_name
-  registry_id     = data.ecrlayer_image_index.app.registry_id
-  region          = data.ecrlayer_image_index.app.region
-  digest          = each.key
+  for_each = toset([for layer in local.layers : layer.digest if layer.annotations["in-toto.io/predicate-type"] == "https://spdx.dev/Document"])
+  image    = data.ecrlayer_image_index.app.image_uri
+  digest   = each.key
 }
 
 locals {

@@ -41,19 +41,14 @@ data "ecrlayer_image_referrers" "sboms" {
 }
 
 data "ecrlayer_image" "sbom" {
-  for_each        = toset([for referrer in data.ecrlayer_image_referrers.sboms.referrers : referrer.digest if referrer.status == "ACTIVE"])
-  repository_name = data.ecrlayer_image_referrers.sboms.repository_name
-  registry_id     = data.ecrlayer_image_referrers.sboms.registry_id
-  region          = data.ecrlayer_image_referrers.sboms.region
-  image_digest    = each.key
+  for_each = toset([for referrer in data.ecrlayer_image_referrers.sboms.referrers : referrer.digest if referrer.status == "ACTIVE"])
+  image    = "${regex("[^:@]+", var.image)}@${each.key}" # in the same repository
 }
 
 data "ecrlayer_blob" "sbom" {
-  for_each        = data.ecrlayer_image.sbom
-  repository_name = each.value.repository_name
-  registry_id     = each.value.registry_id
-  region          = each.value.region
-  digest          = one(each.value.layer_digests)
+  for_each = data.ecrlayer_image.sbom
+  image    = each.value.image_uri
+  digest   = one(each.value.layer_digests)
 }
 
 locals {
