@@ -180,6 +180,12 @@ func (v *validator) validate(t *testing.T, name, config, dir string) {
 		if !strings.Contains(stripped, "required_providers") {
 			stripped += requireProvider
 		}
+		if strings.Contains(stripped, `provider "ecrlayer" {`) { // Provider blocks that nothing uses are not validated.
+			stripped += fmt.Sprintf(usesProvider, "default", "")
+			for _, match := range alias.FindAllStringSubmatch(stripped, -1) {
+				stripped += fmt.Sprintf(usesProvider, match[1], "  provider = ecrlayer."+match[1]+"\n")
+			}
+		}
 		c.write(t, "main.tf", stripped)
 		output, err := c.command(t.Context(), "validate", "-json").Output()
 		var result struct {
@@ -199,6 +205,8 @@ func (v *validator) validate(t *testing.T, name, config, dir string) {
 		}
 	})
 }
+
+const usesProvider = "\ndata \"ecrlayer_image_index\" \"uses_%s\" {\n%s  image = \"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.0\"\n}\n"
 
 // fileInModule matches the path of a file that a configuration reads.
 var fileInModule = regexp.MustCompile(`(?:file|templatefile)\("\$\{path\.module\}/([^"$]+)"`)

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -81,6 +82,9 @@ func serve(ctx context.Context, address, env string, pushes []string) (err error
 	if env == "" {
 		fmt.Print(commands)
 	} else {
+		if env, err = filepath.Abs(env); err != nil { // "." looks up a name without a slash in PATH.
+			return err
+		}
 		// The rename makes the complete file appear at once.
 		if err := errors.Join(os.WriteFile(env+".new", []byte(commands), 0o600), os.Rename(env+".new", env)); err != nil {
 			return err
