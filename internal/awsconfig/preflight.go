@@ -48,8 +48,8 @@ type environment struct {
 // found without a request.
 func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environment, diag.Diagnostics) {
 	variables, err := config.NewEnvConfig()
-	if err == nil && os.Getenv(maxAttempts) != "" && variables.RetryMaxAttempts < 1 {
-		err = errors.New(maxAttempts) // The SDK would take its own default.
+	if err == nil && os.Getenv("AWS_MAX_ATTEMPTS") != "" && variables.RetryMaxAttempts < 1 { // The SDK would take its own default.
+		err = errors.New("AWS_MAX_ATTEMPTS is less than 1")
 	}
 	if err != nil {
 		return nil, diag.Diagnostics{invalidVariable(err)}
@@ -75,7 +75,7 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles), missing))
 		return nil, diags
 	}
-	if profile.RetryMaxAttempts < 0 { // The SDK would take its own default.
+	if profile.RetryMaxAttempts < 0 { // As above.
 		diags.Append(m.onProfile("Invalid profile", fmt.Sprintf("max_attempts of profile %q must be %s, got %d. Correct the profile in the shared config file.",
 			profile.Profile, allowedValues("max_attempts"), profile.RetryMaxAttempts)))
 		return nil, diags
@@ -93,8 +93,6 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	diags.Append(m.checkRegion(found)...)
 	return found, diags
 }
-
-const maxAttempts = "AWS_MAX_ATTEMPTS"
 
 // invalidVariable is for an environment variable that the SDK rejects, with its name.
 func invalidVariable(err error) diag.Diagnostic {

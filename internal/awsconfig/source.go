@@ -288,10 +288,10 @@ func checkSSOToken(content []byte) error {
 	return nil
 }
 
-// checkLoginToken returns what keeps the SDK from reading a token of "aws login". What the
-// token lacks, the SDK says.
+// checkLoginToken returns an error for a token of "aws login" with which the SDK would
+// panic. What the token lacks, the SDK says.
 func checkLoginToken(content []byte) error {
-	var token *struct{ AccessToken any }
+	var token map[string]any
 	if err := json.Unmarshal(content, &token); err != nil || token == nil {
 		return errors.New("it has no JSON object")
 	}

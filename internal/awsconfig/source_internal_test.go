@@ -188,7 +188,6 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 		"session that has expired":    {setup{"config": "[profile ci]\n" + ssoSettings, ssoCacheFile(): `{"accessToken":"t","expiresAt":"2020-06-17T10:02:08Z"}`}, "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
 		"session that does not exist": {profile(ssoSettings), "ci", nil, nil, []string{"session expired", "aws sso login --profile ci"}},
 		"login that does not exist":   {profile("login_session = arn:aws:iam::123456789012:user/jane\n"), "ci", nil, nil, []string{"Login session expired", "aws login --profile ci"}},
-
 		"login that is null": {setup{"config": "[profile ci]\nlogin_session = " + loginSession + "\n", "AWS_LOGIN_CACHE_DIRECTORY": "HOME", loginCacheFile(): "null"}, "ci", nil, nil,
 			[]string{"Unreadable file", loginCacheFile(), "no JSON object", "authenticate again: aws login --profile ci"}},
 

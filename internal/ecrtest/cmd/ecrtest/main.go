@@ -82,7 +82,7 @@ func serve(ctx context.Context, address, env string, pushes []string) (err error
 	if env == "" {
 		fmt.Print(commands)
 	} else {
-		if env, err = filepath.Abs(env); err != nil { // "." looks up a name without a slash in PATH.
+		if env, err = filepath.Abs(env); err != nil { // The shell looks up a name without a slash in PATH.
 			return err
 		}
 		// The rename makes the complete file appear at once.

@@ -60,9 +60,9 @@ func TestServe(t *testing.T) {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			env := filepath.Join(t.TempDir(), "env")
-			command := exec.CommandContext(t.Context(), os.Args[0], "-env", env,
+			command := exec.CommandContext(t.Context(), os.Args[0], "-env", filepath.Base(env),
 				"-push", one+"=team/one:1.0", "-push", nested+"=team/nested:1.0", "-push", several+"=team/several:1.0")
-			command.Env = append(os.Environ(), "ECRTEST_COMMAND=1")
+			command.Dir, command.Env = filepath.Dir(env), append(os.Environ(), "ECRTEST_COMMAND=1")
 			output := must(command.StdoutPipe())
 			must(0, command.Start())
 			line, err := bufio.NewReader(output).ReadString('\n')
