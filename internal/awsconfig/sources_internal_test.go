@@ -4,6 +4,7 @@
 package awsconfig
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -22,6 +23,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/signin"
+	signintypes "github.com/aws/aws-sdk-go-v2/service/signin/types"
+	"github.com/aws/aws-sdk-go-v2/service/sso"
+	ssotypes "github.com/aws/aws-sdk-go-v2/service/sso/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
@@ -194,5 +203,52 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 				t.Errorf("error contains a secret or <nil>:\n%s", text)
 			}
 		})
+	}
+}
+
+// The SDK panics if a response lacks what makes up credentials.
+func TestResponsesWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	text, seconds, now := aws.String("x"), aws.Int32(1), aws.Time(time.Now())
+	assumed := func(change func(*ststypes.Credentials)) any {
+		c := &ststypes.Credentials{AccessKeyId: text, SecretAccessKey: text, SessionToken: text, Expiration: now}
+		change(c)
+		return &sts.AssumeRoleOutput{Credentials: c}
+	}
+	login := func(change func(*signintypes.CreateOAuth2TokenResponseBody)) any {
+		c := &signintypes.CreateOAuth2TokenResponseBody{ExpiresIn: seconds, RefreshToken: text, AccessToken: &signintypes.AccessToken{AccessKeyId: text, SecretAccessKey: text, SessionToken: text}}
+		change(c)
+		return &signin.CreateOAuth2TokenOutput{TokenOutput: c}
+	}
+	for name, test := range map[string]struct {
+		output any
+		valid  bool
+	}{
+		"role":                  {assumed(func(*ststypes.Credentials) {}), true},
+		"role, none":            {&sts.AssumeRoleOutput{}, false},
+		"role, access key":      {assumed(func(c *ststypes.Credentials) { c.AccessKeyId = nil }), false},
+		"role, secret key":      {assumed(func(c *ststypes.Credentials) { c.SecretAccessKey = nil }), false},
+		"role, token":           {assumed(func(c *ststypes.Credentials) { c.SessionToken = nil }), false},
+		"role, expiration":      {assumed(func(c *ststypes.Credentials) { c.Expiration = nil }), false},
+		"web identity, none":    {&sts.AssumeRoleWithWebIdentityOutput{}, false},
+		"Identity Center":       {&sso.GetRoleCredentialsOutput{RoleCredentials: &ssotypes.RoleCredentials{}}, true}, // The SDK checks these.
+		"Identity Center, none": {&sso.GetRoleCredentialsOutput{}, false},
+		"login":                 {login(func(*signintypes.CreateOAuth2TokenResponseBody) {}), true},
+		"login, none":           {&signin.CreateOAuth2TokenOutput{}, false},
+		"login, access token":   {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.AccessToken = nil }), false},
+		"login, refresh token":  {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.RefreshToken = nil }), false},
+		"login, lifetime":       {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.ExpiresIn = nil }), false},
+		"login, access key":     {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.AccessToken.AccessKeyId = nil }), false},
+		"login, secret key":     {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.AccessToken.SecretAccessKey = nil }), false},
+		"login, session token":  {login(func(c *signintypes.CreateOAuth2TokenResponseBody) { c.AccessToken.SessionToken = nil }), false},
+		"account":               {&sts.GetCallerIdentityOutput{}, true},
+	} {
+		_, _, err := checkOutput(t.Context(), middleware.InitializeInput{}, middleware.InitializeHandlerFunc(func(context.Context, middleware.InitializeInput) (out middleware.InitializeOutput, _ middleware.Metadata, _ error) {
+			out.Result = test.output
+			return out, middleware.Metadata{}, nil
+		}))
+		if (err == nil) != test.valid {
+			t.Errorf("%s: error = %v", name, err)
+		}
 	}
 }
