@@ -4,6 +4,7 @@
 package transport_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"net"
@@ -92,19 +93,24 @@ func TestResponsesAreBounded(t *testing.T) {
 // Whatever the source of a credential, an endpoint that repeats it finds it known.
 func TestSecretsOfRequestsAreRegistered(t *testing.T) {
 	t.Parallel()
+	// $ is replaced, because a secret stays known, also as a part of another one.
 	for _, test := range []struct{ name, header, body, target, secret string }{
-		{"session token", "X-Amz-Security-Token: token-of-a-session", "", "", "token-of-a-session"},
-		{"IAM Identity Center", "X-Amz-Sso_bearer_token: token-of-sso", "", "", "token-of-sso"},
-		{"instance metadata", "X-Aws-Ec2-Metadata-Token: token-of-imds", "", "", "token-of-imds"},
-		{"container", "Authorization: token-of-a-container", "", "", "token-of-a-container"},
-		{"bearer", "Authorization: Bearer token-of-a-bearer", "", "", "token-of-a-bearer"},
-		{"web identity", "", "Action=AssumeRoleWithWebIdentity&WebIdentityToken=token%2Bof-a-workload", "", "token+of-a-workload"},
-		{"refresh token", "", `{"clientSecret":"secret-of-a-client","refreshToken":"token-to-refresh"}`, "", "token-to-refresh"},
-		{"client secret", "", `{"clientSecret":"secret-of-a-client-2"}`, "", "secret-of-a-client-2"},
-		{"endpoint with a password", "", "", "http://user:pa%27ssword@", "pa'ssword"},
+		{"session token", "X-Amz-Security-Token: $", "", "", "$"},
+		{"IAM Identity Center", "X-Amz-Sso_bearer_token: $", "", "", "$"},
+		{"instance metadata", "X-Aws-Ec2-Metadata-Token: $", "", "", "$"},
+		{"container", "Authorization: $", "", "", "$"},
+		{"bearer", "Authorization: Bearer $", "", "", "$"},
+		{"web identity", "", "Action=AssumeRoleWithWebIdentity&WebIdentityToken=to%2Bken$", "", "to+ken$"},
+		{"refresh token", "", `{"clientSecret":"another$","refreshToken":"$"}`, "", "$"},
+		{"client secret", "", `{"clientSecret":"$"}`, "", "$"},
+		{"endpoint with a password", "", "", "http://user:pa%27ss$@", "pa'ss$"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			unique := rand.Text()
+			for _, value := range []*string{&test.header, &test.body, &test.target, &test.secret} {
+				*value = strings.ReplaceAll(*value, "$", unique)
+			}
 			text := "you sent " + test.secret + " to us"
 			if redact.Text(text) != text {
 				t.Fatal("the secret is known before the request")
