@@ -159,6 +159,7 @@ func (p *part) Finish(number int) (err error) {
 		}
 	}
 	p.finished = append(p.finished, number)
+	startSync(p.File)
 	_, err = fmt.Fprintln(p.done, number)
 	return err
 }
