@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -16,10 +17,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-version"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/awsconfig"
+	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
 
 const checkout = "../.."
@@ -130,24 +134,24 @@ type validator struct {
 
 func newValidator(t *testing.T) *validator {
 	t.Helper()
-	e := newEnv(t)
-	c := newCLI(t, e)
-	mirror, err := buildMirror()
+	c := newCLI(t, newEnv(t))
+	// All share one provider, because most of the time is that of its start.
+	ctx, stop := context.WithCancel(context.Background())
+	started, ended := make(chan *plugin.ReattachConfig), make(chan struct{})
+	go func() {
+		_ = tf6server.Serve("registry.terraform.io/ecrlayer/ecrlayer", provider.NewServer("test"), tf6server.WithDebug(ctx, started, ended), tf6server.WithLoggingSink(t))
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	server := <-started
+	attach := map[string]any{"Protocol": server.Protocol, "ProtocolVersion": server.ProtocolVersion, "Test": server.Test, "Pid": server.Pid, "Addr": map[string]string{"Network": server.Addr.Network(), "String": server.Addr.String()}}
+	servers, err := json.Marshal(map[string]any{"registry.terraform.io/ecrlayer/ecrlayer": attach, "registry.opentofu.org/ecrlayer/ecrlayer": attach})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Development overrides avoid one "init" per configuration.
-	var overrides strings.Builder
-	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
-		binaries, err := filepath.Glob(filepath.Join(mirror, host, "ecrlayer", "ecrlayer", "*", "*"))
-		if err != nil || len(binaries) != 1 {
-			t.Fatalf("found no provider in %s: %v, %v", mirror, binaries, err)
-		}
-		fmt.Fprintf(&overrides, "    %q = %q\n", host+"/ecrlayer/ecrlayer", filepath.ToSlash(binaries[0]))
-	}
-	config := filepath.Join(c.root, "home", "validate.tfrc")
-	writeFile(t, config, "provider_installation {\n  dev_overrides {\n"+overrides.String()+"  }\n}\n")
-	c.environ = append(c.environ, "TF_CLI_CONFIG_FILE="+config)
+	c.environ = append(c.environ, "TF_REATTACH_PROVIDERS="+string(servers))
 	return &validator{cli: c, seen: map[string]bool{}}
 }
 
@@ -196,9 +200,7 @@ func (v *validator) validate(t *testing.T, name, config, dir string) {
 			t.Fatalf("the output of validate is not JSON: %v\n%s", err, output)
 		}
 		for _, d := range result.Diagnostics {
-			if d.Summary != "Provider development overrides are in effect" {
-				t.Errorf("%s: %s\n%s", d.Severity, d.Summary, d.Detail)
-			}
+			t.Errorf("%s: %s\n%s", d.Severity, d.Summary, d.Detail)
 		}
 		if !result.Valid || t.Failed() {
 			t.Errorf("invalid configuration:\n%s", stripped)
