@@ -117,11 +117,15 @@ func (o object) digest(name string) digest.Digest {
 // size returns a member that is a number of bytes.
 func (o object) size(name string) int64 {
 	size := get[int64](o, name)
-	if size < 0 && o.err == nil {
-		o.err = fmt.Errorf("%s must be at least 0, got %d", o.path+name, size)
+	if (size < 0 || size > maxBlobSize) && o.err == nil {
+		o.err = fmt.Errorf("%s must be from 0 to %d, got %d", o.path+name, maxBlobSize, size)
 	}
 	return size
 }
+
+// maxBlobSize is the most bytes that a manifest may say of a blob, far more than a layer
+// of ECR may have, so that the sum over all blobs of an image fits into an int64.
+const maxBlobSize = int64(1) << 44
 
 // parseDigest returns the digest at path. One of an algorithm that cannot be
 // verified is an error, although it may be that of a layer elsewhere: ECR stores

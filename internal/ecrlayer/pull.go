@@ -94,6 +94,7 @@ type pull struct {
 	queue    chan *part
 	partSize int64
 	stall    time.Duration
+	failing  atomic.Pointer[CallError] // says why a pull that timed out did not succeed
 }
 
 func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
@@ -114,10 +115,17 @@ func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 		slots <- struct{}{}
 		group.Go(func() error {
 			defer func() { <-slots }()
-			return Recovering(func() error { return p.pullBlob(groupCtx, blob, slots) })
+			err := Recovering(func() error { return p.pullBlob(groupCtx, blob, slots) })
+			if call, ok := errors.AsType[*CallError](err); ok && call.TimedOut() && call.Last != nil {
+				p.failing.Store(call)
+			}
+			return err
 		})
 	}
 	err := group.Wait()
+	if failing := p.failing.Load(); failing != nil && ctx.Err() != nil {
+		return failing
+	}
 	_, isCall := errors.AsType[*CallError](err)
 	_, panicked := errors.AsType[*PanicError](err)
 	if err != nil && !isCall && (panicked || ctx.Err() != nil) {
@@ -219,8 +227,8 @@ func (b *blobPull) run(ctx context.Context) error {
 	began := time.Now()
 	finished := b.file.Finished()
 	err := b.download(ctx, finished)
-	if isInvalid(err) && len(finished) > 0 {
-		if err := b.file.Reset(); err != nil {
+	if b.isInvalid(err) && len(finished) > 0 {
+		if err := b.reset(); err != nil {
 			return err
 		}
 		err = b.download(ctx, nil)
@@ -235,15 +243,25 @@ func (b *blobPull) run(ctx context.Context) error {
 		call.Elapsed = time.Since(began)
 		b.c.observe(ctx, call.Call)
 	}
-	if isInvalid(err) {
-		err = cmp.Or(err, b.file.Reset())
+	if b.isInvalid(err) {
+		err = cmp.Or(err, b.reset())
 	}
 	return err
 }
 
-func isInvalid(err error) bool {
-	_, ok := errors.AsType[*InvalidResponseError](err)
-	return ok
+// isInvalid reports whether the host served something else than this blob. Another
+// blob's error, which ends all downloads, says nothing of it.
+func (b *blobPull) isInvalid(err error) bool {
+	call, failed := errors.AsType[*CallError](err)
+	_, invalid := errors.AsType[*InvalidResponseError](err)
+	return failed && invalid && call.Operation == OperationDownload && call.Resource == b.Digest.String()
+}
+
+// reset forgets what was downloaded.
+func (b *blobPull) reset() error {
+	b.count(-b.written.Load())
+	b.renewals, b.renewedAt = 0, 0
+	return b.file.Reset()
 }
 
 // download downloads and verifies the blob, but not the finished parts. All
@@ -253,6 +271,7 @@ func (b *blobPull) download(parent context.Context, finished []int) error {
 	b.ctx, b.stop, b.probed, b.stream = ctx, stop, make(chan struct{}), false
 	missing := b.split(finished)
 	var err error
+	var kept int64
 	if len(missing) > 0 {
 		_, err = b.url()
 	}
@@ -262,11 +281,23 @@ func (b *blobPull) download(parent context.Context, finished []int) error {
 	}
 	stop(err)
 	b.pending.Wait()
-	if invalid, ok := err.(*InvalidResponseError); ok { //nolint:errorlint // verify returns it as it is.
-		err = b.fail(ctx, b.sum(), invalid)
+	switch err.(type) { //nolint:errorlint // These are errors of verify, as it returns them.
+	case nil, *CallError:
+	case *InvalidResponseError:
+		err = b.fail(ctx, b.sum(), err)
+	default:
+		if parent.Err() != nil {
+			err = b.fail(ctx, b.sum(), err)
+		}
 	}
 	if err != nil {
-		b.done.Add(-b.written.Swap(0))
+		// A part that is not finished does not remain for a later pull.
+		for _, part := range b.parts {
+			if part.finished {
+				kept += part.end - part.start
+			}
+		}
+		b.count(kept - b.written.Load())
 	}
 	return err
 }
@@ -275,12 +306,13 @@ func (b *blobPull) newCall() Call {
 	return Call{Operation: OperationDownload, Repository: b.repo, Resource: b.Digest.String()}
 }
 
-// sum returns the requests for all parts as one call.
+// sum returns the requests for all parts as one call: the last one, or the last that
+// failed.
 func (b *blobPull) sum() Call {
 	sum := b.newCall()
 	for _, part := range b.parts {
 		attempts := sum.Attempts + part.call.Attempts
-		if part.call.Attempts > 0 {
+		if part.call.Attempts > 0 && (part.call.Last != nil || sum.Last == nil) {
 			sum = part.call
 		}
 		sum.Attempts = attempts
@@ -291,7 +323,7 @@ func (b *blobPull) sum() Call {
 // split sets the parts, and returns those that are not finished.
 func (b *blobPull) split(finished []int) []*part {
 	b.parts = nil
-	size := max(b.partSize, (b.Size+maxParts-1)/maxParts)
+	size := max(b.partSize, b.Size/maxParts+1)
 	for start := int64(0); start < b.Size; start += size {
 		end := start + min(size, b.Size-start)
 		b.parts = append(b.parts, &part{blob: b, number: len(b.parts), start: start, end: end, at: start, written: make(chan struct{}), call: b.newCall()})

@@ -449,8 +449,8 @@ func TestPullErrors(t *testing.T) {
 				t.Error("the error contains the URL")
 			}
 			file := store.files[blobs[0].Digest]
-			if isInvalid(err) != test.invalid || file.committed || !file.closed || (test.invalid && file.resets == 0) {
-				t.Errorf("invalid: %t, committed: %t, closed: %t, resets: %d", isInvalid(err), file.committed, file.closed, file.resets)
+			if _, invalid := errors.AsType[*InvalidResponseError](err); invalid != test.invalid || file.committed || !file.closed || invalid != (file.resets > 0) {
+				t.Errorf("invalid: %t, committed: %t, closed: %t, resets: %d", invalid, file.committed, file.closed, file.resets)
 			}
 			if h.requests() > test.requests {
 				t.Errorf("%d requests, want %d: %q", h.requests(), test.requests, h.ranges)
@@ -468,6 +468,13 @@ func TestPullResumesParts(t *testing.T) {
 		r.Header.Del("Range")
 		serveRange(w, r, blob)
 	}
+	ignoreOnce := func(h *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
+		if h.requests() > 1 {
+			serveRange(w, r, blob)
+			return
+		}
+		ignore(h, w, r, wrong) // It overwrites what the file has.
+	}
 	tests := map[string]struct {
 		content  []byte
 		finished []int
@@ -481,6 +488,7 @@ func TestPullResumesParts(t *testing.T) {
 		"a wrong part":               {wrong, []int{1, 2}, nil, 6, 1},
 		"a part that is not there":   {blob[:testPartSize], []int{0, 3}, nil, 6, 1},
 		"without ranges":             {blob, []int{0, 2}, ignore, 1, 0},
+		"without ranges, and wrong":  {blob, []int{0, 2}, ignoreOnce, 5, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -490,11 +498,12 @@ func TestPullResumesParts(t *testing.T) {
 			store := newMemoryStore()
 			file := &memoryFile{content: slices.Clone(test.content), finished: slices.Clone(test.finished)}
 			store.files[blobs[0].Digest] = file
-			if err := newTestPull(t, h, store).run(t.Context(), blobs); err != nil {
+			p := newTestPull(t, h, store)
+			if err := p.run(t.Context(), blobs); err != nil {
 				t.Fatal(err)
 			}
-			if !file.committed || !bytes.Equal(file.content, blob) || file.resets != test.resets || h.requests() != test.requests {
-				t.Errorf("committed: %t, resets: %d, requests: %q", file.committed, file.resets, h.ranges)
+			if !file.committed || !bytes.Equal(file.content, blob) || file.resets != test.resets || h.requests() != test.requests || p.done.Load() != blobs[0].Size {
+				t.Errorf("committed: %t, resets: %d, requests: %q, %d bytes done", file.committed, file.resets, h.ranges, p.done.Load())
 			}
 		})
 	}
@@ -645,5 +654,49 @@ func TestPullEndsWithItsContext(t *testing.T) {
 				t.Errorf("the error is %#v", err)
 			}
 		})
+	}
+}
+
+func TestPullThatTimesOutSaysWhatFailed(t *testing.T) {
+	t.Parallel()
+	h, blobs := newBlobHost(t, newBlob(testPartSize), newBlob(testPartSize-1))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	h.serve = func(h *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
+		if len(blob) == testPartSize && h.requests() < 3 {
+			refuse(w, http.StatusServiceUnavailable, "later")
+			return
+		}
+		if h.requests() >= 3 {
+			cancel(context.DeadlineExceeded)
+		}
+		<-r.Context().Done()
+	}
+	err := newTestPull(t, h, newMemoryStore()).run(ctx, blobs)
+	call, ok := errors.AsType[*CallError](err)
+	if !ok || !call.TimedOut() || call.Last == nil || !strings.Contains(call.Last.Error(), "responded 503") {
+		t.Errorf("the error is %#v", err)
+	}
+}
+
+func TestPullOfAnInvalidBlobKeepsPartsOfOthers(t *testing.T) {
+	t.Parallel()
+	h, blobs := newBlobHost(t, newBlob(2*testPartSize), newBlob(1))
+	var other sync.WaitGroup
+	other.Add(1)
+	h.serve = func(_ *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
+		if len(blob) == 1 {
+			other.Wait()
+			serveRange(w, r, []byte{^blob[0]})
+			return
+		}
+		other.Done()
+		<-r.Context().Done()
+	}
+	store, file := newMemoryStore(), &memoryFile{content: newBlob(testPartSize), finished: []int{0}}
+	store.files[blobs[0].Digest] = file
+	p := newTestPull(t, h, store)
+	err := p.run(t.Context(), blobs)
+	if _, invalid := errors.AsType[*InvalidResponseError](err); !invalid || file.resets > 0 || p.done.Load() != testPartSize {
+		t.Errorf("the error is %v; the parts were removed: %t; %d bytes are done", err, file.resets > 0, p.done.Load())
 	}
 }

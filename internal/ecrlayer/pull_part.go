@@ -50,7 +50,7 @@ func (p *part) download(buffer []byte) error {
 		}
 		brought := p.at - before
 		if brought > 0 {
-			attempt = 0
+			attempt, p.call.Last = 0, nil
 		}
 		status := 0
 		if response, ok := errors.AsType[*DownloadError](err); ok {
@@ -119,7 +119,9 @@ func (p *part) request(presigned string, whole bool, buffer []byte) error {
 		}
 		if p.probe {
 			p.probe = false
-			b.stream = response.StatusCode == http.StatusOK
+			if b.stream = response.StatusCode == http.StatusOK; b.stream {
+				b.reopen(b.parts[p.number+1:])
+			}
 			close(b.probed)
 		}
 		return p.read(&watchedReader{response.Body, stalled, b.stall}, skip, buffer)
@@ -128,6 +130,17 @@ func (p *part) request(presigned string, whole bool, buffer []byte) error {
 		return &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", p.at, b.Size, errStalled)}
 	}
 	return err
+}
+
+// reopen makes parts unfinished, because a stream writes them again. verify waits for an
+// earlier part.
+func (b *blobPull) reopen(parts []*part) {
+	for _, part := range parts {
+		if part.finished {
+			part.finished, part.written = false, make(chan struct{})
+			b.count(part.start - part.end)
+		}
+	}
 }
 
 // read writes a response, but not the bytes to skip.
