@@ -4,7 +4,6 @@
 package provider_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -136,15 +135,11 @@ func newValidator(t *testing.T) *validator {
 	t.Helper()
 	c := newCLI(t, newEnv(t))
 	// All share one provider, because most of the time is that of its start.
-	ctx, stop := context.WithCancel(context.Background())
 	started, ended := make(chan *plugin.ReattachConfig), make(chan struct{})
 	go func() {
-		_ = tf6server.Serve("registry.terraform.io/ecrlayer/ecrlayer", provider.NewServer("test"), tf6server.WithDebug(ctx, started, ended), tf6server.WithLoggingSink(t))
+		_ = tf6server.Serve("registry.terraform.io/ecrlayer/ecrlayer", provider.NewServer("test"), tf6server.WithDebug(t.Context(), started, ended), tf6server.WithLoggingSink(t))
 	}()
-	t.Cleanup(func() {
-		stop()
-		<-ended
-	})
+	t.Cleanup(func() { <-ended })
 	server := <-started
 	attach := map[string]any{"Protocol": server.Protocol, "ProtocolVersion": server.ProtocolVersion, "Test": server.Test, "Pid": server.Pid, "Addr": map[string]string{"Network": server.Addr.Network(), "String": server.Addr.String()}}
 	servers, err := json.Marshal(map[string]any{"registry.terraform.io/ecrlayer/ecrlayer": attach, "registry.opentofu.org/ecrlayer/ecrlayer": attach})
@@ -271,6 +266,7 @@ func walkFiles(t *testing.T, root string, visit func(name string)) {
 // unsupported returns why the CLI does not support a configuration, or "".
 func unsupported(src string) string {
 	name, got := cliVersion()
+	never := version.Must(version.NewVersion("999"))
 	for _, feature := range []struct {
 		name     string
 		pattern  *regexp.Regexp
@@ -279,6 +275,7 @@ func unsupported(src string) string {
 	}{
 		{"ephemeral values", regexp.MustCompile(`(?m)^ephemeral "|^\s+ephemeral\s+=`), tfversion.Version1_10_0, tfversion.Version1_11_0},
 		{"write-only arguments", regexp.MustCompile(`_wo\s+=`), tfversion.Version1_11_0, tfversion.Version1_11_0},
+		{"stored values", regexp.MustCompile(`(?m)^  store \{`), version.Must(version.NewVersion("1.16.0")), never},
 		{"provider-defined functions", regexp.MustCompile(`provider::`), tfversion.Version1_8_0, tfversion.Version1_7_0},
 	} {
 		since := feature.since

@@ -198,3 +198,27 @@ resource "consumer_secret" "test" {
 		}
 	}
 }
+
+// Every step also expects that the next plan, which opens another URL, is empty.
+func TestAccStoredURLChangesWithItsVersion(t *testing.T) {
+	t.Parallel()
+	const stored = `
+resource "terraform_data" "url" {
+  store {
+    input     = ephemeral.ecrlayer_download_url.test.download_url
+    version   = %q
+    sensitive = true
+  }
+}
+`
+	if reason := unsupported(stored); reason != "" {
+		t.Skip(reason)
+	}
+	e := newEnv(t)
+	var steps []resource.TestStep
+	for _, layer := range e.layers {
+		url := expectDownload("terraform_data.url", tfjsonpath.New("store").AtMapKey("sensitive_output"), layer)
+		steps = append(steps, resource.TestStep{Config: e.provider() + ephemeralConfig(layer) + fmt.Sprintf(stored, layer), ConfigStateChecks: []statecheck.StateCheck{url}})
+	}
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, Steps: steps})
+}
