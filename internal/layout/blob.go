@@ -25,8 +25,9 @@ type store struct {
 	layout *Layout
 	known  Record // verified earlier
 
-	mu  sync.Mutex
-	now Record // verified or written
+	mu    sync.Mutex
+	now   Record // verified or written
+	wrong Record // not intact when they looked like this
 }
 
 func (s *store) record(d digest.Digest, stamp Stamp) {
@@ -54,14 +55,29 @@ func (s *store) Open(ctx context.Context, blob ecrlayer.Descriptor) (ecrlayer.Bl
 
 // has reports whether a blob is intact, and records it.
 func (s *store) has(ctx context.Context, blob ecrlayer.Descriptor) (bool, error) {
+	if looks, err := newStamp(s.layout.blob(blob.Digest)); err == nil && s.isWrong(blob.Digest, looks) {
+		return false, nil // It need not be read again.
+	}
 	before := s.known[blob.Digest]
 	before[0] = blob.Size
 	stamp, wrong, err := s.layout.inspect(ctx, blob.Digest, before)
-	if err != nil || wrong != "" {
+	if err != nil {
 		return false, err
 	}
-	s.record(blob.Digest, stamp)
-	return true, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if wrong != "" {
+		s.wrong[blob.Digest] = stamp
+	} else {
+		s.now[blob.Digest] = stamp
+	}
+	return wrong == "", nil
+}
+
+func (s *store) isWrong(d digest.Digest, looks Stamp) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrong[d] == looks
 }
 
 // put writes a manifest unless it is there.
@@ -194,27 +210,22 @@ func (p *part) Commit() error {
 
 // Close implements [ecrlayer.BlobFile].
 func (p *part) Close() error {
-	if err := p.File.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return err
+	err := p.File.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil // by Commit
 	}
 	if p.done != nil {
-		if err := p.done.Close(); err != nil {
-			return err
-		}
+		err = errors.Join(err, p.done.Close())
 	}
-	// What the context of the pull says does not matter any more.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := p.layout.locked(ctx, func() error {
-		if err := p.held.Close(); err != nil {
-			return err
-		}
-		if p.committed || len(p.finished) == 0 {
-			return p.layout.removePart(p.digest)
-		}
-		return nil
-	})
-	return errors.Join(err, p.held.Close())
+	err = errors.Join(err, p.held.Close())
+	if p.committed || len(p.finished) == 0 {
+		// What the context of the pull says does not matter any more. What cannot be
+		// removed harms nobody.
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = p.layout.locked(ctx, func() error { return p.layout.removePart(p.digest) })
+	}
+	return err
 }
 
 // removePart removes the files of a part, unless somebody has it. It is called with the

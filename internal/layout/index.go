@@ -16,9 +16,11 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// AnnotationKey is the annotation of an entry of index.json that identifies it, see
-// [Image].
-const AnnotationKey = "io.github.ecrlayer.image"
+// The annotations of an entry of index.json that identify it and its owner, see [Image].
+const (
+	AnnotationKey   = "io.github.ecrlayer.image"
+	annotationOwner = "io.github.ecrlayer.owner"
+)
 
 // index is index.json. It keeps what it does not know.
 type index struct {
@@ -59,28 +61,40 @@ func (i *index) entries() []ocispec.Descriptor {
 	return entries
 }
 
+// replaces reports whether an entry makes way for the image: one with its key, or its
+// owner's with the key replaced.
+func (i *Image) replaces(entry ocispec.Descriptor, replaced string) bool {
+	switch key := entry.Annotations[AnnotationKey]; key {
+	case "":
+		return false
+	case i.Key:
+		return true
+	default:
+		return key == replaced && entry.Annotations[annotationOwner] == i.Owner
+	}
+}
+
 // checkName returns a *NameError if an entry that is not replaced has the name of image.
 func (i *index) checkName(image Image, replaced string) error {
 	for _, entry := range i.entries() {
-		key := entry.Annotations[AnnotationKey]
-		if image.RefName != "" && entry.Annotations[ocispec.AnnotationRefName] == image.RefName && (key == "" || (key != image.Key && key != replaced)) {
+		if image.RefName != "" && entry.Annotations[ocispec.AnnotationRefName] == image.RefName && !image.replaces(entry, replaced) {
 			return &NameError{RefName: image.RefName, Digest: entry.Digest}
 		}
 	}
 	return nil
 }
 
-// replace removes the entries with the keys, adds one for image unless it is nil, and
-// writes index.json. It returns what the removed entries name, as far as that can be
-// read. It is called with the lock.
-func (l *Layout) replace(key, replaced string, image *Image) (removed []digest.Digest, err error) {
+// replace removes the entries that make way for image, adds one for it if it has
+// content, and writes index.json. It returns what the removed entries name, as far as
+// that can be read. It is called with the lock.
+func (l *Layout) replace(image Image, replaced string) (removed []digest.Digest, err error) {
 	i, err := l.readIndex()
 	if err != nil {
 		return nil, err
 	}
 	named, kept := map[digest.Digest]bool{}, []json.RawMessage{}
 	for n, entry := range i.entries() {
-		if found := entry.Annotations[AnnotationKey]; found != "" && (found == key || found == replaced) {
+		if image.replaces(entry, replaced) {
 			_ = l.walk(entry, named)
 			continue
 		}
@@ -90,13 +104,13 @@ func (l *Layout) replace(key, replaced string, image *Image) (removed []digest.D
 	for d := range named {
 		removed = append(removed, d)
 	}
-	if image != nil {
-		if err := i.checkName(*image, ""); err != nil {
+	if image.Graph != nil {
+		if err := i.checkName(image, ""); err != nil {
 			return nil, err
 		}
 		root := image.Manifests[0]
 		entry := ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size,
-			Annotations: map[string]string{AnnotationKey: image.Key}}
+			Annotations: map[string]string{AnnotationKey: image.Key, annotationOwner: image.Owner}}
 		if image.RefName != "" {
 			entry.Annotations[ocispec.AnnotationRefName] = image.RefName
 		}

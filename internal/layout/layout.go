@@ -47,6 +47,8 @@ func New(dir string) *Layout {
 type Image struct {
 	// Key identifies the entry: where the image is from.
 	Key string
+	// Owner identifies who wrote the entry last, and only who may remove it.
+	Owner string
 	// RefName is the entry's org.opencontainers.image.ref.name, or empty.
 	RefName string
 	// Graph is the content.
@@ -66,8 +68,9 @@ func (e *NameError) Error() string {
 }
 
 // Write downloads what is missing of an image, and makes it an entry of index.json.
-// The entry replaces those with its own key or the replaced one, and the blobs of these
-// that no other entry names are removed. It adds the bytes that are there to done.
+// The entry replaces that with its key, whoever owns it, and its owner's with the replaced
+// key, and the blobs of these that no other entry names are removed. It adds the bytes
+// that are there to done.
 //
 // known is what was verified earlier. The result has all blobs and manifests of the
 // image. The warning, unless empty, says why blobs were not removed.
@@ -86,7 +89,7 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 		return nil, "", err
 	}
 	defer r.release()
-	s := &store{layout: l, known: known, now: Record{}}
+	s := &store{layout: l, known: known, now: Record{}, wrong: Record{}}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	group.Go(func() error {
@@ -105,47 +108,57 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 		return nil, "", err
 	}
 	err = l.locked(ctx, func() error {
-		removed, err := l.replace(image.Key, replaced, &image)
+		removed, err := l.replace(image, replaced)
 		if err != nil {
 			return err
 		}
-		candidates := append(slices.AppendSeq(removed, maps.Keys(known)), r.Left...)
-		warning, err = l.collect(candidates)
-		return errors.Join(err, r.remove())
+		r.Left = append(slices.AppendSeq(removed, maps.Keys(known)), r.Left...)
+		warning, err = l.settle(r)
+		return err
 	})
 	return s.now, warning, err
 }
 
-// Remove removes the entry with a key and the blobs that no other entry names: those of
-// known, of the entry, and of runs that never ended. The warning, unless empty, says why
-// blobs were not removed. Without index.json, which says what is needed, it does nothing.
-func (l *Layout) Remove(ctx context.Context, key string, known Record) (warning string, err error) {
+// Remove removes the entry with a key and an owner, and the blobs that no other entry
+// names: those of known, of the entry, and of runs that never ended. The warning, unless
+// empty, says why blobs were not removed; the next Remove tries again. Without index.json,
+// which says what is needed, it does nothing.
+func (l *Layout) Remove(ctx context.Context, key, owner string, known Record) (warning string, err error) {
 	if _, err := os.Stat(filepath.Join(l.dir, ocispec.ImageIndexFile)); errors.Is(err, os.ErrNotExist) {
 		return "", nil
 	}
 	if err := os.MkdirAll(l.own(), 0o777); err != nil { //nolint:gosec // The umask restricts it.
 		return "", err
 	}
+	r := l.newRun(key)
+	defer r.release()
 	err = l.locked(ctx, func() error {
-		removed, err := l.replace(key, key, nil)
-		if err != nil {
-			return err
-		}
 		_, dead, err := l.runs()
 		if err != nil {
 			return err
 		}
-		candidates := slices.AppendSeq(removed, maps.Keys(known))
-		for _, r := range dead {
-			candidates = append(append(candidates, r.Needs...), r.Left...)
-			if err := r.remove(); err != nil {
-				return err
-			}
+		r.Left = slices.AppendSeq(r.Left, maps.Keys(known))
+		if err := r.start(dead); err != nil {
+			return err
 		}
-		warning, err = l.collect(candidates)
+		removed, err := l.replace(Image{Owner: owner}, key)
+		if err != nil {
+			return err
+		}
+		r.Left = append(r.Left, removed...)
+		warning, err = l.settle(r)
 		return err
 	})
 	return warning, err
+}
+
+// settle removes what a run left behind, and then its file. It is called with the lock.
+func (l *Layout) settle(r *run) (warning string, err error) {
+	if warning, err = l.collect(r.Left); err == nil && warning == "" {
+		return "", r.remove()
+	}
+	r.Needs = nil
+	return warning, errors.Join(err, r.save())
 }
 
 // writers is how many manifests are written at once, beside the blobs.
@@ -175,7 +188,8 @@ func (l *Layout) locked(ctx context.Context, f func() error) error {
 }
 
 func newLock(path string) *flock.Flock {
-	return flock.New(path, flock.SetPermissions(0o666)) // The umask restricts them.
+	// The umask restricts the permissions. NFS locks only what is open for writing.
+	return flock.New(path, flock.SetPermissions(0o666), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 }
 
 // collect removes the blobs and unfinished downloads of candidates that no entry and no

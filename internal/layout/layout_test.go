@@ -318,7 +318,7 @@ func TestWriteKeepsWhatOthersWrote(t *testing.T) {
 
 	record := write(t, r, dir, mine, nil)
 	expectBlobs(t, dir, mine, other)
-	if warning, err := layout.New(dir).Remove(t.Context(), mine.Key, record); err != nil || warning != "" {
+	if warning, err := layout.New(dir).Remove(t.Context(), mine.Key, "", record); err != nil || warning != "" {
 		t.Fatalf("warning %q, error %v", warning, err)
 	}
 	expectBlobs(t, dir, other)
@@ -392,7 +392,7 @@ func TestNothingIsRemovedIfAnotherEntryCannotBeRead(t *testing.T) {
 			record := write(t, r, dir, mine, nil)
 			damage(t, dir, other)
 			before := must(os.ReadDir(filepath.Join(dir, "blobs", "sha256")))
-			warning, err := layout.New(dir).Remove(t.Context(), mine.Key, record)
+			warning, err := layout.New(dir).Remove(t.Context(), mine.Key, "", record)
 			if err != nil || !strings.Contains(warning, "No blob was removed, because the entry "+other.ImageDigest.String()) {
 				t.Errorf("warning %q, error %v", warning, err)
 			}
@@ -402,14 +402,49 @@ func TestNothingIsRemovedIfAnotherEntryCannotBeRead(t *testing.T) {
 			if entry, err := layout.New(dir).Find(mine.Key); entry != nil || err != nil {
 				t.Errorf("the entry is still there: %v, %v", entry, err)
 			}
+			// The next removal makes up for it.
+			writeFile(t, blobPath(dir, other.ImageDigest), other.Manifests[0].Content)
+			index := filepath.Join(dir, "index.json")
+			writeFile(t, index, strings.Replace(string(must(os.ReadFile(index))), "artifact.manifest", "image.manifest", 1))
+			if warning, err := layout.New(dir).Remove(t.Context(), "none", "", nil); err != nil || warning != "" {
+				t.Errorf("warning %q, error %v", warning, err)
+			}
+			expectBlobs(t, dir, other)
+			if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
+				t.Errorf("these files are left: %v", got)
+			}
 		})
 	}
+}
+
+func TestEntriesAreRemovedByTheirOwnersOnly(t *testing.T) {
+	t.Parallel()
+	r, dir := newRegistry(t), t.TempDir()
+	image, next := r.push(t, "1.0", "one", "shared"), r.push(t, "1.1", "two", "shared")
+	first, second := image, image
+	first.Owner, second.Owner, next.Owner = "first", "second", "first"
+	record := write(t, r, dir, first, nil)
+	write(t, r, dir, second, nil)
+	// The first one turns to another image, after the second one has taken over its entry.
+	record, warning, err := layout.New(dir).Write(t.Context(), r.client, next, first.Key, record, &atomic.Int64{})
+	if err != nil || warning != "" {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	expectBlobs(t, dir, image, next)
+	if warning, err := layout.New(dir).Remove(t.Context(), image.Key, "first", record); err != nil || warning != "" {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	expectBlobs(t, dir, image, next)
+	if warning, err := layout.New(dir).Remove(t.Context(), image.Key, "second", nil); err != nil || warning != "" {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	expectBlobs(t, dir, next)
 }
 
 func TestRemoveWithoutALayout(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "gone")
-	if warning, err := layout.New(dir).Remove(t.Context(), "1.0", layout.Record{digest.FromString("one"): {}}); warning != "" || err != nil {
+	if warning, err := layout.New(dir).Remove(t.Context(), "1.0", "", layout.Record{digest.FromString("one"): {}}); warning != "" || err != nil {
 		t.Errorf("warning %q, error %v", warning, err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -572,7 +607,7 @@ func TestFailedWriteIsRemovedWithAnotherImage(t *testing.T) {
 	if len(blobs(t, dir)) <= len(digests(other)) {
 		t.Fatal("the failed download left nothing")
 	}
-	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, record); err != nil || warning != "" {
+	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, "", record); err != nil || warning != "" {
 		t.Fatalf("warning %q, error %v", warning, err)
 	}
 	expectBlobs(t, dir)
@@ -600,7 +635,7 @@ func TestRunningDownloadsAreNotRemoved(t *testing.T) {
 		ended <- err
 	}()
 	<-requested
-	if warning, err := layout.New(dir).Remove(t.Context(), old.Key, record); err != nil || warning != "" {
+	if warning, err := layout.New(dir).Remove(t.Context(), old.Key, "", record); err != nil || warning != "" {
 		t.Errorf("warning %q, error %v", warning, err)
 	}
 	close(resume)
@@ -652,7 +687,7 @@ func TestConcurrentWrites(t *testing.T) {
 
 	// Destroying half of them leaves the others.
 	for i, image := range images[:4] {
-		runs.Go(func() { _, errs[i] = layout.New(dir).Remove(t.Context(), image.Key, nil) })
+		runs.Go(func() { _, errs[i] = layout.New(dir).Remove(t.Context(), image.Key, "", nil) })
 	}
 	runs.Wait()
 	if err := errors.Join(errs...); err != nil {

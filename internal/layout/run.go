@@ -32,16 +32,21 @@ type run struct {
 	held *flock.Flock
 }
 
+// newRun returns a run that has not started.
+func (l *Layout) newRun(key string) *run {
+	path := filepath.Join(l.own(), "run-"+rand.Text())
+	return &run{Key: key, path: path, held: newLock(path + ".lock")}
+}
+
 // begin starts a run, unless another entry has the name of the image.
 func (l *Layout) begin(ctx context.Context, image Image, replaced string) (*run, error) {
-	r := &run{Key: image.Key, path: filepath.Join(l.own(), "run-"+rand.Text())}
+	r := l.newRun(image.Key)
 	for _, m := range image.Manifests {
 		r.Needs = append(r.Needs, m.Digest)
 	}
 	for _, b := range image.Blobs {
 		r.Needs = append(r.Needs, b.Digest)
 	}
-	r.held = newLock(r.path + ".lock")
 	err := l.locked(ctx, func() error {
 		index, err := l.readIndex()
 		if err != nil {
@@ -54,31 +59,40 @@ func (l *Layout) begin(ctx context.Context, image Image, replaced string) (*run,
 		if err != nil {
 			return err
 		}
-		dead = slices.DeleteFunc(dead, func(d *run) bool { return d.Key != image.Key && d.Key != replaced })
-		for _, d := range dead {
-			r.Left = append(append(r.Left, d.Needs...), d.Left...)
-		}
-		content, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(r.path+".json", content, 0o666); err != nil { //nolint:gosec // The umask restricts it.
-			return err
-		}
-		if _, err := r.held.TryLock(); err != nil {
-			return err
-		}
-		for _, d := range dead {
-			if err := d.remove(); err != nil {
-				return err
-			}
-		}
-		return nil
+		return r.start(slices.DeleteFunc(dead, func(d *run) bool { return d.Key != image.Key && d.Key != replaced }))
 	})
 	if err != nil {
 		r.release()
 	}
 	return r, err
+}
+
+// start takes over what dead runs left behind. It is called with the lock of the layout.
+func (r *run) start(dead []*run) error {
+	for _, d := range dead {
+		r.Left = append(append(r.Left, d.Needs...), d.Left...)
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	if _, err := r.held.TryLock(); err != nil {
+		return err
+	}
+	for _, d := range dead {
+		if err := d.remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the file of the run. It is called with the lock of the layout.
+func (r *run) save() error {
+	content, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.path+".json", content, 0o666) //nolint:gosec // The umask restricts it.
 }
 
 // release ends the run. Its file stays.

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest
 			"to seed a cache or an air-gapped mirror, to build a machine image, or to read its files. The guide [Seeding a cache](../guides/seeding-a-cache.md) has more.\n\n" +
 			"~> **The state is shared, the disk is not.** On a machine with another disk, such as a fresh CI runner with a remote state, the plan finds no layout and downloads the whole image again.\n\n" +
 			fmt.Sprintf("Every layer is verified by its digest. A resource opens up to %d connections; what breaks off is continued, also in the next run. ", ecrlayer.MaxConnections) +
-			"Foreign layers, which ECR does not hold, are left out. A plan resolves the tag and looks at the files: a tag that was moved and files that are lost or altered are updates in place.\n\n" + r.hosts,
+			"Foreign layers, which ECR does not hold, are left out. A plan resolves the tag and looks at the files: a tag that was moved and files that are lost or altered are updates in place. An apply whose tag has moved since the plan fails: plan again, or set `image_digest`.\n\n" + r.hosts,
 		Attributes: attributes,
 		Blocks: map[string]schema.Block{"timeouts": schema.SingleNestedBlock{
 			Attributes: map[string]schema.Attribute{"create": timeout, "update": timeout},
@@ -233,26 +234,34 @@ func (m *imageLayoutModel) newOperation(t target, c *client) operation {
 	return op
 }
 
-// recordKey is where the private state has the record of the verified blobs.
-const recordKey = "verified"
+// Where the private state has the record of the verified blobs, and the owner of the
+// entry.
+const (
+	recordKey = "verified"
+	ownerKey  = "owner"
+)
 
 // privateState is that of a request.
 type privateState interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
 }
 
-// readRecord returns the record, nil if there is none.
-func readRecord(ctx context.Context, private privateState) (record layout.Record, diags diag.Diagnostics) {
+// readPrivate returns the record, nil if there is none, and the owner.
+func readPrivate(ctx context.Context, private privateState) (record layout.Record, owner string, diags diag.Diagnostics) {
 	content, diags := private.GetKey(ctx, recordKey)
 	if len(content) > 0 && json.Unmarshal(content, &record) != nil {
-		return nil, diags // Everything is then verified again.
+		record = nil // Everything is then verified again.
 	}
-	return record, diags
+	content, more := private.GetKey(ctx, ownerKey)
+	if len(content) > 0 && json.Unmarshal(content, &owner) != nil {
+		owner = ""
+	}
+	return record, owner, append(diags, more...)
 }
 
-// mustMarshal returns a record as JSON. Marshaling it cannot fail.
-func mustMarshal(record layout.Record) []byte {
-	content, _ := json.Marshal(record)
+// mustMarshal returns a record or an owner as JSON. Marshaling it cannot fail.
+func mustMarshal(value any) []byte {
+	content, _ := json.Marshal(value)
 	return content
 }
 
@@ -260,7 +269,7 @@ func mustMarshal(record layout.Record) []byte {
 func (r *imageLayoutResource) Read(ctx context.Context, request resource.ReadRequest, response *resource.ReadResponse) {
 	var m imageLayoutModel
 	response.Diagnostics.Append(request.State.Get(ctx, &m)...)
-	known, diags := readRecord(ctx, request.Private)
+	known, _, diags := readPrivate(ctx, request.Private)
 	response.Diagnostics.Append(diags...)
 	if response.Diagnostics.HasError() {
 		return
@@ -323,11 +332,13 @@ func (r *imageLayoutResource) Create(ctx context.Context, request resource.Creat
 	if response.Diagnostics.HasError() {
 		return
 	}
-	record, diags := r.write(ctx, &m, &plan, "", nil, createTimeout)
+	owner := rand.Text()
+	record, diags := r.write(ctx, &m, &plan, owner, "", nil, createTimeout)
 	response.Diagnostics.Append(diags...)
 	if !diags.HasError() {
 		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
 		response.Diagnostics.Append(response.Private.SetKey(ctx, recordKey, mustMarshal(record))...)
+		response.Diagnostics.Append(response.Private.SetKey(ctx, ownerKey, mustMarshal(owner))...)
 	}
 }
 
@@ -337,12 +348,12 @@ func (r *imageLayoutResource) Update(ctx context.Context, request resource.Updat
 	response.Diagnostics.Append(request.Config.Get(ctx, &m)...)
 	response.Diagnostics.Append(request.Plan.Get(ctx, &plan)...)
 	response.Diagnostics.Append(request.State.Get(ctx, &state)...)
-	known, diags := readRecord(ctx, request.Private)
+	known, owner, diags := readPrivate(ctx, request.Private)
 	response.Diagnostics.Append(diags...)
 	if response.Diagnostics.HasError() {
 		return
 	}
-	record, diags := r.write(ctx, &m, &plan, state.key(), known, updateTimeout)
+	record, diags := r.write(ctx, &m, &plan, owner, state.key(), known, updateTimeout)
 	response.Diagnostics.Append(diags...)
 	if !diags.HasError() {
 		response.Diagnostics.Append(response.State.Set(ctx, &m)...)
@@ -354,14 +365,14 @@ func (r *imageLayoutResource) Update(ctx context.Context, request resource.Updat
 func (r *imageLayoutResource) Delete(ctx context.Context, request resource.DeleteRequest, response *resource.DeleteResponse) {
 	var m imageLayoutModel
 	response.Diagnostics.Append(request.State.Get(ctx, &m)...)
-	known, diags := readRecord(ctx, request.Private)
+	known, owner, diags := readPrivate(ctx, request.Private)
 	response.Diagnostics.Append(diags...)
 	if response.Diagnostics.HasError() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
-	warning, err := layout.New(m.Directory.ValueString()).Remove(ctx, m.key(), known)
+	warning, err := layout.New(m.Directory.ValueString()).Remove(ctx, m.key(), owner, known)
 	if err != nil {
 		response.Diagnostics.Append(m.directoryError(err))
 	}
@@ -369,8 +380,8 @@ func (r *imageLayoutResource) Delete(ctx context.Context, request resource.Delet
 }
 
 // write downloads the planned image to the layout, and sets the results of m, which has
-// the configuration. replaced is the key of the image that it replaces.
-func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutModel, replaced string, known layout.Record, timeout path.Path) (record layout.Record, diags diag.Diagnostics) {
+// the configuration. replaced is the key of the owner's image that it replaces.
+func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutModel, owner, replaced string, known layout.Record, timeout path.Path) (record layout.Record, diags diag.Diagnostics) {
 	t, diags := r.locate(m)
 	if diags.HasError() {
 		return nil, diags
@@ -394,7 +405,7 @@ func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutMod
 
 	var done atomic.Int64
 	stop := logProgress(ctx, progressInterval, &done, graph.Size(), m)
-	image := layout.Image{Key: m.key(), RefName: m.RefName.ValueString(), Graph: graph}
+	image := layout.Image{Key: m.key(), Owner: owner, RefName: m.RefName.ValueString(), Graph: graph}
 	record, warning, err := layout.New(m.Directory.ValueString()).Write(ctx, r.client.Client, image, replaced, known, &done)
 	stop()
 	m.addWarning(warning, &diags)
@@ -426,6 +437,9 @@ func (r *imageLayoutResource) write(ctx context.Context, m, plan *imageLayoutMod
 func (m *imageLayoutModel) directoryError(err error) diag.Diagnostic {
 	if _, ok := errors.AsType[*ecrlayer.PanicError](err); ok {
 		return errorAt(path.Empty(), "Internal error", fmt.Sprintf("The layout in %s cannot be read or written: %s.", m.Directory.ValueString(), err), reportBug)
+	}
+	if errors.Is(err, context.Canceled) {
+		return errorAt(path.Empty(), "Interrupted", fmt.Sprintf("The layout in %s was not read or written to the end.", m.Directory.ValueString()), "Run again.")
 	}
 	return errorAt(directoryPath, "Directory not usable", fmt.Sprintf("The layout in %s cannot be read or written: %s.", m.Directory.ValueString(), err),
 		"Check that it is a directory in which this user may read and write, and that its disk has room for the image. What was downloaded remains there for the next run.")

@@ -323,6 +323,13 @@ func TestAccImageLayoutOfMovedTag(t *testing.T) {
 	expectContent(t, dir, moved)
 	c.expectEmptyPlan(t)
 
+	// The CLI plans again in apply, and insists on what was planned.
+	e.push(t, account, region, repository, tag, e.image)
+	c.must(t, "plan", "-out=plan")
+	e.push(t, account, region, repository, tag, moved)
+	c.mustFail(t, []string{"Provider produced inconsistent final plan", `image_digest`, old, current}, "apply", "plan")
+	c.expectEmptyPlan(t)
+
 	// A digest is requested once.
 	c.write(t, "main.tf", requireProvider+layoutConfig("test", "image_tag = null", fmt.Sprintf("image_digest = %q", current)))
 	c.must(t, "apply", "-auto-approve")
@@ -439,6 +446,10 @@ func TestAccImageLayoutsShareADirectory(t *testing.T) {
 	}
 	c.write(t, "main.tf", requireProvider+layoutConfig("other", `image_tag = "other"`))
 	c.must(t, "apply", "-auto-approve")
+	expectContent(t, dir, other, third)
+	// The old object is destroyed after the new one has taken over its entry.
+	c.write(t, "main.tf", requireProvider+layoutConfig("other", `image_tag = "other"`, "lifecycle {", "create_before_destroy = true", "}"))
+	c.must(t, "apply", "-auto-approve", "-replace=ecrlayer_image_layout.other")
 	expectContent(t, dir, other, third)
 	c.must(t, "destroy", "-auto-approve")
 	expectContent(t, dir, third)
