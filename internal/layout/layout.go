@@ -6,7 +6,7 @@
 //
 //	oci-layout, index.json, blobs/    an OCI image layout
 //	.ecrlayer/lock                    held for milliseconds, around index.json and all below
-//	.ecrlayer/run-*                   the digests that a pull needs, and a lock that it holds
+//	.ecrlayer/run-*                   what a pull needs and what is to be removed, and a lock
 //	.ecrlayer/<algorithm>-<hex>.*     a blob that is being downloaded, and a lock of who does
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
