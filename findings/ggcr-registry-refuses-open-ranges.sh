@@ -4,7 +4,7 @@
 
 # google/go-containerregistry 0.22.1, pkg/registry, which many tests use as their registry:
 # a range without an end (RFC 9110, section 14.1.2: "bytes=2-"), by which clients resume a
-# blob, is answered with 416; one with an end is served. A client that resumes with it
+# blob, gets a 416; one with an end is served. A client that resumes with it
 # in production fails in these tests.
 #
 # Seen: bytes=2-4: 206

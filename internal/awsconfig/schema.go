@@ -37,7 +37,7 @@ func Schema() schema.Schema {
 				"Default `25`. Can also be set with the `AWS_MAX_ATTEMPTS` environment variable or `max_attempts` in the shared config file. The `timeouts` of an object also apply.", wholeNumber{least: 1, hint: " The first attempt counts, so 1 disables retries."}),
 			"no_proxy": stringAttribute("Comma-separated host names, IP addresses and CIDR blocks that are reached without a proxy. Can also be set with the `NO_PROXY` or `no_proxy` environment variable."),
 			"profile":  stringAttribute("Name of a profile in the shared config and credentials files. Can also be set with the `AWS_PROFILE` or `AWS_DEFAULT_PROFILE` environment variable."),
-			"region": stringAttribute("AWS region of the registry, unless an object sets its own. Can also be set with the `AWS_REGION` or `AWS_DEFAULT_REGION` environment variable, "+
+			"region": stringAttribute("AWS region. It is required, and an object can set another one. Can also be set with the `AWS_REGION` or `AWS_DEFAULT_REGION` environment variable, "+
 				"with `region` in the shared config file, or by the EC2 instance that provides the credentials.", knownRegion{}),
 			"retry_mode":               stringAttribute("How retries are spaced: `standard` or `adaptive`. Default `standard`. Can also be set with the `AWS_RETRY_MODE` environment variable or `retry_mode` in the shared config file.", retryMode),
 			"secret_key":               sensitive(stringAttribute("AWS secret key. Requires `access_key`. Can also be set with the `AWS_SECRET_ACCESS_KEY` environment variable, or in a shared credentials file with `profile`.", keyOrToken, requires{"access_key"})),

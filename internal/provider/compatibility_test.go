@@ -6,6 +6,7 @@ package provider_test
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -30,13 +31,14 @@ func TestAccCompatibility(t *testing.T) {
 	} else {
 		tooOld[function] = "provider::ecrlayer::parse_image_uri"
 	}
-	c.write(t, "main.tf", config)
+	c.write(t, "main.tf", config+layoutConfig("test"))
 	c.init(t)
 	c.must(t, "validate")
 	c.must(t, "apply", "-auto-approve")
 	if got := len(e.CallsTo("ecr", "")); got < calls {
 		t.Errorf("%d calls were made, want %d or more", got, calls)
 	}
+	expectContent(t, filepath.Join(c.dir, "cache"), e.image)
 	outputs := c.outputs(t)
 	download := fmt.Sprint(outputs["download_url"])
 	if err := servesDigest(e.layers[0]).CheckValue(download); err != nil {

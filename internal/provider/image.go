@@ -146,7 +146,7 @@ const descriptionPlatform = "Platform to select from an index, as `os/arch` or `
 func newImageDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
 		"Other artifacts, such as Helm charts, models and WebAssembly modules, are read like images.\n\n" +
-		"Manifests are OCI or Docker schema 2, read as they are, and their digests are verified. Every read calls ECR once, or twice if the image is an index. " +
+		"Manifests are OCI or Docker schema 2, read as they are, and their digests are verified. Every read calls ECR once, and once more for every index that leads to the image. " +
 		"With `platform`, an image that is not an index takes a call of `ecr:GetDownloadUrlForLayer` and a small download, to verify the platform against the image's config. " +
 		"Lists and maps without elements are empty, never null.",
 		object: object{

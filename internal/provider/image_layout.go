@@ -110,7 +110,7 @@ func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest
 			Validators: []validator.String{refName},
 		},
 		"size":   schema.Int64Attribute{Computed: true, MarkdownDescription: "Bytes of all manifests, configs and layers, each once."},
-		"intact": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether all files are there and unaltered. If not, the plan repairs them."},
+		"intact": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether all files are there and unaltered. If not, the next apply repairs them."},
 	}
 	for name, attribute := range withCommon(r.attributes) {
 		if a, ok := attribute.(datasourceschema.StringAttribute); ok {
