@@ -167,6 +167,7 @@ func (p *part) Finished() []int { return p.finished }
 
 // Finish implements [ecrlayer.BlobFile].
 func (p *part) Finish(number int) (err error) {
+	startSync(p.File)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.done == nil {
@@ -175,7 +176,6 @@ func (p *part) Finish(number int) (err error) {
 		}
 	}
 	p.finished = append(p.finished, number)
-	startSync(p.File)
 	_, err = fmt.Fprintln(p.done, number)
 	return err
 }
