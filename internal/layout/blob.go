@@ -47,6 +47,7 @@ func (s *store) Open(ctx context.Context, blob ecrlayer.Descriptor) (ecrlayer.Bl
 	}
 	// Another run may have finished it in the meantime.
 	if intact, err := s.has(ctx, blob); err != nil || intact {
+		p.committed = intact
 		return nil, errors.Join(err, p.Close())
 	}
 	p.store = s
@@ -114,7 +115,7 @@ type part struct {
 	done      *os.File // the finished parts, one per line
 	size      int64
 	mu        sync.Mutex
-	committed bool
+	committed bool // the blob has its name
 }
 
 // The extensions of a part's files: its content, the numbers of its finished parts, and
@@ -217,15 +218,17 @@ func (p *part) Close() error {
 	if p.done != nil {
 		err = errors.Join(err, p.done.Close())
 	}
-	err = errors.Join(err, p.held.Close())
 	if p.committed || len(p.finished) == 0 {
 		// What the context of the pull says does not matter any more. What cannot be
 		// removed harms nobody.
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_ = p.layout.locked(ctx, func() error { return p.layout.removePart(p.digest) })
+		_ = p.layout.locked(ctx, func() error {
+			_ = p.held.Close() // Nobody can have it before it is removed.
+			return p.layout.removePart(p.digest)
+		})
 	}
-	return err
+	return errors.Join(err, p.held.Close())
 }
 
 // removePart removes the files of a part, unless somebody has it. It is called with the
