@@ -239,9 +239,11 @@ func (b *blobPull) run(ctx context.Context) error {
 		b.c.observe(ctx, call)
 		return b.file.Commit()
 	}
-	if call, ok := errors.AsType[*CallError](err); ok && call.Operation == OperationDownload && ctx.Err() == nil {
+	if call := b.failure(err); call != nil {
 		call.Elapsed = time.Since(began)
-		b.c.observe(ctx, call.Call)
+		if ctx.Err() == nil {
+			b.c.observe(ctx, call.Call)
+		}
 	}
 	if b.isInvalid(err) {
 		err = cmp.Or(err, b.reset())
@@ -249,12 +251,19 @@ func (b *blobPull) run(ctx context.Context) error {
 	return err
 }
 
-// isInvalid reports whether the host served something else than this blob. Another
-// blob's error, which ends all downloads, says nothing of it.
+// failure returns err if the download of this blob failed, or else nil: also for the
+// error of another blob, which ends all downloads.
+func (b *blobPull) failure(err error) *CallError {
+	if call, ok := errors.AsType[*CallError](err); ok && call.Operation == OperationDownload && call.Resource == b.Digest.String() {
+		return call
+	}
+	return nil
+}
+
+// isInvalid reports whether the host served something else than this blob.
 func (b *blobPull) isInvalid(err error) bool {
-	call, failed := errors.AsType[*CallError](err)
 	_, invalid := errors.AsType[*InvalidResponseError](err)
-	return failed && invalid && call.Operation == OperationDownload && call.Resource == b.Digest.String()
+	return invalid && b.failure(err) != nil
 }
 
 // reset forgets what was downloaded.
@@ -271,7 +280,6 @@ func (b *blobPull) download(parent context.Context, finished []int) error {
 	b.ctx, b.stop, b.probed, b.stream = ctx, stop, make(chan struct{}), false
 	missing := b.split(finished)
 	var err error
-	var kept int64
 	if len(missing) > 0 {
 		_, err = b.url()
 	}
@@ -291,7 +299,7 @@ func (b *blobPull) download(parent context.Context, finished []int) error {
 		}
 	}
 	if err != nil {
-		// A part that is not finished does not remain for a later pull.
+		var kept int64 // What is not finished does not remain for a later pull.
 		for _, part := range b.parts {
 			if part.finished {
 				kept += part.end - part.start

@@ -673,7 +673,7 @@ func TestPullThatTimesOutSaysWhatFailed(t *testing.T) {
 	}
 	err := newTestPull(t, h, newMemoryStore()).run(ctx, blobs)
 	call, ok := errors.AsType[*CallError](err)
-	if !ok || !call.TimedOut() || call.Last == nil || !strings.Contains(call.Last.Error(), "responded 503") {
+	if !ok || !call.TimedOut() || call.Elapsed == 0 || call.Last == nil || !strings.Contains(call.Last.Error(), "responded 503") {
 		t.Errorf("the error is %#v", err)
 	}
 }

@@ -219,9 +219,6 @@ func (p *part) write(content []byte) error {
 		}
 		written.finished = true
 		close(written.written)
-		if len(b.parts) == 1 {
-			break // It is committed at once, or wrong.
-		}
 		if err := b.file.Finish(written.number); err != nil {
 			return err
 		}

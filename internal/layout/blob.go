@@ -25,9 +25,8 @@ type store struct {
 	layout *Layout
 	known  Record // verified earlier
 
-	mu    sync.Mutex
-	now   Record // verified or written
-	wrong Record // not intact when they looked like this
+	mu  sync.Mutex
+	now Record // verified or written
 }
 
 func (s *store) record(d digest.Digest, stamp Stamp) {
@@ -56,29 +55,14 @@ func (s *store) Open(ctx context.Context, blob ecrlayer.Descriptor) (ecrlayer.Bl
 
 // has reports whether a blob is intact, and records it.
 func (s *store) has(ctx context.Context, blob ecrlayer.Descriptor) (bool, error) {
-	if looks, err := newStamp(s.layout.blob(blob.Digest)); err == nil && s.isWrong(blob.Digest, looks) {
-		return false, nil // It need not be read again.
-	}
 	before := s.known[blob.Digest]
 	before[0] = blob.Size
 	stamp, wrong, err := s.layout.inspect(ctx, blob.Digest, before)
-	if err != nil {
+	if err != nil || wrong != "" {
 		return false, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if wrong != "" {
-		s.wrong[blob.Digest] = stamp
-	} else {
-		s.now[blob.Digest] = stamp
-	}
-	return wrong == "", nil
-}
-
-func (s *store) isWrong(d digest.Digest, looks Stamp) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.wrong[d] == looks
+	s.record(blob.Digest, stamp)
+	return true, nil
 }
 
 // put writes a manifest unless it is there.

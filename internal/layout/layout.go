@@ -89,7 +89,7 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 		return nil, "", err
 	}
 	defer r.release()
-	s := &store{layout: l, known: known, now: Record{}, wrong: Record{}}
+	s := &store{layout: l, known: known, now: Record{}}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	group.Go(func() error {
@@ -157,7 +157,7 @@ func (l *Layout) settle(r *run) (warning string, err error) {
 	if warning, err = l.collect(r.Left); err == nil && warning == "" {
 		return "", r.remove()
 	}
-	r.Needs = nil
+	r.Needs, r.Left = nil, slices.Compact(slices.Sorted(slices.Values(r.Left)))
 	return warning, errors.Join(err, r.save())
 }
 

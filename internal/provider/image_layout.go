@@ -253,9 +253,7 @@ func readPrivate(ctx context.Context, private privateState) (record layout.Recor
 		record = nil // Everything is then verified again.
 	}
 	content, more := private.GetKey(ctx, ownerKey)
-	if len(content) > 0 && json.Unmarshal(content, &owner) != nil {
-		owner = ""
-	}
+	_ = json.Unmarshal(content, &owner) // Without an owner, nothing is its own.
 	return record, owner, append(diags, more...)
 }
 

@@ -5,12 +5,15 @@ package provider
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
 )
@@ -57,5 +60,13 @@ func TestDownloadsLogTheirProgress(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	if log.String() != after {
 		t.Error("the log goes on after the download")
+	}
+}
+
+func TestInterruptIsNoErrorOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	d := (&imageLayoutModel{Directory: types.StringValue("cache")}).directoryError(fmt.Errorf("reading: %w", context.Canceled))
+	if _, ok := d.(diag.DiagnosticWithPath); ok || d.Summary() != "Interrupted" || !strings.Contains(d.Detail(), "cache") {
+		t.Errorf("the diagnostic is %#v", d)
 	}
 }
