@@ -269,7 +269,6 @@ func (b *blobPull) isInvalid(err error) bool {
 // reset forgets what was downloaded.
 func (b *blobPull) reset() error {
 	b.count(-b.written.Load())
-	b.renewals, b.renewedAt = 0, 0
 	return b.file.Reset()
 }
 
@@ -424,7 +423,7 @@ func (b *blobPull) renew(refused string) bool {
 	if b.presigned != refused {
 		return true // by another connection
 	}
-	if written := b.written.Load(); written > b.renewedAt {
+	if written := b.written.Load(); written != b.renewedAt {
 		b.renewals, b.renewedAt = 0, written
 	}
 	if b.renewals == maxRenewals {

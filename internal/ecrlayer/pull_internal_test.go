@@ -659,22 +659,70 @@ func TestPullEndsWithItsContext(t *testing.T) {
 
 func TestPullThatTimesOutSaysWhatFailed(t *testing.T) {
 	t.Parallel()
-	h, blobs := newBlobHost(t, newBlob(testPartSize), newBlob(testPartSize-1))
-	ctx, cancel := context.WithCancelCause(t.Context())
-	h.serve = func(h *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
-		if len(blob) == testPartSize && h.requests() < 3 {
-			refuse(w, http.StatusServiceUnavailable, "later")
-			return
-		}
-		if h.requests() >= 3 {
-			cancel(context.DeadlineExceeded)
-		}
-		<-r.Context().Done()
+	tests := map[string]struct {
+		responses []int  // of the first part: a status, or 0 for a connection that breaks after some bytes
+		want      string // the last error, or empty
+	}{
+		"a part fails":       {[]int{503}, "responded 503"},
+		"after some bytes":   {[]int{0, 503}, "responded 503"},
+		"bytes came last":    {[]int{503, 0}, ""},
+		"everything is slow": {nil, ""},
 	}
-	err := newTestPull(t, h, newMemoryStore()).run(ctx, blobs)
-	call, ok := errors.AsType[*CallError](err)
-	if !ok || !call.TimedOut() || call.Elapsed == 0 || call.Last == nil || !strings.Contains(call.Last.Error(), "responded 503") {
-		t.Errorf("the error is %#v", err)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, blobs := newBlobHost(t, newBlob(2*testPartSize), newBlob(1))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var served atomic.Int64
+			h.serve = func(_ *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
+				if len(blob) == 1 || strings.HasPrefix(r.Header.Get("Range"), fmt.Sprintf("bytes=%d-", testPartSize)) {
+					<-r.Context().Done()
+					return
+				}
+				n := int(served.Add(1)) - 1
+				switch {
+				case n == len(test.responses):
+					cancel(context.DeadlineExceeded)
+					<-r.Context().Done()
+				case test.responses[n] == 0:
+					serveRange(&cutWriter{w, 1000}, r, blob)
+				default:
+					refuse(w, test.responses[n], "later")
+				}
+			}
+			err := newTestPull(t, h, newMemoryStore()).run(ctx, blobs)
+			call, ok := errors.AsType[*CallError](err)
+			if !ok || !call.TimedOut() || (call.Last != nil) != (test.want != "") || (test.want != "" && (call.Elapsed == 0 || !strings.Contains(call.Last.Error(), test.want))) {
+				t.Errorf("the error is %#v", err)
+			}
+		})
+	}
+}
+
+func TestRenewalsAreLimitedWithoutProgress(t *testing.T) {
+	t.Parallel()
+	b := &blobPull{}
+	for i, written := range []int64{10, 10, 10, 20, 20, 3} { // At the end, the download has begun again.
+		b.presigned = "refused"
+		b.written.Store(written)
+		if got, want := b.renew("refused"), i != maxRenewals; got != want {
+			t.Errorf("after %d bytes: %t, want %t", written, got, want)
+		}
+	}
+}
+
+func TestPartsAreLimited(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int64{0, 1, partSize, partSize * maxParts, partSize*maxParts + 1, maxBlobSize} {
+		b := &blobPull{pull: &pull{partSize: partSize, done: &atomic.Int64{}}, Descriptor: Descriptor{Digest: digest.FromString(""), Size: size}}
+		missing := b.split(nil)
+		var bytes int64
+		for _, part := range missing {
+			bytes += part.end - part.start
+		}
+		if len(missing) > maxParts || bytes != size {
+			t.Errorf("%d parts with %d bytes, want %d", len(missing), bytes, size)
+		}
 	}
 }
 

@@ -46,7 +46,6 @@ func (s *store) Open(ctx context.Context, blob ecrlayer.Descriptor) (ecrlayer.Bl
 	}
 	// Another run may have finished it in the meantime.
 	if intact, err := s.has(ctx, blob); err != nil || intact {
-		p.committed = intact
 		return nil, errors.Join(err, p.Close())
 	}
 	p.store = s
