@@ -115,7 +115,7 @@ func (l *Layout) inspect(ctx context.Context, d digest.Digest, before Stamp) (st
 	case stamp == before:
 		return stamp, "", nil
 	}
-	file, err := os.Open(l.blob(d))
+	file, err := open(l.blob(d))
 	if err != nil {
 		return stamp, "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ type index struct {
 func (l *Layout) readIndex() (*index, error) {
 	i := &index{fields: map[string]json.RawMessage{}}
 	path := filepath.Join(l.dir, ocispec.ImageIndexFile)
-	content, err := os.ReadFile(path) //nolint:gosec // The user names the directory.
+	content, err := readFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return i, nil
 	}
@@ -154,8 +155,13 @@ func (l *Layout) writeIndex(i *index) (err error) {
 
 // writeFile replaces a file of the layout at once. It is called with the lock.
 func (l *Layout) writeFile(name string, content []byte) error {
-	temporary := filepath.Join(l.own(), name+".new")
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666) //nolint:gosec // The umask restricts it.
+	root, err := os.OpenRoot(l.dir) // Its Rename also replaces, on Windows, what [open] has opened.
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	temporary := filepath.Join(ownDir, name+".new")
+	file, err := root.Create(temporary)
 	if err != nil {
 		return err
 	}
@@ -166,7 +172,22 @@ func (l *Layout) writeFile(name string, content []byte) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary, filepath.Join(l.dir, name))
+	return root.Rename(temporary, name)
+}
+
+// open opens a file that others may replace or remove meanwhile: also on Windows, where
+// only [os.Root] allows that.
+func open(path string) (*os.File, error) {
+	return os.OpenInRoot(filepath.Dir(path), filepath.Base(path))
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }
 
 // walk adds what a descriptor of a manifest names, at any depth, to named. Manifests
@@ -186,7 +207,7 @@ func (l *Layout) walk(d ocispec.Descriptor, named map[digest.Digest]bool) error 
 	default:
 		return fmt.Errorf("it has the unknown media type %q", d.MediaType)
 	}
-	content, err := os.ReadFile(l.blob(d.Digest))
+	content, err := readFile(l.blob(d.Digest))
 	if err != nil {
 		return err
 	}

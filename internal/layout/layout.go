@@ -164,8 +164,10 @@ func (l *Layout) settle(r *run) (warning string, err error) {
 // writers is how many manifests are written at once, beside the blobs.
 const writers = 16
 
-// own returns the directory of this package's files.
-func (l *Layout) own() string { return filepath.Join(l.dir, ".ecrlayer") }
+// ownDir is the directory of this package's files.
+const ownDir = ".ecrlayer"
+
+func (l *Layout) own() string { return filepath.Join(l.dir, ownDir) }
 
 // blob returns the path of a blob.
 func (l *Layout) blob(d digest.Digest) string {

@@ -678,7 +678,13 @@ func TestConcurrentWrites(t *testing.T) {
 	var runs sync.WaitGroup
 	for i, image := range images {
 		runs.Go(func() {
-			_, _, errs[i] = layout.New(dir).Write(t.Context(), r.client, image, image.Key, nil, &atomic.Int64{})
+			l := layout.New(dir)
+			if _, _, errs[i] = l.Write(t.Context(), r.client, image, image.Key, nil, &atomic.Int64{}); errs[i] != nil {
+				return
+			}
+			if entry, err := l.Find(image.Key); entry == nil { // While others write.
+				errs[i] = fmt.Errorf("%s has no entry: %w", image.Key, err)
+			}
 		})
 	}
 	runs.Wait()
