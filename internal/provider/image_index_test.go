@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 )
 
@@ -55,4 +57,21 @@ func TestImageIndexOfImage(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	evaluate(t, e.provider()+indexConfig(byTag(tag))).mustFail(t, "image_tag", "Not an index", "resource: 1.0", "not an index", "ecrlayer_image")
+}
+
+// The index names what its entries say, by one call.
+func TestImageIndexOfIndexes(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	amd64, arm64 := toOCI(newImage(t, 1, "linux/amd64")), toOCI(newImage(t, 1, "linux/arm64"))
+	e.pushAny(t, "pushed", mutate.AppendManifests(newNestedIndex(t, amd64), mutate.IndexAddendum{Add: newIndex(t, v1types.OCIImageIndex, arm64)}))
+	e.Reset()
+	entry := func(platform string) knownvalue.Check {
+		return knownvalue.ObjectPartial(map[string]knownvalue.Check{"media_type": knownvalue.StringExact(string(v1types.OCIImageIndex)), "platform": exactOrNull(platform)})
+	}
+	evaluate(t, e.provider()+indexConfig(byTag("pushed"))).expect(t, map[string]knownvalue.Check{
+		"platforms": exactList([]string{"linux/amd64"}),
+		"manifests": knownvalue.ListExact([]knownvalue.Check{entry("linux/amd64"), entry("")}),
+	})
+	e.expectCalls(t, oneManifest)
 }

@@ -75,6 +75,15 @@ func newIndex(t *testing.T, mediaType v1types.MediaType, images ...v1.Image) v1.
 	return index
 }
 
+// newNestedIndex returns an index of an index, which has the platform of an image, with
+// that image and its attestation.
+func newNestedIndex(t *testing.T, image v1.Image) v1.ImageIndex {
+	t.Helper()
+	inner := mutate.AppendManifests(newIndex(t, v1types.OCIImageIndex, image), newAttestation(t, image))
+	platform := must[*v1.ConfigFile](t)(image.ConfigFile()).Platform()
+	return mutate.AppendManifests(newIndex(t, v1types.OCIImageIndex), mutate.IndexAddendum{Add: inner, Descriptor: v1.Descriptor{Platform: platform}})
+}
+
 var indexPlatforms = []string{"linux/amd64", "linux/arm64/v8", "linux/arm/v7"}
 
 // newMultiArchIndex returns an index as BuildKit and the SOCI snapshotter write it:

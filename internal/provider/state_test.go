@@ -33,7 +33,7 @@ func TestAccDataSources(t *testing.T) {
 	e := newEnv(t)
 	index, _, selected := e.selected(t)
 	amd64 := toOCI(newImage(t, 1, "linux/amd64"))
-	e.pushAny(t, "nested", newNestedIndex(t, true, amd64))
+	e.pushAny(t, "nested", newNestedIndex(t, amd64))
 	e.pushAny(t, "feature", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{
 		Add: amd64, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64", OSFeatures: []string{"erofs"}}},
 	}))
