@@ -49,29 +49,12 @@ output "many" {
 	if got := c.must(t, "output", "-raw", "one"); got != oddURL {
 		t.Errorf("output -raw returned\n%q, want\n%q", got, oddURL)
 	}
-	var state struct {
-		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Type   string
-					Values struct {
-						DownloadURL  string            `json:"download_url"`
-						DownloadURLs map[string]string `json:"download_urls"`
-					}
-				}
-			} `json:"root_module"`
-		}
+	state := c.attributes(t)
+	if got := state["data.ecrlayer_download_url.test"]["download_url"]; got != oddURL {
+		t.Errorf("show -json returned\n%q, want\n%q", got, oddURL)
 	}
-	if err := json.Unmarshal([]byte(c.must(t, "show", "-json")), &state); err != nil {
-		t.Fatal(err)
-	}
-	if resources := state.Values.RootModule.Resources; len(resources) != 2 {
-		t.Fatalf("show -json returned %d data sources, want 2", len(resources))
-	}
-	for _, r := range state.Values.RootModule.Resources {
-		if got := r.Values.DownloadURL + r.Values.DownloadURLs[e.layers[0]]; got != oddURL {
-			t.Errorf("show -json of %s returned\n%q, want\n%q", r.Type, got, oddURL)
-		}
+	if got := state["data.ecrlayer_download_urls.test"]["download_urls"].(map[string]any)[e.layers[0]]; got != oddURL {
+		t.Errorf("show -json of the map returned\n%q, want\n%q", got, oddURL)
 	}
 }
 
