@@ -37,7 +37,6 @@ type Endpoint struct {
 	skew         time.Duration
 	advance      time.Duration
 	layerHost    string
-	urlLifetime  time.Duration
 	blobRate     int                      // in bytes per second, see SetRate
 	limits       map[string]*rate.Limiter // by service, see Throttle
 	principals   map[string]Credentials   // by access key ID
@@ -58,7 +57,6 @@ type Endpoint struct {
 // New returns an Endpoint without accounts, repositories or faults.
 func New() *Endpoint {
 	return &Endpoint{
-		urlLifetime:  time.Hour, // ECR's
 		limits:       map[string]*rate.Limiter{},
 		principals:   map[string]Credentials{},
 		roles:        map[string]Role{},
@@ -87,10 +85,6 @@ func (e *Endpoint) Skew(d time.Duration) { e.set(func() { e.skew = d }) }
 // SetLayerHost makes pre-signed URLs point to host ("name:port") instead of the host
 // that the request was sent to. Their signatures are valid for that host only.
 func (e *Endpoint) SetLayerHost(host string) { e.set(func() { e.layerHost = host }) }
-
-// SetURLLifetime sets for how many whole seconds a new pre-signed URL is valid, instead
-// of an hour. A URL is verified when a request arrives, so a response may outlast it.
-func (e *Endpoint) SetURLLifetime(d time.Duration) { e.set(func() { e.urlLifetime = d }) }
 
 // SetRate limits each response with a blob, of the layer bucket or the registry, to this
 // many bytes per second. Zero removes the limit.

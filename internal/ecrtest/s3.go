@@ -25,6 +25,8 @@ import (
 )
 
 const (
+	urlLifetime = time.Hour // of ECR's URLs
+
 	// S3 rejects URLs that are valid for longer than a week.
 	maxURLSeconds = 7 * 24 * 60 * 60
 
@@ -74,11 +76,11 @@ func (e *Endpoint) presign(req *request, k repositoryKey, d digest.Digest) (stri
 	e.objects[u.Path] = objectBlob{k, d, style}
 	switch style {
 	case CloudFrontURLs:
-		u.RawQuery = e.cdnQuery(style, u.Path, now.Add(e.urlLifetime))
+		u.RawQuery = e.cdnQuery(style, u.Path, now.Add(urlLifetime))
 	case CloudflareURLs:
 		u.RawQuery = e.cdnQuery(style, u.Path, now)
 	case S3URLs:
-		u.RawQuery = "X-Amz-Expires=" + strconv.Itoa(int(e.urlLifetime/time.Second))
+		u.RawQuery = "X-Amz-Expires=" + strconv.Itoa(int(urlLifetime/time.Second))
 		signed, err := signURL(req.Request, e.urlCredentials(randomBytes(267)), k.region, http.MethodGet, u, now)
 		if err != nil {
 			return "", err
@@ -253,7 +255,7 @@ func (e *Endpoint) authenticateCDN(req *request) *response {
 	text, lifetime := req.URL.Query().Get("Expires"), time.Duration(0)
 	if style == CloudflareURLs {
 		text, _, _ = strings.Cut(req.URL.Query().Get("verify"), "-")
-		lifetime = e.urlLifetime
+		lifetime = urlLifetime
 	}
 	unix, _ := strconv.ParseInt(text, 10, 64)
 	timestamp := time.Unix(unix, 0)
