@@ -98,7 +98,7 @@ func BenchmarkThrottledBatch(b *testing.B) {
 		Retryer:      func() aws.Retryer { return transport.NewRetryer(aws.RetryModeStandard, 25, 0) },
 	}, nil)
 	for b.Loop() {
-		endpoint.Throttle("ecr", perSecond, perSecond/10)
+		endpoint.Throttle(perSecond, perSecond/10)
 		start := time.Now()
 		if urls, err := client.DownloadURLs(b.Context(), inTestRepository, layers); err != nil || len(urls) != len(layers) {
 			b.Fatalf("got %d URLs, error %v", len(urls), err)

@@ -37,10 +37,10 @@ type Endpoint struct {
 	skew         time.Duration
 	advance      time.Duration
 	layerHost    string
-	blobRate     int                      // in bytes per second, see SetRate
-	limits       map[string]*rate.Limiter // by service, see Throttle
-	principals   map[string]Credentials   // by access key ID
-	roles        map[string]Role          // by ARN
+	blobRate     int                    // in bytes per second, see SetRate
+	limit        *rate.Limiter          // of the requests to ECR, see Throttle
+	principals   map[string]Credentials // by access key ID
+	roles        map[string]Role        // by ARN
 	denied       map[denial]bool
 	repositories map[repositoryKey]*repository
 	objects      map[string]objectBlob // the blobs with a URL, by its path
@@ -57,7 +57,6 @@ type Endpoint struct {
 // New returns an Endpoint without accounts, repositories or faults.
 func New() *Endpoint {
 	return &Endpoint{
-		limits:       map[string]*rate.Limiter{},
 		principals:   map[string]Credentials{},
 		roles:        map[string]Role{},
 		denied:       map[denial]bool{},
@@ -90,11 +89,11 @@ func (e *Endpoint) SetLayerHost(host string) { e.set(func() { e.layerHost = host
 // many bytes per second. Zero removes the limit.
 func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.blobRate = bytesPerSecond }) }
 
-// Throttle limits the correctly signed requests to a service ("ecr", "sts" or "s3") to
-// a token bucket: perSecond tokens are added to it, up to burst, and a request that finds
-// none fails as AWS throttles, for example with a ThrottlingException.
-func (e *Endpoint) Throttle(service string, perSecond float64, burst int) {
-	e.set(func() { e.limits[service] = rate.NewLimiter(rate.Limit(perSecond), burst) })
+// Throttle limits the correctly signed requests to ECR to a token bucket: perSecond
+// tokens are added to it, up to burst, and a request that finds none fails with a
+// ThrottlingException.
+func (e *Endpoint) Throttle(perSecond float64, burst int) {
+	e.set(func() { e.limit = rate.NewLimiter(rate.Limit(perSecond), burst) })
 }
 
 // now returns the time of the clock for API requests.
@@ -155,16 +154,15 @@ func (e *Endpoint) authenticate(req *request) (failure *response) {
 
 // serve returns the response to an authenticated request.
 func (e *Endpoint) serve(req *request) *response {
-	if limit := e.limits[req.call.Service]; limit != nil && !limit.Allow() {
-		failure := throttling[req.call.Service]
-		return errorResponse(req.call.Service, failure.status, failure.code, failure.message)
-	}
 	switch req.call.Service {
 	case serviceS3:
 		return e.serveObject(req)
 	case serviceSTS:
 		return e.serveSTS(req)
 	default:
+		if e.limit != nil && !e.limit.Allow() {
+			return ecrError(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
+		}
 		return e.serveECR(req)
 	}
 }

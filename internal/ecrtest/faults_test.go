@@ -5,7 +5,6 @@ package ecrtest_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -114,26 +112,16 @@ func TestThrottle(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	_, layer := e.push(t, repo+":v1")
-	u := e.url(t, layer)
-	for _, service := range []string{"ecr", "sts", "s3"} {
-		e.Throttle(service, 0, 2) // A bucket that is not refilled.
-	}
+	e.Throttle(0, 2) // A bucket that is not refilled.
 	for i := range 4 {
-		_, stsErr := e.sts(e.user).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-		resp, body := e.get(t, http.MethodGet, u)
-		if i < 2 {
-			if err := errors.Join(e.requestLayer(t, layer), stsErr); err != nil || resp.StatusCode != http.StatusOK {
-				t.Errorf("request %d: %v, S3: %s", i, err, resp.Status)
-			}
-			continue
-		}
-		wantError(t, e.requestLayer(t, layer), http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
-		wantError(t, stsErr, http.StatusBadRequest, "Throttling", "Rate exceeded")
-		if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "<Code>SlowDown</Code>") {
-			t.Errorf("S3: %s: %s", resp.Status, body)
+		err := e.requestLayer(t, layer)
+		if i < 2 && err != nil {
+			t.Errorf("request %d: %v", i, err)
+		} else if i >= 2 {
+			wantError(t, err, http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
 		}
 	}
-	e.Throttle("ecr", 1e9, 1)
+	e.Throttle(1e9, 1)
 	for range 3 {
 		if err := e.requestLayer(t, layer); err != nil {
 			t.Errorf("with a bucket that is refilled: %v", err)

@@ -44,16 +44,6 @@ func errorResponse(service string, status int, code, message string) *response {
 	}
 }
 
-// throttling is how each service rejects a request too many.
-var throttling = map[string]struct {
-	status        int
-	code, message string
-}{
-	serviceECR: {http.StatusBadRequest, "ThrottlingException", "Rate exceeded"},
-	serviceSTS: {http.StatusBadRequest, "Throttling", "Rate exceeded"},
-	serviceS3:  {http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate."},
-}
-
 // ecrError returns an error of the JSON 1.1 protocol, with "__type" and "message"
 // in the body.
 func ecrError(status int, code, message string) *response {
