@@ -42,9 +42,9 @@ type source struct {
 	check        func(content []byte) error
 	// login is the command that writes the file, which may not exist, or "".
 	login string
-	// metadata reports whether it is the EC2 instance metadata service, and fallback
-	// whether it is so because nothing sets another source.
-	metadata, fallback bool
+	// fallback reports whether it is the EC2 instance metadata service because nothing
+	// sets another source.
+	fallback bool
 	// container reports whether it is the credentials endpoint of a container.
 	container bool
 	// timeout bounds how long it takes, 0 for only authTimeout.
@@ -105,7 +105,7 @@ func profileSource(found *environment) source {
 		}
 		return s
 	case p.CredentialSource == "Ec2InstanceMetadata":
-		return source{name: "the EC2 instance metadata service", metadata: true}
+		return source{name: "the EC2 instance metadata service"}
 	case p.CredentialSource == "EcsContainer":
 		s := containerSource(found.variables)
 		if s.name == "" {
@@ -131,7 +131,7 @@ func profileSource(found *environment) source {
 	if s := containerSource(found.variables); s.name != "" {
 		return s
 	}
-	s := source{name: "the EC2 instance metadata service", metadata: true, fallback: true}
+	s := source{name: "the EC2 instance metadata service", fallback: true}
 	if p.RoleARN != "" {
 		s.roleWithoutSource = p.Profile
 	}
