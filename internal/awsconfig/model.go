@@ -102,21 +102,13 @@ func (m *Model) profile() string {
 	return cmp.Or(m.Profile.ValueString(), os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))
 }
 
-// webIdentity returns the index of the block of the role to assume with a web
-// identity, or nil if there is none with an effect.
-func (m *Model) webIdentity() *int {
-	for i := range m.AssumeRoleWithWebIdentity {
-		if m.webIdentityRole(i) != "" {
-			return &i
-		}
+// webIdentityRole returns the ARN of the role to assume with a web identity, which the
+// environment completes, or "" if no block has an effect. There is one block at most.
+func (m *Model) webIdentityRole() string {
+	if len(m.AssumeRoleWithWebIdentity) == 0 {
+		return ""
 	}
-	return nil
-}
-
-// webIdentityRole returns the ARN of the role of a block, which the environment
-// completes.
-func (m *Model) webIdentityRole(i int) string {
-	return cmp.Or(m.AssumeRoleWithWebIdentity[i].RoleARN.ValueString(), os.Getenv("AWS_ROLE_ARN"))
+	return cmp.Or(m.AssumeRoleWithWebIdentity[0].RoleARN.ValueString(), os.Getenv("AWS_ROLE_ARN"))
 }
 
 // awsbase returns what of the block aws-sdk-go-base knows better: proxies, the user
@@ -139,10 +131,10 @@ func (m *Model) awsbase(version, terraformVersion string) *awsbase.Config {
 			base.EC2MetadataServiceEnableState = imds.ClientDisabled
 		}
 	}
-	if i := m.webIdentity(); i != nil {
-		role := m.AssumeRoleWithWebIdentity[*i]
+	if arn := m.webIdentityRole(); arn != "" {
+		role := m.AssumeRoleWithWebIdentity[0]
 		base.AssumeRoleWithWebIdentity = &awsbase.AssumeRoleWithWebIdentity{
-			RoleARN:              m.webIdentityRole(*i),
+			RoleARN:              arn,
 			SessionName:          cmp.Or(role.SessionName.ValueString(), os.Getenv("AWS_ROLE_SESSION_NAME")),
 			WebIdentityToken:     role.WebIdentityToken.ValueString(),
 			WebIdentityTokenFile: role.WebIdentityTokenFile.ValueString(),

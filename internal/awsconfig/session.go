@@ -116,7 +116,7 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 	switch {
 	case s.AccessKey.ValueString() != "":
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.AccessKey.ValueString(), s.SecretKey.ValueString(), s.Token.ValueString())))
-	case s.webIdentity() != nil:
+	case s.webIdentityRole() != "":
 		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	return options, nil
@@ -160,18 +160,17 @@ func (s *session) authenticate(ctx context.Context) (aws.Config, diag.Diagnostic
 	if err != nil {
 		return cfg, diag.Diagnostics{s.sourceFailed(ctx, err)}
 	}
-	if index := s.webIdentity(); index != nil && s.AccessKey.ValueString() == "" {
-		role := s.AssumeRoleWithWebIdentity[*index]
-		at := path.Root("assume_role_with_web_identity").AtListIndex(*index)
+	if arn := s.webIdentityRole(); arn != "" && s.AccessKey.ValueString() == "" {
+		role, at := s.AssumeRoleWithWebIdentity[0], path.Root("assume_role_with_web_identity").AtListIndex(0)
 		if cfg.Region == "" && s.STSRegion.ValueString() == "" {
 			return cfg, diag.Diagnostics{noRegion()}
 		}
 		cfg.Credentials = nil
-		provider := stscreds.NewWebIdentityRoleProvider(s.sts(cfg), s.base.AssumeRoleWithWebIdentity.RoleARN, identityToken{s.base.AssumeRoleWithWebIdentity}, func(o *stscreds.WebIdentityRoleOptions) {
+		provider := stscreds.NewWebIdentityRoleProvider(s.sts(cfg), arn, identityToken{s.base.AssumeRoleWithWebIdentity}, func(o *stscreds.WebIdentityRoleOptions) {
 			o.RoleSessionName, o.Duration = s.base.AssumeRoleWithWebIdentity.SessionName, duration(role.Duration)
 			o.Policy, o.PolicyARNs = stringOrNil(role.Policy), policyDescriptors(role.PolicyARNs)
 		})
-		if d := s.assume(ctx, &cfg, provider, at, s.base.AssumeRoleWithWebIdentity.RoleARN); d != nil {
+		if d := s.assume(ctx, &cfg, provider, at, arn); d != nil {
 			return cfg, diag.Diagnostics{d}
 		}
 	} else if d := s.retrieve(ctx, &cfg); d != nil {

@@ -62,7 +62,7 @@ func (m *Model) source(found *environment) source {
 	switch {
 	case m.AccessKey.ValueString() != "":
 		return source{name: "the provider block"}
-	case m.webIdentity() != nil:
+	case m.webIdentityRole() != "":
 		return source{name: "assume_role_with_web_identity of the provider block"}
 	case m.Profile.ValueString() != "":
 		return profileSource(found)
@@ -352,7 +352,7 @@ func (s *session) sources() string {
 		yes, no string
 	}{
 		{"access_key, secret_key and token of the provider block", s.AccessKey.ValueString() != "", "set", "not set"},
-		{"its assume_role_with_web_identity", s.webIdentity() != nil, "set", "not set"},
+		{"its assume_role_with_web_identity", s.webIdentityRole() != "", "set", "not set"},
 		{"its profile", s.Profile.ValueString() != "", "set", "not set"},
 		{"AWS_ACCESS_KEY_ID", set("AWS_ACCESS_KEY_ID"), "set", "not set"},
 		{"AWS_SECRET_ACCESS_KEY", set("AWS_SECRET_ACCESS_KEY"), "set", "not set"},
