@@ -69,7 +69,7 @@ func (s *session) retryer(attempts int) func() aws.Retryer {
 }
 
 // options returns the block as options of the SDK.
-func (s *session) options() ([]func(*config.LoadOptions) error, error) {
+func (s *session) options() []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(s.Region.ValueString()),
 		config.WithAPIOptions([]func(*middleware.Stack) error{s.userAgent, s.requests.route}),
@@ -99,9 +99,7 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 	}
 	if name := s.EC2MetadataServiceEndpointMode.ValueString(); name != "" {
 		var mode imds.EndpointModeState
-		if err := mode.SetFromString(name); err != nil {
-			return nil, err
-		}
+		_ = mode.SetFromString(name) // A validator has checked it.
 		options = append(options, config.WithEC2IMDSEndpointMode(mode))
 	}
 	if s.UseDualstackEndpoint.ValueBool() {
@@ -119,7 +117,7 @@ func (s *session) options() ([]func(*config.LoadOptions) error, error) {
 	case s.webIdentityRole() != "":
 		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
-	return options, nil
+	return options
 }
 
 // resolveEndpoint returns the endpoint of a service in the block.
@@ -152,11 +150,7 @@ func (s *session) userAgent(stack *middleware.Stack) error {
 
 // authenticate returns the configuration with credentials that were retrieved once.
 func (s *session) authenticate(ctx context.Context) (aws.Config, diag.Diagnostics) {
-	options, err := s.options()
-	var cfg aws.Config
-	if err == nil {
-		cfg, err = config.LoadDefaultConfig(ctx, options...)
-	}
+	cfg, err := config.LoadDefaultConfig(ctx, s.options()...)
 	if err != nil {
 		return cfg, diag.Diagnostics{s.sourceFailed(ctx, err)}
 	}
