@@ -132,8 +132,8 @@ func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest
 }
 
 // Configure stores the client.
-func (r *imageLayoutResource) Configure(_ context.Context, request resource.ConfigureRequest, response *resource.ConfigureResponse) {
-	r.configure(request.ProviderData, &response.Diagnostics)
+func (r *imageLayoutResource) Configure(_ context.Context, request resource.ConfigureRequest, _ *resource.ConfigureResponse) {
+	r.configure(request.ProviderData)
 }
 
 // ModifyPlan plans what the image is now: a tag that was moved changes image_digest.

@@ -76,16 +76,8 @@ type object struct {
 
 // configure stores the data from the provider's Configure, which is nil until the
 // provider is configured, as in validation.
-func (o *object) configure(data any, diags *diag.Diagnostics) {
-	if data == nil {
-		return
-	}
-	c, ok := data.(*client)
-	if !ok {
-		diags.AddError("Internal error", fmt.Sprintf("The provider passed %T to ecrlayer%s. %s", data, o.name, reportBug))
-		return
-	}
-	o.client = c
+func (o *object) configure(data any) {
+	o.client, _ = data.(*client)
 }
 
 // locate returns what m names, and sets its region.
@@ -164,8 +156,8 @@ func (d *dataSource) Schema(_ context.Context, _ datasource.SchemaRequest, respo
 	}
 }
 
-func (d *dataSource) Configure(_ context.Context, request datasource.ConfigureRequest, response *datasource.ConfigureResponse) {
-	d.configure(request.ProviderData, &response.Diagnostics)
+func (d *dataSource) Configure(_ context.Context, request datasource.ConfigureRequest, _ *datasource.ConfigureResponse) {
+	d.configure(request.ProviderData)
 }
 
 func (d *dataSource) Read(ctx context.Context, request datasource.ReadRequest, response *datasource.ReadResponse) {
@@ -199,8 +191,8 @@ func (e *ephemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest,
 	}
 }
 
-func (e *ephemeralResource) Configure(_ context.Context, request ephemeral.ConfigureRequest, response *ephemeral.ConfigureResponse) {
-	e.configure(request.ProviderData, &response.Diagnostics)
+func (e *ephemeralResource) Configure(_ context.Context, request ephemeral.ConfigureRequest, _ *ephemeral.ConfigureResponse) {
+	e.configure(request.ProviderData)
 }
 
 func (e *ephemeralResource) Open(ctx context.Context, request ephemeral.OpenRequest, response *ephemeral.OpenResponse) {
