@@ -34,10 +34,8 @@ type ecrlayerProvider struct {
 }
 
 // New returns the provider. version is its version in User-Agent.
-func New(version string) func() provider.Provider {
-	return func() provider.Provider {
-		return &ecrlayerProvider{version: version}
-	}
+func New(version string) provider.Provider {
+	return &ecrlayerProvider{version: version}
 }
 
 // Metadata names the provider.

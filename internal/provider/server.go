@@ -20,7 +20,7 @@ import (
 // User-Agent.
 func NewServer(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		return serve(New(version)())
+		return serve(New(version))
 	}
 }
 

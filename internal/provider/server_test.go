@@ -30,7 +30,7 @@ type panickingProvider struct {
 func panickingFactories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
 		"ecrlayer": func() (tfprotov6.ProviderServer, error) {
-			p := panickingProvider{provider.New("test")().(frameworkprovider.ProviderWithEphemeralResources)}
+			p := panickingProvider{provider.New("test").(frameworkprovider.ProviderWithEphemeralResources)}
 			return provider.Serve(p), nil
 		},
 	}
