@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -103,17 +102,14 @@ func (c *Client) DownloadURLs(ctx context.Context, repo Repository, layers []dig
 // recoveringDownloadURL is DownloadURL in a goroutine of its own, where nothing
 // else would recover a panic: it would end the process.
 func (c *Client) recoveringDownloadURL(ctx context.Context, repo Repository, layer digest.Digest) (url DownloadURL, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &CallError{Call: Call{
-				Operation:  operationDownloadURL,
-				Repository: c.withRegion(repo),
-				Resource:   layer.String(),
-				Err:        &PanicError{Value: value, Stack: debug.Stack()},
-			}}
-		}
-	}()
-	return c.DownloadURL(ctx, repo, layer)
+	err = Recovering(func() error {
+		url, err = c.DownloadURL(ctx, repo, layer)
+		return err
+	})
+	if panicked, ok := errors.AsType[*PanicError](err); ok {
+		err = &CallError{Call: Call{Operation: operationDownloadURL, Repository: c.withRegion(repo), Resource: layer.String(), Err: panicked}}
+	}
+	return url, err
 }
 
 // batch collects the results of the calls.
