@@ -99,10 +99,8 @@ type pull struct {
 
 func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 	p.queue = make(chan *part)
-	retryer, ok := p.c.retryer(&Call{Operation: OperationDownload, Repository: p.repo}, p.c.ecr.Options().Retryer).(aws.RetryerV2)
-	if p.retryer = retryer; !ok {
-		p.retryer = aws.NopRetryer{}
-	}
+	p.retryer = p.c.retryer(&Call{Operation: OperationDownload, Repository: p.repo}, p.c.ecr.Options().Retryer)
+
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	defer close(p.queue)

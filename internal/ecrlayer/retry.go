@@ -15,11 +15,12 @@ import (
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
-// retryer returns the retryer of a call, which paces its attempts.
-func (c *Client) retryer(call *Call, of aws.Retryer) aws.Retryer {
+// retryer returns the retryer of a call, which paces its attempts. The SDK's retryers are
+// all of the second version; with another one, there is one attempt.
+func (c *Client) retryer(call *Call, of aws.Retryer) aws.RetryerV2 {
 	retryer, ok := of.(aws.RetryerV2)
 	if !ok {
-		return of
+		retryer = aws.NopRetryer{}
 	}
 	p, _ := c.pacers.LoadOrStore(call.Operation+" "+call.Repository.Region, &pacer{limiter: rate.NewLimiter(rate.Inf, 1)})
 	return pacedRetryer{transport.Retryer(retryer), p.(*pacer)} //nolint:forcetypeassert // Only pacers are stored.
@@ -28,10 +29,7 @@ func (c *Client) retryer(call *Call, of aws.Retryer) aws.Retryer {
 // retry runs try until it succeeds, as often and with such delays as the SDK does for
 // ECR.
 func (c *Client) retry(ctx context.Context, call *Call, try func(context.Context) error) error {
-	retryer, ok := c.retryer(call, c.ecr.Options().Retryer).(aws.RetryerV2)
-	if !ok {
-		return try(ctx)
-	}
+	retryer := c.retryer(call, c.ecr.Options().Retryer)
 	for attempt := 1; ; attempt++ {
 		release, err := retryer.GetAttemptToken(ctx)
 		if err != nil {
