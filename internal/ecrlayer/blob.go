@@ -53,18 +53,13 @@ func (e *DownloadError) Error() string {
 
 // BlobTooLargeError is a blob with more bytes than can be read.
 type BlobTooLargeError struct {
-	// Size is in bytes, negative if the response does not give it.
-	Size int64
-	// Limit is the most bytes that are read.
-	Limit int64
+	// Reason says how many it has, as a clause.
+	Reason string
 }
 
-// Error returns the size and the limit.
+// Error returns the reason.
 func (e *BlobTooLargeError) Error() string {
-	if e.Size < 0 {
-		return fmt.Sprintf("the blob has more than %d bytes", e.Limit)
-	}
-	return fmt.Sprintf("the blob has %d bytes, and the maximum is %d", e.Size, e.Limit)
+	return e.Reason
 }
 
 // HTTPStatusCode is for the SDK's retryer.
@@ -146,13 +141,13 @@ func readBlob(response *http.Response, blob Descriptor, limit int64) ([]byte, er
 	if blob.Size != unknownSize {
 		according = fmt.Sprintf(", and %d according to the manifest", blob.Size)
 	} else if response.ContentLength > limit {
-		return nil, &BlobTooLargeError{Size: response.ContentLength, Limit: limit}
+		return nil, &BlobTooLargeError{Reason: fmt.Sprintf("the blob has %d bytes, and the maximum is %d", response.ContentLength, limit)}
 	}
 	content, err := io.ReadAll(response.Body)
 	size := int64(len(content))
 	switch {
 	case isTooLarge(err) && blob.Size == unknownSize:
-		return nil, &BlobTooLargeError{Size: -1, Limit: limit}
+		return nil, &BlobTooLargeError{Reason: fmt.Sprintf("the blob has more than %d bytes", limit)}
 	case isTooLarge(err):
 		return nil, &InvalidResponseError{Reason: fmt.Sprintf("the blob has more than %d bytes%s", limit, according)}
 	case err != nil:
