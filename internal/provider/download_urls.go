@@ -37,11 +37,7 @@ func downloadURLs() object {
 		hosts: "The machine that runs Terraform or OpenTofu calls ECR and, only to verify a platform that no index names, downloads the config of the image. " +
 			"The machine that downloads by a download URL needs no route to ECR.",
 		attributes: imageAttributes("layer_digests", map[string]schema.Attribute{
-			"platform": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: descriptionPlatform,
-				Validators:          []validator.String{platformName},
-			},
+			"platform": platformAttribute(),
 			"layer_digests": schema.ListAttribute{
 				Optional:    true,
 				Computed:    true,
@@ -114,7 +110,5 @@ func (m *downloadURLsModel) newOperation() operation {
 	if m.LayerDigests != nil {
 		return operation{what: "the download URLs of layers", resource: "layer_digests"}
 	}
-	op := m.imageOperation("the download URLs of layers")
-	op.platform = m.Platform.ValueString()
-	return op
+	return m.imageOperation("the download URLs of layers", m.Platform.ValueString())
 }

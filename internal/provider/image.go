@@ -73,13 +73,13 @@ func imageAttributes(unless string, own map[string]schema.Attribute) map[string]
 	return attributes
 }
 
-func (a *imageArguments) imageOperation(what string) operation {
+func (a *imageArguments) imageOperation(what, platform string) operation {
 	resource := "image_tag"
 	if a.ImageTag.IsNull() {
 		resource = "image_digest"
 	}
 	reference := ecrlayer.ImageReference{Tag: a.ImageTag.ValueString(), Digest: digest.Digest(a.ImageDigest.ValueString())}
-	return operation{what: what, resource: resource, reference: reference.String()}
+	return operation{what: what, resource: resource, reference: reference.String(), platform: platform}
 }
 
 func (a *imageArguments) resolve(repo ecrlayer.Repository, image digest.Digest) {
@@ -139,9 +139,16 @@ func descriptorAttributes(of string, own map[string]schema.Attribute) map[string
 	return attributes
 }
 
-const descriptionPlatform = "Platform to select from an index, as `os/arch` or `os/arch/variant`, such as `linux/amd64` or `linux/arm/v7`. The rules are those of container runtimes: `linux/arm64` selects `linux/arm64/v8`. " +
-	"A version or features of the operating system are in parentheses: `windows(10.0.20348)/amd64`, `linux(+erofs)/amd64`. Without a feature, an image without features is preferred. " +
-	"An index in an index is followed, three levels at most. Required if the index has several. If the image is not an index, its config must be for this platform."
+// platformAttribute returns the schema of the argument platform of what selects a manifest.
+func platformAttribute() schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional: true,
+		MarkdownDescription: "Platform to select from an index, as `os/arch` or `os/arch/variant`, such as `linux/amd64` or `linux/arm/v7`. The rules are those of container runtimes: `linux/arm64` selects `linux/arm64/v8`. " +
+			"A version or features of the operating system are in parentheses: `windows(10.0.20348)/amd64`, `linux(+erofs)/amd64`. Without a feature, an image without features is preferred. " +
+			"An index in an index is followed, three levels at most. Required if the index has several. If the image is not an index, its config must be for this platform.",
+		Validators: []validator.String{platformName},
+	}
+}
 
 func newImageDataSource() datasource.DataSource {
 	return &dataSource{description: "Reads the manifest of an image in ECR: its layers with their digests, its config, its annotations. " +
@@ -153,11 +160,7 @@ func newImageDataSource() datasource.DataSource {
 			name: "_image", newModel: func() model { return &imageModel{} }, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
 			hosts: "The machine that runs Terraform or OpenTofu calls ECR. To verify a platform, it also downloads the config by its download URL.",
 			attributes: imageAttributes("", map[string]schema.Attribute{
-				"platform": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: descriptionPlatform,
-					Validators:          []validator.String{platformName},
-				},
+				"platform":        platformAttribute(),
 				"manifest_digest": computedString("Digest of the manifest: that of one platform if the image is an index, else the same as `image_digest`."),
 				"manifest_json":   computedString("The manifest, byte for byte as ECR stores it (but Terraform normalizes Unicode to NFC). Its digest is `manifest_digest`."),
 				"manifest_size":   schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of the manifest in bytes."},
@@ -212,7 +215,5 @@ func (m *imageModel) read(ctx context.Context, c *ecrlayer.Client, t target) err
 }
 
 func (m *imageModel) newOperation() operation {
-	op := m.imageOperation("an image")
-	op.platform = m.Platform.ValueString()
-	return op
+	return m.imageOperation("an image", m.Platform.ValueString())
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/opencontainers/go-digest"
 
@@ -56,11 +55,7 @@ func newImageConfigDataSource() datasource.DataSource {
 			name: "_image_config", newModel: func() model { return &imageConfigModel{} }, actions: []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
 			hosts: hostsOfContent("the config"),
 			attributes: imageAttributes("", map[string]schema.Attribute{
-				"platform": schema.StringAttribute{
-					Optional:            true,
-					MarkdownDescription: descriptionPlatform,
-					Validators:          []validator.String{platformName},
-				},
+				"platform":      platformAttribute(),
 				"config_digest": computedString("Digest of the config, which Docker calls the image ID."),
 				"config_json":   computedString("The config, byte for byte as pushed (but Terraform normalizes Unicode to NFC), for what the other attributes do not include, such as `history` and health checks. Its digest is `config_digest`."),
 				"architecture":  computedString("Architecture of the CPU, such as `amd64`."),
@@ -129,7 +124,5 @@ func (m *imageConfigModel) read(ctx context.Context, c *ecrlayer.Client, t targe
 }
 
 func (m *imageConfigModel) newOperation() operation {
-	op := m.imageOperation("the config of an image")
-	op.platform = m.Platform.ValueString()
-	return op
+	return m.imageOperation("the config of an image", m.Platform.ValueString())
 }

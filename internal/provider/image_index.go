@@ -76,5 +76,5 @@ func (m *imageIndexModel) read(ctx context.Context, c *ecrlayer.Client, t target
 }
 
 func (m *imageIndexModel) newOperation() operation {
-	return m.imageOperation("the index of an image")
+	return m.imageOperation("the index of an image", "")
 }

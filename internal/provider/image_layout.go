@@ -229,8 +229,8 @@ func (m *imageLayoutModel) key() string {
 }
 
 func (m *imageLayoutModel) newOperation(t target, c *client) operation {
-	op := m.imageOperation("the layers of an image")
-	op.platform, op.target, op.profile = m.Platform.ValueString(), t, c.profile
+	op := m.imageOperation("the layers of an image", m.Platform.ValueString())
+	op.target, op.profile = t, c.profile
 	return op
 }
 

@@ -90,5 +90,5 @@ func (m *imageReferrersModel) read(ctx context.Context, c *ecrlayer.Client, t ta
 }
 
 func (m *imageReferrersModel) newOperation() operation {
-	return m.imageOperation("the referrers of an image")
+	return m.imageOperation("the referrers of an image", "")
 }
