@@ -132,28 +132,6 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 	}
 }
 
-func TestImageByDigest(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	want := e.pull(t, tag, "")
-	for _, arguments := range [][]string{{byDigest(want.imageDigest)}, {byTag(tag), byDigest(want.imageDigest)}} {
-		evaluate(t, e.provider()+imageConfig(arguments...)).expect(t, map[string]knownvalue.Check{
-			"image_digest": knownvalue.StringExact(want.imageDigest),
-			"layers":       knownvalue.ListSizeExact(len(e.layers)),
-		})
-	}
-}
-
-func TestImageVerifiesPlatformWithoutIndex(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	e.pushAny(t, "single", toOCI(newImage(t, 1, "linux/arm64/v8")))
-	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/s390x"))).
-		mustFail(t, "platform", "Platform not found", "not for platform linux/s390x", "Set platform to one of: linux/arm64/v8")
-	evaluate(t, e.provider()+imageConfig(byTag("single"), forPlatform("linux/arm64"))).mustRead(t, 1)
-	e.expectCalls(t, append(configOfOne, configOfOne...)...)
-}
-
 func TestImageFailureCodes(t *testing.T) {
 	t.Parallel()
 	// Summary, argument and parts of the detail, in this order.
