@@ -67,30 +67,6 @@ func TestInvalidLocalFiles(t *testing.T) {
 	}
 }
 
-func TestInvalidProfiles(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		profile, config string
-		want            []string
-	}{
-		"circular source_profile": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\nsource_profile = a\n",
-			[]string{"Invalid profile", "source_profile"}},
-		"source_profile with a login session": {"a", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nlogin_session = arn:aws:iam::123456789012:user/jane\n",
-			[]string{"Invalid profile", "login_session"}},
-		"quotes in the section name": {"with space", "[profile 'with space']\nregion = us-east-1\n", []string{"Profile not found", "with space", "quotes"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, _ := newModel(t)
-			m.AccessKey, m.SecretKey = types.StringNull(), types.StringNull()
-			m.Profile = types.StringValue(test.profile)
-			m.SharedConfigFiles = []string{filepath.Join(t.TempDir(), "config")}
-			write(t, m.SharedConfigFiles[0], test.config)
-			expectOneError(t, m, test.want...)
-		})
-	}
-}
-
 func TestErrorNamesRefusingProxy(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusForbidden, http.StatusProxyAuthRequired} {
