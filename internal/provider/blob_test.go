@@ -90,7 +90,6 @@ func TestBlobErrors(t *testing.T) {
 			digest: func(_ *testing.T, e *env) string { return e.putFile("", "orphan").Digest.String() },
 			want:   []string{"Layer inaccessible", "digest", "LayerInaccessibleException"},
 		},
-		"repository not found": {arguments: []string{`region = "eu-west-1"`}, want: []string{"Repository not found", "repository_name", "RepositoryNotFoundException"}},
 		"access denied": {
 			prepare: func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:GetDownloadUrlForLayer") },
 			want:    []string{"Access denied", "repository_name", "The credentials need ecr:GetDownloadUrlForLayer"},
@@ -114,11 +113,6 @@ func TestBlobErrors(t *testing.T) {
 		"broken connection": {
 			prepare:  download(ecrtest.Fault{Truncate: 10}),
 			provider: "max_retries = 2", want: []string{"Connection lost", "", "HTTP 200, request ID \\w+, 2 attempts in \\w+\\): unexpected EOF", "needs a route"}, downloads: 2,
-		},
-		"denied": {
-			prepare:   download(ecrtest.Fault{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}),
-			want:      []string{"Download denied", "", "403 Forbidden"},
-			downloads: 1,
 		},
 		"no response in time": {
 			prepare:   download(ecrtest.Fault{Hang: true}),

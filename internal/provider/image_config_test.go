@@ -184,10 +184,6 @@ func TestImageConfigErrors(t *testing.T) {
 		tag       string
 		want      []string // summary, argument, and parts of the detail in this order
 	}{
-		"tag not found": {
-			tag:  "gone",
-			want: []string{"Image not found", "image_tag", "Requested the config of an image from ECR .BatchGetImage.", "ImageNotFound"},
-		},
 		"Helm chart": {
 			prepare: func(t *testing.T, e *env) { e.pushAny(t, "chart", newArtifact(t, map[string]string{"app.tgz": "x"})) },
 			tag:     "chart",
