@@ -100,7 +100,6 @@ type pull struct {
 func (p *pull) run(ctx context.Context, blobs []Descriptor) error {
 	p.queue = make(chan *part)
 	p.retryer = p.c.retryer(&Call{Operation: OperationDownload, Repository: p.repo}, p.c.ecr.Options().Retryer)
-
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	defer close(p.queue)
