@@ -236,7 +236,6 @@ type watchedReader struct {
 	after   time.Duration
 }
 
-// Read reads.
 func (r *watchedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	r.stalled.Reset(r.after)

@@ -138,7 +138,6 @@ type reader struct {
 	ctx context.Context
 }
 
-// Read reads.
 func (r *reader) Read(p []byte) (int, error) {
 	if err := context.Cause(r.ctx); err != nil {
 		return 0, err

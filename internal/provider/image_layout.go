@@ -87,12 +87,10 @@ var (
 	}}
 )
 
-// Metadata names the resource.
 func (r *imageLayoutResource) Metadata(_ context.Context, request resource.MetadataRequest, response *resource.MetadataResponse) {
 	response.TypeName = request.ProviderTypeName + r.name
 }
 
-// Schema returns the schema.
 func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest, response *resource.SchemaResponse) {
 	attributes := map[string]schema.Attribute{
 		"directory": schema.StringAttribute{
@@ -131,7 +129,6 @@ func (r *imageLayoutResource) Schema(_ context.Context, _ resource.SchemaRequest
 	}
 }
 
-// Configure stores the client.
 func (r *imageLayoutResource) Configure(_ context.Context, request resource.ConfigureRequest, _ *resource.ConfigureResponse) {
 	r.configure(request.ProviderData)
 }

@@ -38,13 +38,11 @@ func New(version string) provider.Provider {
 	return &ecrlayerProvider{version: version}
 }
 
-// Metadata names the provider.
 func (p *ecrlayerProvider) Metadata(_ context.Context, _ provider.MetadataRequest, response *provider.MetadataResponse) {
 	response.TypeName = "ecrlayer"
 	response.Version = p.version
 }
 
-// Schema returns the provider block.
 func (p *ecrlayerProvider) Schema(_ context.Context, _ provider.SchemaRequest, response *provider.SchemaResponse) {
 	response.Schema = awsconfig.Schema()
 }
@@ -85,7 +83,6 @@ func (p *ecrlayerProvider) Resources(context.Context) []func() resource.Resource
 	return []func() resource.Resource{newImageLayoutResource}
 }
 
-// DataSources returns the data sources.
 func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		newDownloadURLDataSource,
@@ -98,7 +95,6 @@ func (p *ecrlayerProvider) DataSources(context.Context) []func() datasource.Data
 	}
 }
 
-// EphemeralResources returns the ephemeral resources.
 func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{
 		newDownloadURLEphemeralResource,
@@ -107,7 +103,6 @@ func (p *ecrlayerProvider) EphemeralResources(context.Context) []func() ephemera
 	}
 }
 
-// Functions returns the functions.
 func (p *ecrlayerProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{
 		newParseImageURI,
