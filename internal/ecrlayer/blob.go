@@ -90,7 +90,7 @@ func newDownloadError(response *http.Response) *DownloadError {
 func (c *Client) get(ctx context.Context, call *Call, presigned string, header http.Header, accepted func(status int) bool, read func(*http.Response) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, presigned, http.NoBody)
 	if err != nil {
-		return checkURL(presigned)
+		return &InvalidResponseError{Reason: "the download URL cannot be requested"} // err contains it.
 	}
 	request.Header = header
 	request.Header.Set("Accept-Encoding", "identity")
