@@ -77,11 +77,17 @@ func newDownloadError(response *http.Response) *DownloadError {
 	failure := &DownloadError{StatusCode: response.StatusCode, Host: redact.Line(response.Request.URL.Host, maxCode)}
 	// A response that is not Amazon S3's XML leaves code and message empty.
 	described, _ := awsxml.GetErrorResponseComponents(response.Body, true)
-	failure.Code, failure.Message = redact.Line(described.Code, maxCode), redact.Line(described.Message, redact.MaxMessage)
+	failure.Code, failure.Message = hostSays(response, described.Code, maxCode), hostSays(response, described.Message, redact.MaxMessage)
 	if location, err := response.Location(); err == nil && failure.StatusCode >= http.StatusTemporaryRedirect {
-		failure.Message = redact.Line("a redirect to "+location.Host, maxCode)
+		failure.Message = hostSays(response, "a redirect to "+location.Host, maxCode)
 	}
 	return failure
+}
+
+// hostSays returns a text of a response as a line, without what makes the URL of the
+// request a credential.
+func hostSays(response *http.Response, text string, limit int) string {
+	return redact.Line(redact.WithoutQuery(text, response.Request.URL), limit)
 }
 
 // get requests a pre-signed URL once, as an attempt of call, and passes the response
@@ -107,7 +113,7 @@ func (c *Client) get(ctx context.Context, call *Call, presigned string, header h
 	} else {
 		err = newDownloadError(response)
 	}
-	call.end(ctx, response.StatusCode, response.Header.Get("X-Amz-Request-Id"), err)
+	call.end(ctx, response.StatusCode, hostSays(response, response.Header.Get("X-Amz-Request-Id"), maxCode), err)
 	return err
 }
 

@@ -68,7 +68,7 @@ func (h *blobHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&input)
 		h.mu.Lock()
 		h.urls++
-		url := fmt.Sprintf("%s/%s?X-Amz-Signature=secret%d", h.URL, input.LayerDigest, h.urls)
+		url := fmt.Sprintf("%s/%s?X-Amz-Security-Token=token-secret&X-Amz-Signature=signature-secret%d", h.URL, input.LayerDigest, h.urls)
 		h.mu.Unlock()
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_ = json.NewEncoder(w).Encode(map[string]string{"downloadUrl": url, "layerDigest": input.LayerDigest})
@@ -414,6 +414,13 @@ func TestPullErrors(t *testing.T) {
 		"denied": {requests: maxRenewals + 2, serve: func(_ *blobHost, w http.ResponseWriter, _ *http.Request, _ []byte) {
 			refuse(w, http.StatusForbidden, "not by this endpoint")
 		}, want: []string{"responded 403 Forbidden (AccessDenied: not by this endpoint)"}},
+		"denied with the URL": {requests: maxRenewals + 2, serve: func(_ *blobHost, w http.ResponseWriter, r *http.Request, _ []byte) {
+			refuse(w, http.StatusForbidden, "not by "+r.URL.Query().Get("X-Amz-Security-Token"))
+		}, want: []string{"(AccessDenied: not by REDACTED)"}},
+		"a range with the URL": {invalid: true, requests: 3, serve: func(_ *blobHost, w http.ResponseWriter, r *http.Request, _ []byte) {
+			w.Header().Set("Content-Range", r.URL.Query().Get("X-Amz-Security-Token"))
+			w.WriteHeader(http.StatusPartialContent)
+		}, want: []string{`has the range "REDACTED"`}},
 		"not found": {requests: 1, serve: func(_ *blobHost, w http.ResponseWriter, _ *http.Request, _ []byte) {
 			refuse(w, http.StatusNotFound, "gone")
 		}, want: []string{"responded 404"}},

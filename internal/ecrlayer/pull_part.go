@@ -15,7 +15,6 @@ import (
 
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/redact"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/transport"
 )
 
@@ -183,7 +182,7 @@ func (p *part) check(response *http.Response) (skip int64, err error) {
 		var first, last int64
 		served := response.Header.Get("Content-Range")
 		if _, err := fmt.Sscanf(served, "bytes %d-%d/%s", &first, &last, &size); err != nil || first != p.at || last < first {
-			return 0, &InvalidResponseError{Reason: fmt.Sprintf("the response to a request for bytes %d to %d has the range %s", p.at, p.until()-1, quote(served))}
+			return 0, &InvalidResponseError{Reason: fmt.Sprintf("the response to a request for bytes %d to %d has the range %s", p.at, p.until()-1, quote(hostSays(response, served, maxQuoted)))}
 		}
 	case http.StatusOK:
 		skip = p.at
@@ -194,7 +193,7 @@ func (p *part) check(response *http.Response) (skip int64, err error) {
 		return 0, newDownloadError(response)
 	}
 	if size != "" && size != "*" && size != strconv.FormatInt(b.Size, 10) {
-		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %s bytes, and %d according to the manifest", redact.Line(size, maxQuoted), b.Size)}
+		return 0, &InvalidResponseError{Reason: fmt.Sprintf("the blob has %s bytes, and %d according to the manifest", hostSays(response, size, maxQuoted), b.Size)}
 	}
 	return skip, nil
 }

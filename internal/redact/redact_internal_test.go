@@ -128,6 +128,8 @@ func TestRedactKnownSecrets(t *testing.T) {
 	const value = "pa ss/word+1234&<x>"
 	Secret(value, "short", "")
 	Signatures("https://host/k?X-Amz-Date=20261125T103000Z&X-Amz-Signature=0a1b2c3d4e5f60718293a4b5c6d7e8f9&x=1")
+	Signatures("https://host/k?X-Amz-Security-Token=IQoJb3JpZ2luX2VjEXAMPLE&X-Amz-Signature=1a1b2c3d4e5f60718293a4b5c6d7e8f9")
+	Signatures("https://host/k?skoid=11111111-1111-1111-1111-111111111111&sktid=22222222-1111-1111-1111-111111111111&skt=2026-01-31T12%3A00%3A00Z&ske=2026-01-31T13%3A00%3A00Z&se=2026-01-31T13%3A00%3A01Z&sig=the-signature-of-azure")
 	Signatures("https://host/k?Expires=1900000000&Signature=cloud~front-signature%2Bvalue&Policy=shorter")
 	SecretURL("http://user:it's%20a-password@proxy:3128/?key=some-api-key")
 	for text, want := range map[string]string{
@@ -144,6 +146,8 @@ func TestRedactKnownSecrets(t *testing.T) {
 		"cut off pa ss/word+1":                                                       "cut off REDACTED",
 		"too little of it: pa ss/w":                                                  "too little of it: pa ss/w",
 		"signed 0a1b2c3d4e5f60718293a4b5c6d7e8f9":                                    "signed REDACTED",
+		"by IQoJb3JpZ2luX2VjEXAMPLE":                                                 "by REDACTED",
+		"signed the-signature-of-azure":                                              "signed REDACTED",
 		"signed cloud~front-signature+value, or not":                                 "signed REDACTED, or not",
 		"signed sig=cloud~front-signature%2Bvalue":                                   "signed sig=REDACTED",
 		"a short text, shorter, of 20261125T103000Z":                                 "a short text, shorter, of 20261125T103000Z",
@@ -159,6 +163,31 @@ func TestRedactKnownSecrets(t *testing.T) {
 }
 
 // What an endpoint sends must not displace the secrets of the session.
+func TestWithoutQuery(t *testing.T) {
+	t.Parallel()
+	for raw, values := range map[string][]string{
+		"https://bucket/k?X-Amz-Credential=AKIAEXAMPLE%2F20261125%2Fs3&X-Amz-Security-Token=IQoJb3JpZ2luX2Vj%2Btoken&X-Amz-Expires=3600&X-Amz-Signature=9a1b2c3d4e5f60718293a4b5c6d7e8f9": {
+			"AKIAEXAMPLE/20261125/s3", "AKIAEXAMPLE%2F20261125%2Fs3", "IQoJb3JpZ2luX2Vj+token", "iqojb3", "9a1b2c3d4e5f60718293a4b5c6d7e8f9", "9a1b2c3d4e5f6071 8293a4b5c6d7e8f9",
+		},
+		"https://account.blob/k?skoid=1-11111111-2222&sktid=2-11111111-2222&se=2026-01-31T13%3A00%3A00Z&sig=a%2Fb%2Bsignature%3D": {"a/b+signature=", "1-11111111-2222"},
+		"https://cdn/k?e=1700000000&h=abcd1234abcd1234": {"abcd1234abcd1234"},
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range values {
+			want := "not " + Redacted + ", 3600"
+			if len(value) < minSecret {
+				want = "not " + value + ", 3600"
+			}
+			if got := WithoutQuery("not "+value+", 3600", u); got != want {
+				t.Errorf("WithoutQuery(%q) = %q, want %q", value, got, want)
+			}
+		}
+	}
+}
+
 func TestSignaturesAreBoundedAndSecretsStay(t *testing.T) {
 	t.Parallel()
 	var s store

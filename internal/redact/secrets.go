@@ -30,8 +30,9 @@ const (
 	// Signatures are longer than dates and names of algorithms.
 	minSignature  = 20
 	maxSignatures = 1 << 15
-	// maxPerURL is how many values are kept of a URL.
-	maxPerURL = 4
+	// maxPerURL is how many values are kept of a URL. A shared access signature of Azure
+	// can have five long ones before its signature.
+	maxPerURL = 8
 	// maxEncodings is how many encodings on top of each other are undone.
 	maxEncodings = 3
 )
@@ -84,8 +85,9 @@ func SecretURL(raw string) {
 	}
 }
 
-// Signatures registers what makes a pre-signed URL a credential: its signatures or,
-// if it has none by Signature Version 4, the first long values of its query.
+// Signatures registers what makes a pre-signed URL a credential: its signature and
+// session token or, if it has none by Signature Version 4, the first long values of its
+// query.
 func Signatures(presigned string) {
 	_, query, _ := strings.Cut(presigned, "?")
 	query, _, _ = strings.Cut(query, "#")
@@ -93,7 +95,7 @@ func Signatures(presigned string) {
 	kept := 0
 	for parameter := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(parameter, "=")
-		if len(value) < minSignature || (v4 && name != "X-Amz-Signature") {
+		if len(value) < minSignature || (v4 && name != "X-Amz-Signature" && name != "X-Amz-Security-Token") {
 			continue
 		}
 		if kept++; kept > maxPerURL {
@@ -104,6 +106,20 @@ func Signatures(presigned string) {
 			known.addSignatures(decoded)
 		}
 	}
+}
+
+// WithoutQuery returns what the host of a URL says without the values of the URL's
+// query, of at least eight bytes, in the spellings of [Secret].
+func WithoutQuery(text string, u *url.URL) string {
+	var values store
+	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(parameter, "=")
+		values.addSecret(value)
+		if decoded, err := url.QueryUnescape(value); err == nil {
+			values.addSecret(decoded)
+		}
+	}
+	return values.redact(text)
 }
 
 func (s *store) addSecret(value string) {
