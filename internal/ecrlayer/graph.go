@@ -71,6 +71,9 @@ func (c *Client) Graph(ctx context.Context, repo Repository, ref ImageReference,
 	if err != nil {
 		return nil, err
 	}
+	if root.isIndex() && len(root.Manifests) == 0 {
+		return nil, root.call.fail(&EmptyIndexError{Reason: noManifest})
+	}
 	g := &Graph{Repository: root.repository, ImageDigest: root.digest}
 	if requested != nil {
 		found, err := c.selectManifest(ctx, repo, root, requested)

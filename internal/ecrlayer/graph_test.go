@@ -100,6 +100,7 @@ func TestGraphErrors(t *testing.T) {
 		level["size"] = graph.Manifests[0].Size
 	}
 	r.index(t, "missing", entry, map[string]any{"mediaType": types.OCIManifestSchema1, "digest": gone, "size": 1, "platform": map[string]string{"os": "linux", "architecture": "arm64"}})
+	r.index(t, "empty")
 	r.index(t, "size", map[string]any{"mediaType": types.OCIManifestSchema1, "digest": image, "size": 1})
 	r.put(t, "sizes", types.OCIManifestSchema1, map[string]any{
 		"schemaVersion": 2, "mediaType": types.OCIManifestSchema1, "config": config, "layers": []any{layer(1), layer(2)},
@@ -109,6 +110,7 @@ func TestGraphErrors(t *testing.T) {
 	}{
 		"too deep":                 {"deep", "", "indexes are nested more than 3 levels deep"},
 		"missing manifest":         {"missing", "", gone.String() + " for platform linux/arm64, which is not in the repository"},
+		"no manifest":              {"empty", "", "the index lists no manifest"},
 		"wrong size of a manifest": {"size", "", "and 1 according to the index"},
 		"two sizes of a layer":     {"sizes", "", "the sizes 1 and 2"},
 		"another platform":         {"image", "linux/s390x", "linux/s390x"},

@@ -226,6 +226,8 @@ func (f *foundManifest) tooDeep() error {
 	return f.call.fail(&PlatformError{Reason: fmt.Sprintf("indexes are nested more than %d levels deep in the image", maxIndexLevels), Entries: f.requestable()})
 }
 
+const noManifest = "the index lists no manifest"
+
 // choose returns the requested candidate, or the only one if requested is nil. The
 // error is a *PlatformError or an *EmptyIndexError.
 func (m *manifest) choose(candidates []*candidate, requested *matcher) (*candidate, error) {
@@ -255,9 +257,9 @@ func (m *manifest) choose(candidates []*candidate, requested *matcher) (*candida
 	failure.Entries = m.requestable()
 	switch {
 	case len(m.Manifests) == 0:
-		return nil, &EmptyIndexError{Reason: "the index lists no manifest"}
+		return nil, &EmptyIndexError{Reason: noManifest}
 	case len(failure.Entries) == 0:
-		return nil, &EmptyIndexError{Reason: "the index lists no manifest, but what has the media type " + quote(m.Manifests[0].MediaType)}
+		return nil, &EmptyIndexError{Reason: noManifest + ", but what has the media type " + quote(m.Manifests[0].MediaType)}
 	}
 	return nil, failure
 }
