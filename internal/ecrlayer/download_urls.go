@@ -162,13 +162,17 @@ func (b *batch) result(ctx context.Context, c *Client, repo Repository) (map[dig
 	return nil, failure
 }
 
-// isRejected reports whether ECR rejects the caller or the repository, so that a
-// call with any other digest would fail, too.
+// isRejected reports whether ECR rejects the caller or the repository, or a quota is
+// exhausted, so that a call with any other digest would fail, too.
 func (e *CallError) isRejected() bool {
 	api, ok := errors.AsType[smithy.APIError](e.Err)
 	if !ok {
 		return false
 	}
 	_, rejected := transport.FindRejection(api.ErrorCode())
-	return rejected || api.ErrorCode() == "AccessDeniedException" || api.ErrorCode() == (*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode()
+	return rejected || slices.Contains([]string{
+		"AccessDeniedException",
+		(*ecrtypes.RepositoryNotFoundException)(nil).ErrorCode(),
+		(*ecrtypes.LimitExceededException)(nil).ErrorCode(),
+	}, api.ErrorCode())
 }

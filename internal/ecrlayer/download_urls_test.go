@@ -387,6 +387,7 @@ func TestBatchEndsWhenNoCallCanSucceed(t *testing.T) {
 		}, 50},
 		"connection reset":   {func(l *layerRegistry) { l.Inject(ecrtest.Fault{Reset: true}) }, 99}, // a round, and what begins during it
 		"connection refused": {func(l *layerRegistry) { l.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1") }, 99},
+		"exhausted quota":    {func(l *layerRegistry) { l.Inject(ecrtest.Fault{Code: "LimitExceededException"}) }, 50},
 		"no repository":      {func(l *layerRegistry) { l.cfg.Region = "eu-west-1" }, 50},
 		"no layers": {func(l *layerRegistry) {
 			l.CreateRepository(testAccount, "eu-west-2", testRepository)
