@@ -19,7 +19,8 @@ var Rejections = []Rejection{
 	{[]string{"ExpiredTokenException", "ExpiredToken"}, "Credentials expired",
 		"The session of these credentials has expired. Authenticate again (with IAM Identity Center: aws sso login), or pass fresh credentials."},
 	{[]string{"UnrecognizedClientException", "InvalidClientTokenId"}, "Invalid credentials",
-		"AWS does not recognize this access key or session token in this partition. Temporary credentials require their session token, and keys that were deleted or deactivated are not recognized."},
+		"AWS does not recognize this access key or session token in this region. Temporary credentials require their session token, and keys that were deleted or deactivated are not recognized. " +
+			"If they are valid in other regions, enable this region in the account; it also rejects session tokens of the global STS endpoint, unless the account allows them."},
 	{[]string{"InvalidSignatureException", "SignatureDoesNotMatch"}, "Invalid signature",
 		"Check that the secret key belongs to the access key and has no newline or space at its end, as secrets of CI systems often do, that the clock of this machine is right (AWS allows 15 minutes), and that no proxy alters requests."},
 	{[]string{"IncompleteSignatureException", "IncompleteSignature"}, "Invalid signature",
