@@ -34,7 +34,7 @@ func Schema() schema.Schema {
 			"https_proxy":                        stringAttribute("URL of a proxy for HTTPS requests, such as those to ECR. An empty string means no proxy. Can also be set with the `HTTPS_PROXY` or `https_proxy` environment variable.", proxyURL),
 			"insecure":                           boolAttribute("Whether to accept any TLS certificate. Default `false`. Prefer `custom_ca_bundle`."),
 			"max_retries": numberAttribute("Maximum number of attempts per API call, the first included, when ECR throttles it or a transient error occurs. The delay between attempts grows. "+
-				"Default `25`. Can also be set with the `AWS_MAX_ATTEMPTS` environment variable or `max_attempts` in the shared config file. The `timeouts` of an object also apply.", wholeNumber{least: 1, hint: " The first attempt counts, so 1 disables retries."}),
+				"Default `25`, and `3` for requests that get or check credentials. Can also be set with the `AWS_MAX_ATTEMPTS` environment variable or `max_attempts` in the shared config file. The `timeouts` of an object also apply.", wholeNumber{least: 1, hint: " The first attempt counts, so 1 disables retries."}),
 			"no_proxy": stringAttribute("Comma-separated host names, IP addresses and CIDR blocks that are reached without a proxy. Can also be set with the `NO_PROXY` or `no_proxy` environment variable."),
 			"profile":  stringAttribute("Name of a profile in the shared config and credentials files. Can also be set with the `AWS_PROFILE` or `AWS_DEFAULT_PROFILE` environment variable."),
 			"region": stringAttribute("AWS region. It is required, and an object can set another one. Can also be set with the `AWS_REGION` or `AWS_DEFAULT_REGION` environment variable, "+

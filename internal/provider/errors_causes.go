@@ -119,7 +119,7 @@ func (f *failure) cause() (summary, argument, advice string) {
 	// What an image is.
 	case errors.As(f.err, &missing):
 		return "Manifest of the index not found", theResource, "The manifest was never pushed, copied or replicated with the index, or it was deleted. " +
-			"Push the image again for all of its platforms, or set another platform. In a pull-through cache, pull the image once for this platform."
+			"Push the image again for all of its platforms, or set platform to one that is there. In a pull-through cache, pull the image once for this platform."
 	case errors.As(f.err, &platform):
 		return f.explainPlatform(platform)
 	case errors.As(f.err, &empty):

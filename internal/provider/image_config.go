@@ -64,7 +64,7 @@ func newImageConfigDataSource() datasource.DataSource {
 				"created": schema.StringAttribute{
 					Computed:            true,
 					CustomType:          timetypes.RFC3339Type{},
-					MarkdownDescription: "When the image was built, in RFC 3339 format.",
+					MarkdownDescription: "When the image was built, in RFC 3339 format. Null also for the year 1, which some builders write.",
 				},
 				"author":        computedString("Author of the image."),
 				"labels":        computedMap("Labels of the image, such as `org.opencontainers.image.revision`."),
