@@ -41,6 +41,9 @@ const (
 	// credentialsMaxRetries is the SDK's, for requests for credentials: where there is no
 	// instance metadata service, more of them would only take time.
 	credentialsMaxRetries = 3
+	// stsMaxRetries is for our own requests to STS. With our shorter delays, they last as
+	// long as the SDK's 3 attempts with its delays: up to 3 seconds.
+	stsMaxRetries = 6
 	// processTimeout bounds a credential_process. The SDK ends the command after a minute,
 	// but then waits for whatever still holds its standard output.
 	processTimeout = processcreds.DefaultTimeout + 5*time.Second
@@ -258,6 +261,7 @@ func (s *session) assume(ctx context.Context, cfg *aws.Config, provider aws.Cred
 func (s *session) sts(cfg aws.Config) *sts.Client {
 	cfg.EndpointResolverWithOptions = nil //nolint:staticcheck // See options.
 	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+		o.Retryer = s.retryer(stsMaxRetries)()
 		o.Region = cmp.Or(s.STSRegion.ValueString(), o.Region)
 		if endpoint := s.endpoint(stsEndpoint); endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)

@@ -440,13 +440,23 @@ func TestTokenBucketIsSharedByAllCalls(t *testing.T) {
 	}
 }
 
+// The faults last longer than three attempts with our delays.
 func TestAuthenticationRetries(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t)
-	e.Inject(ecrtest.Fault{Service: "sts", Status: 500})
-	session{
-		Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", e.addRole("a")),
-		Reads:    []string{e.read()},
-	}.run(t).mustFail(t, "assume_role[0]", "Cannot assume role: AWS failed", e.addRole("a"), "Run again later")
-	e.expectCalls(t, "sts:AssumeRole", "sts:AssumeRole", "sts:AssumeRole")
+	for faults, recovers := range map[int]bool{4: true, 6: false} {
+		e := newEnv(t)
+		e.Inject(ecrtest.Fault{Service: "sts", Status: 500, Times: faults})
+		o := session{
+			Provider: e.endpoints() + keys(e.user) + fmt.Sprintf("assume_role {\nrole_arn = %q\n}", e.addRole("a")),
+			Reads:    []string{e.read()},
+		}.run(t)
+		if recovers {
+			o.mustRead(t, 1)
+		} else {
+			o.mustFail(t, "assume_role[0]", "Cannot assume role: AWS failed", e.addRole("a"), "Run again later")
+		}
+		if got, want := len(e.CallsTo("sts", "AssumeRole")), min(faults+1, 6); got != want {
+			t.Errorf("%d requests to STS, want %d", got, want)
+		}
+	}
 }
