@@ -80,7 +80,7 @@ type BlobFile interface {
 // *InvalidResponseError if the blob has another size or digest. Errors of store are
 // returned as they are.
 func (c *Client) Pull(ctx context.Context, repo Repository, blobs []Descriptor, store BlobStore, done *atomic.Int64) error {
-	p := &pull{c: c, repo: c.withRegion(repo), store: store, done: done, partSize: partSize, stall: stallTimeout}
+	p := &pull{c: c, repo: c.withRegion(repo), store: store, done: done, partSize: partSize, stall: func() time.Duration { return stallTimeout }}
 	return p.run(ctx, blobs)
 }
 
@@ -93,7 +93,7 @@ type pull struct {
 	retryer  aws.RetryerV2
 	queue    chan *part
 	partSize int64
-	stall    time.Duration
+	stall    func() time.Duration      // of the next request
 	failing  atomic.Pointer[CallError] // says why a pull that timed out did not succeed
 }
 

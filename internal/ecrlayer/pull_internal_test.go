@@ -221,7 +221,7 @@ func newTestPull(t *testing.T, h *blobHost, store BlobStore, change ...func(*aws
 	for _, change := range change {
 		change(&cfg)
 	}
-	return &pull{c: NewClient(cfg, nil), repo: Repository{Name: "team/app", Region: "us-east-1"}, store: store, done: &atomic.Int64{}, partSize: testPartSize, stall: time.Minute}
+	return &pull{c: NewClient(cfg, nil), repo: Repository{Name: "team/app", Region: "us-east-1"}, store: store, done: &atomic.Int64{}, partSize: testPartSize, stall: func() time.Duration { return time.Minute }}
 }
 
 // newBlob returns bytes that differ from part to part.
@@ -266,10 +266,10 @@ func TestPullDownloads(t *testing.T) {
 	tests := map[string]struct {
 		size     int // default: 5 parts and a half
 		serve    func(*blobHost, http.ResponseWriter, *http.Request, []byte)
-		valid    int // requests per URL
-		stall    time.Duration
-		requests int // 0: not checked
-		urls     int // default 1
+		valid    int  // requests per URL
+		stalls   bool // the first request
+		requests int  // 0: not checked
+		urls     int  // default 1
 	}{
 		"several parts":                   {requests: 6},
 		"a single byte":                   {size: 1, requests: 1},
@@ -287,8 +287,8 @@ func TestPullDownloads(t *testing.T) {
 		"throttled":                       {serve: first(2, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })},
 		"429":                             {serve: first(2, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })},
 		"reset":                           {serve: first(2, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })},
-		"no response":                     {stall: 100 * time.Millisecond, serve: first(1, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
-		"the response stalls":             {stall: 100 * time.Millisecond, serve: first(1, func(w http.ResponseWriter, r *http.Request) { stall(w, r, 1000) })},
+		"no response":                     {stalls: true, serve: first(1, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })},
+		"the response stalls":             {stalls: true, serve: first(1, func(w http.ResponseWriter, r *http.Request) { stall(w, r, 1000) })},
 		"ranges are ignored, and one cut": {serve: ignoreAndCut(1), requests: 2},
 		"the total is not known": {requests: 6, serve: func(_ *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
 			serveRange(&headerWriter{w, func(h http.Header) {
@@ -319,8 +319,14 @@ func TestPullDownloads(t *testing.T) {
 			h.serve, h.valid = test.serve, test.valid
 			store := newMemoryStore()
 			p := newTestPull(t, h, store)
-			if test.stall > 0 {
-				p.stall = test.stall
+			if test.stalls {
+				var requests atomic.Int64
+				p.stall = func() time.Duration { // What is served may take as long as it likes.
+					if requests.Add(1) == 1 {
+						return 100 * time.Millisecond
+					}
+					return time.Minute
+				}
 			}
 			if err := p.run(t.Context(), blobs); err != nil {
 				t.Fatal(err)

@@ -104,7 +104,8 @@ func (p *part) request(presigned string, whole bool, buffer []byte) error {
 	b := p.blob
 	ctx, stop := context.WithCancelCause(transport.WithMaxResponse(b.ctx, 0))
 	defer stop(nil)
-	stalled := time.AfterFunc(b.stall, func() { stop(errStalled) })
+	stall := b.stall()
+	stalled := time.AfterFunc(stall, func() { stop(errStalled) })
 	defer stalled.Stop()
 	header := http.Header{}
 	if p.ranged() && !whole {
@@ -123,7 +124,7 @@ func (p *part) request(presigned string, whole bool, buffer []byte) error {
 			}
 			close(b.probed)
 		}
-		return p.read(&watchedReader{response.Body, stalled, b.stall}, skip, buffer)
+		return p.read(&watchedReader{response.Body, stalled, stall}, skip, buffer)
 	})
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return &smithyhttp.RequestSendError{Err: fmt.Errorf("after %d of %d bytes: %w", p.at, b.Size, errStalled)}
