@@ -113,7 +113,10 @@ func Signatures(presigned string) {
 func WithoutQuery(text string, u *url.URL) string {
 	var values store
 	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
-		_, value, _ := strings.Cut(parameter, "=")
+		name, value, _ := strings.Cut(parameter, "=")
+		if name == "x-id" || name == "X-Amz-Algorithm" {
+			continue // Amazon S3 names the operation and the algorithm in messages.
+		}
 		values.addSecret(value)
 		if decoded, err := url.QueryUnescape(value); err == nil {
 			values.addSecret(decoded)
