@@ -20,7 +20,9 @@ type Graph struct {
 	// ImageDigest is the digest that the reference resolves to.
 	ImageDigest digest.Digest
 	// Manifests are the manifest of the requested platform or, without one, what
-	// ImageDigest identifies and all manifests and indexes below it, each once.
+	// ImageDigest identifies and all manifests and indexes below it, each once. Entries
+	// of an index with a media type that is unknown are left out, because that must not
+	// be an error (https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md).
 	Manifests []GraphManifest
 	// Blobs are the configs and layers of all manifests, each once, largest first.
 	// Foreign layers are left out.
@@ -104,7 +106,8 @@ func (c *Client) Graph(ctx context.Context, repo Repository, ref ImageReference,
 				return nil, m.call.fail(err)
 			}
 			for _, d := range m.Manifests {
-				if !seen[d.Digest] {
+				unknown := d.MediaType != "" && !isRequestable(d.MediaType)
+				if !seen[d.Digest] && !unknown {
 					seen[d.Digest] = true
 					entries = append(entries, candidate{Descriptor: d, index: m})
 				}

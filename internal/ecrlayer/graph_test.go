@@ -40,7 +40,8 @@ func TestGraph(t *testing.T) {
 	}
 	inner := r.index(t, "", entries[:2]...)
 	middle := r.index(t, "", r.entry(t, inner, types.OCIImageIndex))
-	root := r.index(t, "v1", append(slices.Clone(entries), entries[0], r.entry(t, middle, types.OCIImageIndex))...)
+	unknown := map[string]any{"mediaType": "application/vnd.example+json", "digest": digest.FromString("unknown"), "size": 7}
+	root := r.index(t, "v1", append(slices.Clone(entries), entries[0], unknown, r.entry(t, middle, types.OCIImageIndex))...)
 	before := len(r.operations())
 
 	graph, err := r.client.Graph(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")

@@ -205,6 +205,9 @@ func (l *Layout) walk(d ocispec.Descriptor, named map[digest.Digest]bool) error 
 	case ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json":
 	default:
+		if _, err := os.Lstat(l.blob(d.Digest)); err != nil {
+			return err
+		}
 		return fmt.Errorf("it has the unknown media type %q", d.MediaType)
 	}
 	content, err := readFile(l.blob(d.Digest))

@@ -428,6 +428,26 @@ func TestNothingIsRemovedIfAnotherEntryCannotBeRead(t *testing.T) {
 	}
 }
 
+func TestAnIndexMayNameWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	r, dir := newRegistry(t), t.TempDir()
+	image := r.push(t, "1.0", "one", "shared").Manifests[0]
+	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{
+		{MediaType: image.MediaType, Digest: image.Digest, Size: image.Size},
+		{MediaType: "application/vnd.example+json", Digest: digest.FromString("unknown"), Size: 7},
+	}}
+	index.SchemaVersion = 2
+	r.PutManifest(account, region, repository, "all", index.MediaType, must(json.Marshal(index)))
+	all := layout.Image{Key: "all", Graph: must(r.client.Graph(t.Context(), ecrlayer.Repository{Name: repository}, ecrlayer.ImageReference{Tag: "all"}, ""))}
+	write(t, r, dir, all, nil)
+	other := r.push(t, "1.1", "two", "shared")
+	record := write(t, r, dir, other, nil)
+	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, "", record); err != nil || warning != "" {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	expectBlobs(t, dir, all)
+}
+
 func TestEntriesAreRemovedByTheirOwnersOnly(t *testing.T) {
 	t.Parallel()
 	r, dir := newRegistry(t), t.TempDir()
