@@ -101,9 +101,7 @@ func (s *session) options() []func(*config.LoadOptions) error {
 		options = append(options, config.WithEC2IMDSEndpoint(endpoint))
 	}
 	if name := s.EC2MetadataServiceEndpointMode.ValueString(); name != "" {
-		var mode imds.EndpointModeState
-		_ = mode.SetFromString(name) // A validator has checked it.
-		options = append(options, config.WithEC2IMDSEndpointMode(mode))
+		options = append(options, func(o *config.LoadOptions) error { return o.EC2IMDSEndpointMode.SetFromString(name) })
 	}
 	if s.UseDualstackEndpoint.ValueBool() {
 		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
