@@ -48,7 +48,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	run := func() error { return serve(ctx, *listen, *env, pushes) }
-	if *directory != "" {
+	switch {
+	case flag.NArg() > 0:
+		run = func() error { return fmt.Errorf("unexpected argument %q", flag.Arg(0)) }
+	case *directory != "":
 		run = func() error { return validateLayout(*directory) }
 	}
 	if err := run(); err != nil && !errors.Is(err, context.Canceled) {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -111,5 +113,17 @@ func TestServeErrors(t *testing.T) {
 		if err := serve(t.Context(), test.listen, test.env, pushes); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: error = %v", test, err)
 		}
+	}
+}
+
+// An argument that is none of a flag, such as a second layout after -push, is not ignored.
+func TestUnexpectedArgument(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, os.Args[0], "-listen", "127.0.0.1:0", "other")
+	command.Env = append(os.Environ(), "ECRTEST_COMMAND=1")
+	if output, err := command.CombinedOutput(); err == nil || string(output) != "ecrtest: unexpected argument \"other\"\n" {
+		t.Errorf("output = %q, error %v", output, err)
 	}
 }
