@@ -8,7 +8,7 @@ terraform {
 
 # A Helm chart's or another artifact's files are its layers.
 data "ecrlayer_image" "example" {
-  image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/settings:1.0"
+  image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/files:1.0"
 }
 
 data "ecrlayer_blob" "example" {

@@ -7,7 +7,7 @@ terraform {
 }
 
 data "ecrlayer_image" "example" {
-  image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/settings:1.0"
+  image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/files:1.0"
 }
 
 ephemeral "ecrlayer_blob" "example" {

@@ -67,9 +67,9 @@ func pushSamples(e *ecrtest.Endpoint) string {
 
 	files := repository{e, "team/files"}
 	artifact := v1.Manifest{ArtifactType: "application/vnd.example.files", Config: files.blob("application/vnd.oci.empty.v1+json", []byte("{}"))}
-	for _, name := range []string{"app.conf", "install.sh"} {
-		file := files.blob("application/octet-stream", []byte("# "+name+"\n"))
-		file.Annotations = map[string]string{titleKey: name}
+	for _, titled := range []struct{ name, content string }{{"settings.yaml", "port: 8080\n"}, {"install.sh", "#!/bin/sh\n"}} {
+		file := files.blob("application/octet-stream", []byte(titled.content))
+		file.Annotations = map[string]string{titleKey: titled.name}
 		artifact.Layers = append(artifact.Layers, file)
 	}
 	files.push("1.0", artifact)
