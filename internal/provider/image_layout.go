@@ -277,7 +277,7 @@ func (r *imageLayoutResource) Read(ctx context.Context, request resource.ReadReq
 	}
 	if entry == nil {
 		response.Diagnostics.AddAttributeWarning(directoryPath, "Image layout lost",
-			fmt.Sprintf("index.json in %s has no entry for %s any more. The image is downloaded again, except for what is still there.", m.Directory.ValueString(), m.key()))
+			fmt.Sprintf("%s has no index.json with an entry for %s any more. Apply downloads the image again, except for what is still there.", m.Directory.ValueString(), m.key()))
 		response.State.RemoveResource(ctx)
 		return
 	}
@@ -298,7 +298,7 @@ func (r *imageLayoutResource) Read(ctx context.Context, request resource.ReadReq
 	m.Intact = types.BoolValue(len(damage) == 0)
 	if len(damage) > 0 {
 		response.Diagnostics.AddAttributeWarning(directoryPath, "Image layout damaged",
-			fmt.Sprintf("In %s, the next apply repairs:\n  %s", m.Directory.ValueString(), strings.Join(shorten(damage), "\n  ")))
+			fmt.Sprintf("In %s, apply repairs:\n  %s", m.Directory.ValueString(), strings.Join(shorten(damage), "\n  ")))
 	}
 	record := maps.Clone(known)
 	maps.Copy(record, now)
