@@ -173,14 +173,15 @@ func credentialsMessages(t *testing.T) []message {
 }
 
 // rejectionMessages returns what the provider says of the codes that reject
-// credentials.
-func rejectionMessages() []message {
-	var messages []message
+// credentials, and the sentence with which all of it ends.
+func rejectionMessages() (messages []message, origin string) {
+	const begin = "The credentials come from "
 	for _, rejection := range transport.Rejections {
 		summary, advice, _ := awsconfig.ExplainRejection(rejection.Codes[0])
+		advice, origin, _ = strings.Cut(advice, " "+begin)
 		messages = append(messages, message{summary, advice})
 	}
-	return messages
+	return messages, begin + origin
 }
 
 // connectionMessages returns what the provider says of connections.
@@ -226,15 +227,16 @@ func TestTroubleshootingGuide(t *testing.T) {
 	}
 	var text strings.Builder
 	text.WriteString(want + marker)
+	rejections, origin := rejectionMessages()
 	returned := regexp.MustCompile(`return "([A-Z][^"]*)"(?: \+ \w+\.\w+)?, `)
 	for _, section := range []struct {
-		title, file string
-		messages    []message
+		title, intro, file string
+		messages           []message
 	}{
-		{"Errors of ECR and of downloads", "errors_causes.go", ecrMessages(t)},
-		{"Credentials", "../awsconfig/credentials.go", credentialsMessages(t)},
-		{"Rejected credentials", "../transport/rejection.go", rejectionMessages()},
-		{"Connections", "../awsconfig/connection.go", connectionMessages()},
+		{"Errors of ECR and of downloads", "", "errors_causes.go", ecrMessages(t)},
+		{"Credentials", "", "../awsconfig/credentials.go", credentialsMessages(t)},
+		{"Rejected credentials", origin, "../transport/rejection.go", rejections},
+		{"Connections", "", "../awsconfig/connection.go", connectionMessages()},
 	} {
 		advice := map[string][]string{} // by summary
 		var summaries []string
@@ -250,6 +252,9 @@ func TestTroubleshootingGuide(t *testing.T) {
 			}
 		}
 		fmt.Fprintf(&text, "\n## %s\n", section.title)
+		if section.intro != "" {
+			fmt.Fprintf(&text, "\n%s\n", section.intro)
+		}
 		for _, summary := range summaries {
 			fmt.Fprintf(&text, "\n### %s\n\n%s\n", summary, strings.Join(advice[summary], "\n\n"))
 		}
