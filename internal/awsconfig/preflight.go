@@ -72,7 +72,9 @@ func (m *Model) preflight(ctx context.Context, base *awsbase.Config) (*environme
 	// As in the SDK, a profile that only AWS_DEFAULT_PROFILE names is optional.
 	required := m.Profile.ValueString() != "" || os.Getenv("AWS_PROFILE") != "" || (m.profile() != "" && m.AccessKey.ValueString() == "" && !variables.Credentials.HasKeys())
 	if err != nil && (!errors.As(err, &noProfile) || required) {
-		diags.Append(m.invalidProfile(err, slices.Concat(configFiles, credentialsFiles), missing))
+		diags.Append(m.invalidProfile(err, slices.Concat(
+			describeFiles(configFiles, m.SharedConfigFiles, "AWS_CONFIG_FILE"),
+			describeFiles(credentialsFiles, m.SharedCredentialsFiles, "AWS_SHARED_CREDENTIALS_FILE")), missing))
 		return nil, diags
 	}
 	if profile.RetryMaxAttempts < 0 { // As above.
@@ -116,6 +118,15 @@ func allowedValues(key string) string {
 		"request_min_compression_size_bytes": "a whole number from 0 to 10485760",
 		"restrict_file_permissions":          "unrestricted or user_read_write",
 	}[key], "true or false")
+}
+
+// describeFiles returns what sharedFiles has returned, and the environment variable if
+// the file is from there.
+func describeFiles(files, listed []string, variable string) []string {
+	if len(nonEmpty(listed)) > 0 || os.Getenv(variable) == "" {
+		return files
+	}
+	return []string{fmt.Sprintf("%s (%s)", files[0], variable)}
 }
 
 // sharedFiles returns the shared files that an argument lists, else the one of an

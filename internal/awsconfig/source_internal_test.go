@@ -197,6 +197,7 @@ func TestKnownCausesDoNotListTheSources(t *testing.T) {
 		// Files that do not exist.
 		"AWS_SHARED_CREDENTIALS_FILE": {setup{"AWS_SHARED_CREDENTIALS_FILE": "~/keys"}, "", nil, nil, []string{"File not found", `"~/keys"`, "AWS_SHARED_CREDENTIALS_FILE", "~ is not expanded in environment variables"}},
 		"shared_credentials_files":    {setup{"AWS_CONFIG_FILE": os.DevNull}, "", metadata(notFound, notFound), func(m *Model) { m.SharedCredentialsFiles = []string{"/none/keys"} }, []string{"File not found", "/none/keys", "shared_credentials_files"}},
+		"profile of an empty file":    {setup{"AWS_CONFIG_FILE": os.DevNull}, "ci", nil, nil, []string{"Profile not found", os.DevNull + " (AWS_CONFIG_FILE), "}},
 		"profile of a missing file":   {setup{"AWS_CONFIG_FILE": "~/none"}, "ci", nil, nil, []string{"Profile not found", `"~/none"`, "AWS_CONFIG_FILE", "~ is not expanded"}},
 		"AWS_WEB_IDENTITY_TOKEN_FILE": {setup{"AWS_WEB_IDENTITY_TOKEN_FILE": "~/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/reader"}, "", nil, nil, []string{"Unreadable file", "~/token", "AWS_WEB_IDENTITY_TOKEN_FILE", "~ is not expanded"}},
 		"token file without a role":   {setup{"AWS_WEB_IDENTITY_TOKEN_FILE": "HOME/token", "token": "t"}, "", nil, nil, []string{"Missing role ARN", "AWS_ROLE_ARN"}},
