@@ -6,6 +6,7 @@ terraform {
   }
 }
 
+# The files of an artifact are its layers. To read them by its tag also requires ecr:BatchGetImage.
 data "ecrlayer_image" "example" {
   image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/files:1.0"
 }
