@@ -28,7 +28,7 @@ func (r *imageRegistry) named(t *testing.T, name string) digest.Digest {
 func entry(mediaType types.MediaType, d digest.Digest, platform string) map[string]any {
 	e := map[string]any{"mediaType": mediaType, "digest": d, "size": 7}
 	if p, err := ecrlayer.ParsePlatform(platform); err == nil {
-		e["platform"] = map[string]any{"os": p.OS, "architecture": p.Architecture, "os.version": p.OSVersion, "os.features": p.OSFeatures}
+		e["platform"] = map[string]any{"os": p.OS, "architecture": p.Architecture, "variant": p.Variant, "os.version": p.OSVersion, "os.features": p.OSFeatures}
 	}
 	return e
 }
@@ -238,7 +238,7 @@ func TestImageOfNestedIndexThatIsMissing(t *testing.T) {
 func TestFailedImagesNameTheirCall(t *testing.T) {
 	t.Parallel()
 	r := newImageRegistry(t)
-	r.push(t, "chart", chart(t))
+	r.putImage(t, "chart", []byte(`{}`), map[string]any{"mediaType": helmConfig})
 	r.putImage(t, "image", []byte(`{"os":"linux","architecture":"amd64"}`), nil)
 	r.putImage(t, "nameless", []byte(`{}`), nil)
 	r.putImage(t, "huge", []byte(`{}`), map[string]any{"size": 1 << 40})

@@ -79,6 +79,15 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 			platforms: []string{"linux/arm/v7"},
 			calls:     []string{oneManifest, oneManifest},
 		},
+		"Docker manifest list": {
+			pushed: func(t *testing.T) remote.Taggable {
+				return newIndex(t, v1types.DockerManifestList, newImage(t, 2, "linux/amd64"), newImage(t, 3, "windows/amd64"))
+			},
+			platform:  "windows/amd64",
+			pullAs:    "windows/amd64",
+			platforms: []string{"linux/amd64", "windows/amd64"},
+			calls:     []string{oneManifest, oneManifest},
+		},
 		"Helm chart": {
 			pushed: func(t *testing.T) remote.Taggable {
 				return newArtifact(t, map[string]string{"app-1.0.0.tgz": "chart", "app-1.0.0.tgz.prov": "provenance"})
@@ -111,21 +120,23 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 				})
 			}
 			evaluate(t, e.provider()+imageConfig(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
-				"annotations":     exactMap(want.manifest.Annotations),
-				"artifact_type":   exactOrNull(test.artifact),
-				"config":          exactDescriptor(want.manifest.Config),
-				"image_digest":    knownvalue.StringExact(want.imageDigest),
-				"image_tag":       knownvalue.StringExact("pushed"),
-				"image_uri":       knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + want.imageDigest),
-				"layer_digests":   exactList(distinct),
-				"layers":          knownvalue.ListExact(layers),
-				"manifest_digest": knownvalue.StringExact(want.manifestDigest),
-				"manifest_json":   hasDigest(want.manifestDigest),
-				"media_type":      knownvalue.StringExact(want.mediaType),
-				"platform":        exactOrNull(test.platform),
-				"platforms":       exactList(test.platforms),
-				"region":          knownvalue.StringExact(region),
-				"registry_id":     knownvalue.StringExact(account),
+				"annotations":         exactMap(want.manifest.Annotations),
+				"artifact_type":       exactOrNull(test.artifact),
+				"config":              exactDescriptor(want.manifest.Config),
+				"image_digest":        knownvalue.StringExact(want.imageDigest),
+				"image_tag":           knownvalue.StringExact("pushed"),
+				"image_uri":           knownvalue.StringExact("123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app@" + want.imageDigest),
+				"image_uri_dualstack": knownvalue.StringExact("123456789012.dkr-ecr.us-east-1.on.aws/team/app@" + want.imageDigest),
+				"layer_digests":       exactList(distinct),
+				"layers":              knownvalue.ListExact(layers),
+				"manifest_digest":     knownvalue.StringExact(want.manifestDigest),
+				"manifest_json":       hasDigest(want.manifestDigest),
+				"manifest_size":       knownvalue.Int64Exact(want.manifestSize),
+				"media_type":          knownvalue.StringExact(want.mediaType),
+				"platform":            exactOrNull(test.platform),
+				"platforms":           exactList(test.platforms),
+				"region":              knownvalue.StringExact(region),
+				"registry_id":         knownvalue.StringExact(account),
 			})
 			e.expectCalls(t, test.calls...)
 		})

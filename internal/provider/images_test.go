@@ -174,6 +174,7 @@ func (e *env) pushAny(t *testing.T, tag string, content remote.Taggable) {
 type pulledImage struct {
 	imageDigest    string
 	manifestDigest string
+	manifestSize   int64
 	mediaType      string
 	manifest       *v1.Manifest
 	config         *v1.ConfigFile
@@ -191,6 +192,7 @@ func (e *env) pull(t *testing.T, tag, platform string) pulledImage {
 	pulled := pulledImage{
 		imageDigest:    descriptor.Digest.String(),
 		manifestDigest: must[v1.Hash](t)(image.Digest()).String(),
+		manifestSize:   must[int64](t)(image.Size()),
 		mediaType:      string(must[v1types.MediaType](t)(image.MediaType())),
 		manifest:       must[*v1.Manifest](t)(image.Manifest()),
 		layers:         must[[]v1.Layer](t)(image.Layers()),
