@@ -29,7 +29,7 @@ func TestAccUntrustedTextIsSanitized(t *testing.T) {
 	e.Inject(ecrtest.Fault{Code: "Odd\x1b[31mException", Message: "m", Match: e.matchLayer(e.layers[1])})
 	e.Inject(ecrtest.Fault{Service: "sts", Code: "AccessDenied", Message: token + " " + strings.ToLower(url.QueryEscape(token)) + " " + hostile, Match: func(call ecrtest.Call) bool { return call.AccessKeyID == e.user.AccessKeyID }})
 	e.Inject(ecrtest.Fault{Service: "s3", Status: http.StatusForbidden, Code: "AccessDenied", Message: strings.ReplaceAll(hostile, "\x1b", "&#27;")})
-	e.pushAny(t, "failing", newImage(t, 1, "linux/amd64"))
+	e.push(t, "failing", newImage(t, 1, "linux/amd64"))
 	e.FailImage(account, region, repository, "failing", "ImageNotFound", hostile)
 	secrets := e.collectSecrets()
 	secrets.add("password", "leaked-password")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/opencontainers/go-digest"
 
@@ -25,7 +26,7 @@ func blobConfig(digest string, arguments ...string) string {
 // pushFile pushes an artifact with one file, and returns the file's digest.
 func (e *env) pushFile(t *testing.T, content string) string {
 	t.Helper()
-	e.pushAny(t, "file", newArtifact(t, map[string]string{"file": content}))
+	e.push(t, "file", newArtifact(t, map[string]string{"file": content}))
 	return digest.FromString(content).String()
 }
 
@@ -82,7 +83,7 @@ func TestBlobErrors(t *testing.T) {
 		},
 		"digest of a referrer": {
 			digest: func(t *testing.T, e *env) string {
-				return artifact{ArtifactType: spdxType, Subject: e.subject(t)}.put(t, e).Digest.String()
+				return e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: e.subject(t)}).Digest.String()
 			},
 			want: []string{"Blob not found", "digest", "referrer", "ecrlayer_image"},
 		},

@@ -90,7 +90,7 @@ func TestDownloadURLErrors(t *testing.T) {
 			want:      []string{"Layer not available upstream", "UnableToGetUpstreamLayerException", "pull-through cache", "credentials"},
 		},
 		"repository of another account": {
-			prepare:   func(t *testing.T, e *env) { e.push(t, "210987654321", region, repository, tag, e.image) },
+			prepare:   func(t *testing.T, e *env) { e.pushTo(t, "210987654321", region, tag, e.image) },
 			arguments: []string{`registry_id = "210987654321"`},
 			attribute: "repository_name",
 			want:      []string{"Access denied", "AccessDeniedException", "ecr:GetDownloadUrlForLayer", "arn:aws:ecr:us-east-1:210987654321:repository/team/app", "repository policy"},

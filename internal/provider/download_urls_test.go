@@ -4,7 +4,6 @@
 package provider_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -31,30 +30,6 @@ data "ecrlayer_download_urls" "test" {
   %s
 }
 `, repository, strings.Join(quoted, ""), strings.Join(arguments, "\n  "))
-}
-
-// pushLayers pushes an image of n layers and returns their digests.
-func (e *env) pushLayers(t *testing.T, n int) []string {
-	t.Helper()
-	const mediaType = "application/vnd.oci.image.manifest.v1+json"
-	digests := make([]string, n)
-	layers := make([]map[string]any, n)
-	for i := range layers {
-		content := fmt.Appendf(nil, "layer %d", i)
-		digests[i] = e.PutBlob(account, region, repository, content).String()
-		layers[i] = map[string]any{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digests[i], "size": len(content)}
-	}
-	raw, err := json.Marshal(map[string]any{
-		"schemaVersion": 2,
-		"mediaType":     mediaType,
-		"config":        map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": e.PutBlob(account, region, repository, []byte("{}")), "size": 2},
-		"layers":        layers,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.PutManifest(account, region, repository, "many", mediaType, raw)
-	return digests
 }
 
 // absentLayers returns n sorted digests of layers that are in no repository.
@@ -122,7 +97,11 @@ func TestDownloadURLs(t *testing.T) {
 func TestAccDownloadURLsLargeBatch(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	layers := e.pushLayers(t, 1000)
+	contents := make([]string, 1000)
+	for i := range contents {
+		contents[i] = fmt.Sprint("layer ", i)
+	}
+	layers := e.putConfig(t, "many", "{}", contents...)
 	c := newCLI(t, e)
 	c.write(t, "main.tf", requireProvider+downloadURLsConfig(layers))
 	c.init(t)

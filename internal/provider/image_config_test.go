@@ -4,7 +4,6 @@
 package provider_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -50,7 +49,7 @@ func TestImageConfigMatchesGoContainerRegistry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.pushAny(t, "pushed", test.pushed(t))
+			e.push(t, "pushed", test.pushed(t))
 			want := e.pull(t, "pushed", test.pullAs)
 			env := map[string]string{}
 			for _, entry := range want.config.Config.Env {
@@ -96,25 +95,6 @@ func TestImageConfigMatchesGoContainerRegistry(t *testing.T) {
 			e.expectCalls(t, test.calls...)
 		})
 	}
-}
-
-// putConfig stores an image with this config and layers.
-func (e *env) putConfig(t *testing.T, tag, config string, layers ...string) {
-	t.Helper()
-	descriptors := []map[string]any{}
-	for _, layer := range layers {
-		content := []byte(layer)
-		descriptors = append(descriptors, map[string]any{
-			"mediaType": v1types.OCILayer, "size": len(content), "digest": e.PutBlob(account, region, repository, content),
-		})
-	}
-	raw := must[[]byte](t)(json.Marshal(map[string]any{
-		"schemaVersion": 2,
-		"mediaType":     v1types.OCIManifestSchema1,
-		"config":        map[string]any{"mediaType": v1types.OCIConfigJSON, "size": len(config), "digest": e.PutBlob(account, region, repository, []byte(config))},
-		"layers":        descriptors,
-	}))
-	e.PutManifest(account, region, repository, tag, string(v1types.OCIManifestSchema1), raw)
 }
 
 func TestImageConfigWithMissingFields(t *testing.T) {
@@ -185,13 +165,13 @@ func TestImageConfigErrors(t *testing.T) {
 		want      []string // summary, argument, and parts of the detail in this order
 	}{
 		"Helm chart": {
-			prepare: func(t *testing.T, e *env) { e.pushAny(t, "chart", newArtifact(t, map[string]string{"app.tgz": "x"})) },
+			prepare: func(t *testing.T, e *env) { e.push(t, "chart", newArtifact(t, map[string]string{"app.tgz": "x"})) },
 			tag:     "chart",
 			want:    []string{"Not a container image", "image_tag", "resource: chart", regexp.QuoteMeta(helmConfig), "ecrlayer_image"},
 		},
 		"platform not found": {
 			arguments: []string{forPlatform("linux/s390x")},
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "one", newImage(t, 1, "linux/arm64/v8")) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "one", newImage(t, 1, "linux/arm64/v8")) },
 			tag:       "one",
 			want:      []string{"Platform not found", "platform", "not for platform linux/s390x", "linux/arm64/v8"},
 		},
@@ -285,7 +265,7 @@ func injectOperationError(operation, code string) func(*testing.T, *env) {
 func TestAccImageLabelsExample(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "labeled", newMultiArchIndex(t))
+	e.push(t, "labeled", newMultiArchIndex(t))
 	c := newCLI(t, e)
 	c.useExample(t, "image-labels")
 	c.init(t)

@@ -21,7 +21,7 @@ func TestImageIndex(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	index := newMultiArchIndex(t)
-	e.pushAny(t, "many", index)
+	e.push(t, "many", index)
 	manifest := must[*v1.IndexManifest](t)(index.IndexManifest())
 	imageDigest := must[v1.Hash](t)(index.Digest()).String()
 	entries := make([]knownvalue.Check, len(manifest.Manifests))
@@ -64,7 +64,7 @@ func TestImageIndexOfIndexes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	amd64, arm64 := toOCI(newImage(t, 1, "linux/amd64")), toOCI(newImage(t, 1, "linux/arm64"))
-	e.pushAny(t, "pushed", mutate.AppendManifests(newNestedIndex(t, amd64), mutate.IndexAddendum{Add: newIndex(t, v1types.OCIImageIndex, arm64)}))
+	e.push(t, "pushed", mutate.AppendManifests(newNestedIndex(t, amd64), mutate.IndexAddendum{Add: newIndex(t, v1types.OCIImageIndex, arm64)}))
 	e.Reset()
 	entry := func(platform string) knownvalue.Check {
 		return knownvalue.ObjectPartial(map[string]knownvalue.Check{"media_type": knownvalue.StringExact(string(v1types.OCIImageIndex)), "platform": exactOrNull(platform)})

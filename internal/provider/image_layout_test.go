@@ -229,25 +229,25 @@ func TestAccImageLayoutOfEveryKind(t *testing.T) {
 		images   []v1.Image
 		chosen   v1.Image // of the platform
 	}{
-		"Docker image":            {pushed: e1(newImage(t, 2, "linux/amd64"))},
-		"duplicate layers":        {pushed: e1(newDuplicateLayerImage(t))},
-		"zstd":                    {pushed: e1(zstd(t))},
-		"foreign layers":          {pushed: e1(foreign(t))},
-		"artifact":                {pushed: e1(newArtifact(t, map[string]string{"a.tgz": "a", "b.tgz": "b"}))},
+		"Docker image":            {pushed: newImage(t, 2, "linux/amd64")},
+		"duplicate layers":        {pushed: newDuplicateLayerImage(t)},
+		"zstd":                    {pushed: zstd(t)},
+		"foreign layers":          {pushed: foreign(t)},
+		"artifact":                {pushed: newArtifact(t, map[string]string{"a.tgz": "a", "b.tgz": "b"})},
 		"index":                   {pushed: multiArch, images: children(t, multiArch)},
 		"Docker manifest list":    {pushed: docker, images: children(t, docker)},
 		"platform of an index":    {pushed: multiArch, platform: "linux/arm64", chosen: children(t, multiArch)[2]},
 		"platform of a list":      {pushed: docker, platform: "windows/amd64", chosen: children(t, docker)[1]},
-		"platform of the config":  {pushed: e1(newImage(t, 1, "linux/arm/v7")), platform: "linux/arm/v7"},
+		"platform of the config":  {pushed: newImage(t, 1, "linux/arm/v7"), platform: "linux/arm/v7"},
 		"index in an index":       {pushed: mutate.AppendManifests(newIndex(t, v1types.OCIImageIndex), mutate.IndexAddendum{Add: multiArch}), images: children(t, multiArch)},
-		"an image without layers": {pushed: e1(newImage(t, 0, "linux/amd64"))},
+		"an image without layers": {pushed: newImage(t, 0, "linux/amd64")},
 	}
 	e := newEnv(t)
 	c := newCLI(t, e)
 	var config strings.Builder
 	for i, name := range slices.Sorted(maps.Keys(tests)) {
 		test := tests[name]
-		e.pushAny(t, fmt.Sprint("kind-", i), test.pushed)
+		e.push(t, fmt.Sprint("kind-", i), test.pushed)
 		lines := []string{fmt.Sprintf(`image_tag = "kind-%d"`, i), fmt.Sprintf(`directory = "cache/%d"`, i)}
 		if test.platform != "" {
 			lines = append(lines, fmt.Sprintf("platform = %q", test.platform))
@@ -302,9 +302,6 @@ func TestAccImageLayoutOfEveryKind(t *testing.T) {
 	}
 }
 
-// e1 returns an image as what is pushed.
-func e1(image v1.Image) remote.Taggable { return image }
-
 func TestAccImageLayoutOfMovedTag(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
@@ -312,7 +309,7 @@ func TestAccImageLayoutOfMovedTag(t *testing.T) {
 	c.must(t, "apply", "-auto-approve")
 	moved := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
 	removed := e.config
-	e.push(t, account, region, repository, tag, moved)
+	e.push(t, tag, moved)
 	old, current := must[v1.Hash](t)(e.image.Digest()).String(), must[v1.Hash](t)(moved.Digest()).String()
 	c.mustMatch(t, []string{"updated in-place", `~ image_digest`, old, "->", current, `~ manifest_digest`, old, "->", current, `~ size`, "0 to add, 1 to change, 0 to destroy"}, "plan", "-out=plan")
 	before := len(e.Calls())
@@ -324,9 +321,9 @@ func TestAccImageLayoutOfMovedTag(t *testing.T) {
 	c.expectEmptyPlan(t)
 
 	// The CLI plans again in apply, and insists on what was planned.
-	e.push(t, account, region, repository, tag, e.image)
+	e.push(t, tag, e.image)
 	c.must(t, "plan", "-out=plan")
-	e.push(t, account, region, repository, tag, moved)
+	e.push(t, tag, moved)
 	c.mustFail(t, []string{"Provider produced inconsistent final plan", `image_digest`, old, current}, "apply", "plan")
 	c.expectEmptyPlan(t)
 
@@ -345,7 +342,7 @@ func TestAccImageLayoutWithUnknownArguments(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	moved := must[v1.Image](t)(random.Image(64, 1))
-	e.push(t, account, region, repository, "next", moved)
+	e.push(t, "next", moved)
 	uri := inRegistry + ":" + tag
 	// The manifest of an unknown tag is not known during plan.
 	unknown := layoutConfig("other", "image_tag = terraform_data.tag.output", `directory = "other"`) +
@@ -429,7 +426,7 @@ func TestAccImageLayoutsShareADirectory(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	other := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
-	e.push(t, account, region, repository, "other", other)
+	e.push(t, "other", other)
 	c, dir := newLayoutCLI(t, e, layoutConfig("test")+layoutConfig("other", `image_tag = "other"`))
 	c.must(t, "apply", "-auto-approve")
 	expectContent(t, dir, e.image, other)
@@ -467,7 +464,7 @@ func TestImageLayoutRunsShareADirectory(t *testing.T) {
 	for i := range 4 {
 		image := must[v1.Image](t)(mutate.AppendLayers(e.image, must[v1.Layer](t)(random.Layer(2048, v1types.DockerLayer))))
 		names, images = append(names, fmt.Sprint("run-", i)), append(images, image)
-		e.push(t, account, region, repository, names[i], image)
+		e.push(t, names[i], image)
 	}
 	for _, name := range append(names, names...) { // Two runs have the same image.
 		run, home := e.layoutSession(dir, fmt.Sprintf("image_tag = %q", name)), t.TempDir()
@@ -525,7 +522,7 @@ func TestImageLayoutFromADifficultHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.push(t, account, region, repository, "large", large)
+			e.push(t, "large", large)
 			prepare(e)
 			dir := t.TempDir()
 			o := must[outcome](t)(e.layoutSession(dir, `image_tag = "large"`).serve(t.Context()))
@@ -612,7 +609,7 @@ func TestImageLayoutErrors(t *testing.T) {
 		"a name in use": {
 			prepare: func(t *testing.T, e *env, dir string) {
 				t.Helper()
-				e.push(t, account, region, repository, "other", must[v1.Image](t)(random.Image(64, 1)))
+				e.push(t, "other", must[v1.Image](t)(random.Image(64, 1)))
 				o := must[outcome](t)(e.layoutSession(dir).serve(t.Context()))
 				o.mustRead(t, 1)
 			},

@@ -26,7 +26,7 @@ func TestAccImageLayoutOfKilledRunIsCompleted(t *testing.T) {
 	c, dir := newLayoutCLI(t, e, layoutConfig("test", `image_tag = "large"`))
 	large := must[v1.Image](t)(random.Image(20<<20, 2))
 	config := must[v1.Hash](t)(large.ConfigName())
-	e.push(t, account, region, repository, "large", large)
+	e.push(t, "large", large)
 	// The third and last part of each layer.
 	e.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") }})
 

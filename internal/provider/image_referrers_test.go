@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	v1types "github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -28,38 +28,10 @@ func referrersConfig(arguments ...string) string {
 	return strings.Replace(imageConfig(arguments...), "ecrlayer_image", "ecrlayer_image_referrers", 1)
 }
 
-// artifact is a manifest that is pushed for its own sake.
-type artifact struct {
-	ArtifactType string
-	Annotations  map[string]string
-	Layers       []v1.Descriptor
-	Subject      *v1.Descriptor
-}
-
-// put pushes the artifact without a tag, and returns its descriptor.
-func (a artifact) put(t *testing.T, e *env) v1.Descriptor {
-	t.Helper()
-	empty := e.putFile("application/vnd.oci.empty.v1+json", "{}")
-	raw := must[[]byte](t)(json.Marshal(v1.Manifest{
-		SchemaVersion: 2, MediaType: v1types.OCIManifestSchema1, ArtifactType: a.ArtifactType, Config: empty,
-		Layers: append([]v1.Descriptor{}, a.Layers...), Annotations: a.Annotations, Subject: a.Subject,
-	}))
-	hash := must[v1.Hash](t)(v1.NewHash(e.PutManifest(account, region, repository, "", string(v1types.OCIManifestSchema1), raw).String()))
-	return v1.Descriptor{MediaType: v1types.OCIManifestSchema1, Digest: hash, Size: int64(len(raw)), ArtifactType: a.ArtifactType, Annotations: a.Annotations}
-}
-
-// putFile pushes a blob and returns its descriptor.
-func (e *env) putFile(mediaType v1types.MediaType, content string) v1.Descriptor {
-	d := e.PutBlob(account, region, repository, []byte(content))
-	return v1.Descriptor{MediaType: mediaType, Digest: v1.Hash{Algorithm: string(d.Algorithm()), Hex: d.Encoded()}, Size: int64(len(content))}
-}
-
 // subject returns the descriptor of the image of newEnv.
 func (e *env) subject(t *testing.T) *v1.Descriptor {
 	t.Helper()
-	return &v1.Descriptor{
-		MediaType: must[v1types.MediaType](t)(e.image.MediaType()), Digest: must[v1.Hash](t)(e.image.Digest()), Size: must[int64](t)(e.image.Size()),
-	}
+	return must[*v1.Descriptor](t)(partial.Descriptor(e.image))
 }
 
 // exactReferrers checks a list of referrers in the order of the endpoint, by digest.
@@ -83,12 +55,12 @@ func TestImageReferrers(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	subject := e.subject(t)
-	sbom := artifact{ArtifactType: spdxType, Subject: subject, Annotations: map[string]string{"org.opencontainers.image.created": "2026-01-31T12:00:00Z", "empty": ""}}.put(t, e)
-	signature := artifact{ArtifactType: signatureType, Subject: subject}.put(t, e)
-	archived := artifact{ArtifactType: spdxType, Subject: subject}.put(t, e)
+	sbom := e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: subject, Annotations: map[string]string{"org.opencontainers.image.created": "2026-01-31T12:00:00Z", "empty": ""}})
+	signature := e.putArtifact(t, v1.Manifest{ArtifactType: signatureType, Subject: subject})
+	archived := e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: subject})
 	e.SetArchived(account, region, repository, archived.Digest.String(), true)
-	artifact{ArtifactType: spdxType, Subject: &sbom}.put(t, e) // refers to another image
-	untyped := artifact{Subject: subject}.put(t, e)
+	e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: &sbom}) // refers to another image
+	untyped := e.putArtifact(t, v1.Manifest{Subject: subject})
 	untyped.ArtifactType = "application/vnd.oci.empty.v1+json" // of its config
 	status := map[v1.Hash]string{archived.Digest: "ARCHIVED"}
 	tests := map[string]struct {
@@ -134,7 +106,7 @@ func TestImageReferrersPaging(t *testing.T) {
 	e := newEnv(t)
 	var pushed []v1.Descriptor
 	for i := range 101 {
-		pushed = append(pushed, artifact{ArtifactType: signatureType, Subject: e.subject(t), Annotations: map[string]string{"i": strconv.Itoa(i)}}.put(t, e))
+		pushed = append(pushed, e.putArtifact(t, v1.Manifest{ArtifactType: signatureType, Subject: e.subject(t), Annotations: map[string]string{"i": strconv.Itoa(i)}}))
 	}
 	evaluate(t, e.provider()+referrersConfig(byTag(tag))).expect(t, map[string]knownvalue.Check{"referrers": exactReferrers(nil, pushed...)})
 	e.expectCalls(t, oneManifest, onePage, onePage, onePage)

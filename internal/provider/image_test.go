@@ -5,7 +5,6 @@ package provider_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,7 +103,7 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.pushAny(t, "pushed", test.pushed(t))
+			e.push(t, "pushed", test.pushed(t))
 			want := e.pull(t, "pushed", test.pullAs)
 			layers, distinct := make([]knownvalue.Check, len(want.layers)), []string{}
 			for i, layer := range want.layers {
@@ -195,7 +194,7 @@ func TestImageErrors(t *testing.T) {
 			want:      []string{"Image not found", "image_digest", absentDigest, "ImageNotFound"},
 		},
 		"tag and digest disagree": {
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "other", newImage(t, 1, "linux/amd64")) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "other", newImage(t, 1, "linux/amd64")) },
 			arguments: []string{byTag("other"), "IMAGE"},
 			want:      []string{"Tag and digest disagree", "image_digest", "resource: other@sha256:", "ImageTagDoesNotMatchDigest", "remove one"},
 		},
@@ -214,23 +213,23 @@ func TestImageErrors(t *testing.T) {
 			want:      []string{"Image not available upstream", "repository_name", "UnableToGetUpstreamImageException", "pull-through cache"},
 		},
 		"platform required": {
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many")},
 			want:      []string{"Platform required", "platform", "resource: many", "several platforms", "Set platform to one of: linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform not found": {
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many"), forPlatform("linux/s390x")},
 			want:      []string{"Platform not found", "platform", "resource: many for platform linux/s390x", "not for platform linux/s390x", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"platform of an attestation": {
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
 			want:      []string{"Platform not found", "platform", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"index without platforms": {
 			prepare: func(t *testing.T, e *env) {
-				e.pushAny(t, "no-platforms", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
+				e.push(t, "no-platforms", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex),
 					mutate.IndexAddendum{Add: newImage(t, 1, "linux/amd64")}, mutate.IndexAddendum{Add: newImage(t, 1, "linux/arm64")}))
 			},
 			arguments: []string{byTag("no-platforms"), forPlatform("linux/amd64")},
@@ -238,17 +237,15 @@ func TestImageErrors(t *testing.T) {
 		},
 		"manifest of the index not found": {
 			prepare: func(t *testing.T, e *env) {
-				e.putIndex(t, "incomplete", map[string]any{
-					"mediaType": v1types.OCIManifestSchema1, "digest": absentDigest, "size": 7,
-					"platform": map[string]string{"os": "linux", "architecture": "arm64", "variant": "v8"},
-				})
+				absent := v1.Descriptor{MediaType: v1types.OCIManifestSchema1, Digest: must[v1.Hash](t)(v1.NewHash(absentDigest)), Size: 7, Platform: must[*v1.Platform](t)(v1.ParsePlatform("linux/arm64/v8"))}
+				e.putManifest(t, "incomplete", v1types.OCIImageIndex, v1.IndexManifest{SchemaVersion: 2, Manifests: []v1.Descriptor{absent}})
 			},
 			arguments: []string{byTag("incomplete"), forPlatform("linux/arm64")},
 			want: []string{"Manifest of the index not found", "image_tag", "of image incomplete for platform linux/arm64", "not its manifest " + absentDigest + " for platform linux/arm64/v8",
 				"ImageNotFound", "request ID", "Push the image again"},
 		},
 		"empty index": {
-			prepare:   func(t *testing.T, e *env) { e.pushAny(t, "empty", empty.Index) },
+			prepare:   func(t *testing.T, e *env) { e.push(t, "empty", empty.Index) },
 			arguments: []string{byTag("empty"), forPlatform("linux/amd64")},
 			want:      []string{"Empty index", "image_tag", "resource: empty", "request ID", "push the image again"},
 		},
@@ -293,13 +290,6 @@ func TestImageErrors(t *testing.T) {
 			evaluate(t, e.provider()+imageConfig(arguments...)).mustFailLike(t, test.want)
 		})
 	}
-}
-
-// putIndex stores an index with these descriptors.
-func (e *env) putIndex(t *testing.T, tag string, manifests ...map[string]any) {
-	t.Helper()
-	raw := must[[]byte](t)(json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": v1types.OCIImageIndex, "manifests": manifests}))
-	e.PutManifest(account, region, repository, tag, string(v1types.OCIImageIndex), raw)
 }
 
 func TestImageInvalidArguments(t *testing.T) {
@@ -365,7 +355,7 @@ func TestAccArtifactFilesExample(t *testing.T) {
 			}
 			pushed = must[v1.Image](t)(mutate.Append(pushed, addendum))
 		}
-		e.pushAny(t, name, pushed)
+		e.push(t, name, pushed)
 		cases = append(cases, example{name, test.fails})
 	}
 	c := newCLI(t, e)

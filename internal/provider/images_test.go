@@ -4,6 +4,7 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -152,22 +153,54 @@ func (e *env) reference(t *testing.T, account, region, tag string) name.Referenc
 	return must[name.Reference](t)(name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag))
 }
 
-// pushAny pushes an image or an index to repository.
-func (e *env) pushAny(t *testing.T, tag string, content remote.Taggable) {
+// push pushes an image or an index to repository.
+func (e *env) push(t *testing.T, tag string, content remote.Taggable) {
 	t.Helper()
-	ref := e.reference(t, account, region, tag)
-	var err error
-	switch content := content.(type) {
-	case v1.Image:
-		err = remote.Write(ref, content, remote.WithContext(t.Context()))
-	case v1.ImageIndex:
-		err = remote.WriteIndex(ref, content, remote.WithContext(t.Context()))
-	default:
-		t.Fatalf("cannot push a %T", content)
-	}
-	if err != nil {
+	e.pushTo(t, account, region, tag, content)
+}
+
+// pushTo pushes to repository in another account or region.
+func (e *env) pushTo(t *testing.T, account, region, tag string, content remote.Taggable) {
+	t.Helper()
+	if err := remote.Push(e.reference(t, account, region, tag), content, remote.WithContext(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// putFile stores a blob, and returns its descriptor.
+func (e *env) putFile(mediaType v1types.MediaType, content string) v1.Descriptor {
+	d := e.PutBlob(account, region, repository, []byte(content))
+	return v1.Descriptor{MediaType: mediaType, Digest: v1.Hash{Algorithm: string(d.Algorithm()), Hex: d.Encoded()}, Size: int64(len(content))}
+}
+
+// putManifest stores a manifest or an index, and returns its descriptor.
+func (e *env) putManifest(t *testing.T, tag string, mediaType v1types.MediaType, manifest any) v1.Descriptor {
+	t.Helper()
+	raw := must[[]byte](t)(json.Marshal(manifest))
+	d := e.PutManifest(account, region, repository, tag, string(mediaType), raw)
+	return v1.Descriptor{MediaType: mediaType, Digest: v1.Hash{Algorithm: string(d.Algorithm()), Hex: d.Encoded()}, Size: int64(len(raw))}
+}
+
+// putConfig stores an image with this config and layers, and returns the layers' digests.
+func (e *env) putConfig(t *testing.T, tag, config string, layers ...string) (digests []string) {
+	t.Helper()
+	m := v1.Manifest{SchemaVersion: 2, MediaType: v1types.OCIManifestSchema1, Config: e.putFile(v1types.OCIConfigJSON, config)}
+	for _, layer := range layers {
+		d := e.putFile(v1types.OCILayer, layer)
+		m.Layers, digests = append(m.Layers, d), append(digests, d.Digest.String())
+	}
+	e.putManifest(t, tag, m.MediaType, m)
+	return digests
+}
+
+// putArtifact stores a manifest without a tag, with an empty config, and returns its
+// descriptor.
+func (e *env) putArtifact(t *testing.T, m v1.Manifest) v1.Descriptor {
+	t.Helper()
+	m.SchemaVersion, m.MediaType, m.Config = 2, v1types.OCIManifestSchema1, e.putFile("application/vnd.oci.empty.v1+json", "{}")
+	d := e.putManifest(t, "", m.MediaType, m)
+	d.ArtifactType, d.Annotations = m.ArtifactType, m.Annotations
+	return d
 }
 
 // pulledImage is an image in repository, as go-containerregistry pulls it.

@@ -61,7 +61,7 @@ func supportedConfig(blocks map[string]string) (string, bool) {
 func TestAccPlanAndApplyRequests(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", newMultiArchIndex(t))
+	e.push(t, "index", newMultiArchIndex(t))
 	c := newCLI(t, e)
 	blocks, requests := e.objects()
 	config, ephemeral := supportedConfig(blocks)
@@ -112,8 +112,8 @@ resource "terraform_data" "consumer" {
 func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", newMultiArchIndex(t))
-	sbom := artifact{ArtifactType: spdxType, Subject: e.subject(t), Layers: []v1.Descriptor{e.putFile(spdxType, `{"name":"app"}`)}}.put(t, e)
+	e.push(t, "index", newMultiArchIndex(t))
+	sbom := e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: e.subject(t), Layers: []v1.Descriptor{e.putFile(spdxType, `{"name":"app"}`)}})
 	c := newCLI(t, e)
 	blocks, _ := e.objects()
 	for name, block := range blocks {
@@ -177,8 +177,8 @@ func TestAccUnknownArgumentsDeferRead(t *testing.T) {
 func TestAccForEach(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "duplicate", newDuplicateLayerImage(t))
-	e.pushAny(t, "many", newMultiArchIndex(t))
+	e.push(t, "duplicate", newDuplicateLayerImage(t))
+	e.push(t, "many", newMultiArchIndex(t))
 	layers := e.pull(t, "duplicate", "").manifest.Layers
 	if len(layers) != 3 || layers[1].Digest != layers[2].Digest {
 		t.Fatalf("the layers are %v, want a duplicate", layers)
@@ -278,7 +278,7 @@ func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 	t.Parallel()
 	const otherAccount, otherRegion = "210987654321", "cn-north-1"
 	e := newEnv(t)
-	e.push(t, otherAccount, otherRegion, repository, tag, e.image)
+	e.pushTo(t, otherAccount, otherRegion, tag, e.image)
 	e.AllowAccount(otherAccount, otherRegion, repository, account)
 	index := must[[]byte](t)(newMultiArchIndex(t).RawManifest())
 	e.PutManifest(otherAccount, otherRegion, repository, "index", string(must[v1types.MediaType](t)(newMultiArchIndex(t).MediaType())), index)
@@ -302,7 +302,7 @@ func TestObjectsInOtherAccountAndRegion(t *testing.T) {
 func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", newMultiArchIndex(t))
+	e.push(t, "index", newMultiArchIndex(t))
 	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
 		blocks, _ := e.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
 		for name, block := range blocks {

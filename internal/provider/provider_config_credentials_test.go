@@ -274,7 +274,7 @@ func TestRegionSources(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.push(t, account, test.want, repository, tag, e.image)
+			e.pushTo(t, account, test.want, tag, e.image)
 			session{
 				Provider: fmt.Sprintf("endpoints {\necr = %q\n}\n", e.server.URL) + test.provider,
 				Reads:    []string{e.read(test.read)},
@@ -301,7 +301,7 @@ func TestRegionOfThirdPartyECR(t *testing.T) {
 func TestInstanceRegion(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.push(t, account, "ap-south-2", repository, tag, e.image)
+	e.pushTo(t, account, "ap-south-2", tag, e.image)
 	user := e.temporaryCredentials("instance", time.Hour)
 	url, requested := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
@@ -337,7 +337,7 @@ func TestLinkLocalEndpoints(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			e.push(t, account, "ap-south-2", repository, tag, e.image)
+			e.pushTo(t, account, "ap-south-2", tag, e.image)
 			user := e.temporaryCredentials("local", time.Hour)
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 			target := instance
@@ -499,7 +499,7 @@ func TestAssumeRoleChain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newTestbed(t, newEnv(t))
-			b.push(t, "210987654321", region, repository, tag, b.image)
+			b.pushTo(t, "210987654321", region, tag, b.image)
 			b.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 			b.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
 			s.Provider = b.endpoints() + s.Provider + chain
@@ -561,7 +561,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 			e := newEnv(t)
 			e.AddRole(ecrtest.Role{ARN: roleA, WebIdentityTokens: []string{"the-token"}})
 			e.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}})
-			e.push(t, "210987654321", region, repository, tag, e.image)
+			e.pushTo(t, "210987654321", region, tag, e.image)
 			s.Provider = e.endpoints() + s.Provider
 			s.Reads = []string{e.read()}
 			s.run(t).mustRead(t, 1)

@@ -59,7 +59,7 @@ func TestECRHosts(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			p := newTLSProxy(t, e)
-			e.push(t, account, test.region, repository, tag, e.image)
+			e.pushTo(t, account, test.region, tag, e.image)
 			session{
 				Provider: fmt.Sprintf("region = %q\n", test.region) + keys(e.user) + p.arguments() + test.provider,
 				Reads:    []string{e.read()},
@@ -102,7 +102,7 @@ func TestSTSHosts(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			p := newTLSProxy(t, e)
-			e.push(t, account, test.region, repository, tag, e.image)
+			e.pushTo(t, account, test.region, tag, e.image)
 			session{
 				Provider: fmt.Sprintf("region = %q\nskip_credentials_validation = false\nassume_role {\nrole_arn = %q\n}\n", test.region, e.addRole("a")) + keys(e.user) + p.arguments() + test.provider,
 				Reads:    []string{e.read()},
@@ -130,7 +130,7 @@ func TestDataSourceRegionHost(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	p := newTLSProxy(t, e)
-	e.push(t, account, "cn-northwest-1", repository, tag, e.image)
+	e.pushTo(t, account, "cn-northwest-1", tag, e.image)
 	session{
 		Provider: "region = \"us-east-1\"\n" + keys(e.user) + p.arguments(),
 		Reads:    []string{e.read(), e.read(`region = "cn-northwest-1"`), e.read()},

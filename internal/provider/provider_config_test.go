@@ -20,10 +20,10 @@ func TestAccProviderAliases(t *testing.T) {
 	e := newEnv(t)
 	c := newCLI(t, e)
 	staging := e.AddUser("210987654321")
-	e.push(t, "210987654321", "eu-central-1", repository, tag, e.image)
-	e.push(t, "210987654321", "ap-east-1", repository, tag, e.image)
+	e.pushTo(t, "210987654321", "eu-central-1", tag, e.image)
+	e.pushTo(t, "210987654321", "ap-east-1", tag, e.image)
 	e.AddRole(ecrtest.Role{ARN: "arn:aws:iam::333333333333:role/puller", TrustedAccounts: []string{"210987654321"}})
-	e.push(t, "333333333333", "us-west-2", repository, tag, e.image)
+	e.pushTo(t, "333333333333", "us-west-2", tag, e.image)
 	c.write(t, "main.tf", requireProvider+fmt.Sprintf(`
 provider "ecrlayer" {
   allowed_account_ids = ["123456789012"]

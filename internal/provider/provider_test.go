@@ -14,11 +14,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	v1types "github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/opencontainers/go-digest"
@@ -129,19 +127,6 @@ var newBaseImage = sync.OnceValues(func() (base baseImage, err error) {
 	}
 	return base, nil
 })
-
-// push pushes an image to a repository.
-func (e *env) push(t *testing.T, account, region, repository, tag string, image v1.Image) {
-	t.Helper()
-	host := strings.TrimPrefix(e.server.URL, "http://")
-	ref, err := name.ParseReference(e.Reference(host, account, region, repository) + ":" + tag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, image, remote.WithContext(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // provider returns a provider block for the endpoint and user, with additional
 // arguments.

@@ -37,13 +37,13 @@ func TestAccSBOMExample(t *testing.T) {
 		"archived":   {sboms: []string{permissiveSBOM}, archived: true, fails: []string{inRegistry + ":archived has no SBOM"}},
 	} {
 		image := newImage(t, 1, "linux/amd64")
-		e.pushAny(t, name, image)
+		e.push(t, name, image)
 		subject := must[*v1.Descriptor](t)(partial.Descriptor(image))
 		for _, sbom := range test.sboms {
-			pushed := artifact{ArtifactType: spdxType, Subject: subject, Layers: []v1.Descriptor{e.putFile(spdxType, sbom)}}.put(t, e)
+			pushed := e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: subject, Layers: []v1.Descriptor{e.putFile(spdxType, sbom)}})
 			e.SetArchived(account, region, repository, pushed.Digest.String(), test.archived)
 		}
-		artifact{ArtifactType: signatureType, Subject: subject}.put(t, e)
+		e.putArtifact(t, v1.Manifest{ArtifactType: signatureType, Subject: subject})
 		cases, digests[name] = append(cases, example{name, test.fails}), subject.Digest.String()
 	}
 	c := newCLI(t, e)
@@ -100,7 +100,7 @@ func TestAccSBOMBuildxExample(t *testing.T) {
 				index = mutate.AppendManifests(index, attestation)
 			}
 		}
-		e.pushAny(t, name, index)
+		e.push(t, name, index)
 		cases = append(cases, example{name, test.fails})
 		if test.fails == nil {
 			digests[name] = must[v1.Hash](t)(index.Digest()).String()

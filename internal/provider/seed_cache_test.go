@@ -15,7 +15,7 @@ func TestAccSeedCacheExample(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	index := newMultiArchIndex(t)
-	e.pushAny(t, "all", index)
+	e.push(t, "all", index)
 	c := newCLI(t, e)
 	c.useExample(t, "seed-cache")
 	c.write(t, "terraform.tfvars", fmt.Sprintf("image = \"%s.dkr.ecr.%s.amazonaws.com/%s:all\"\n", account, region, repository))

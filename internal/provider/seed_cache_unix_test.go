@@ -55,7 +55,7 @@ func TestSeedCacheRecipe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e, dir := newEnv(t), t.TempDir()
-			e.pushAny(t, tag, must[v1.Image](t)(mutate.AppendLayers(empty.Image, static.NewLayer([]byte(content), v1types.DockerLayer))))
+			e.push(t, tag, must[v1.Image](t)(mutate.AppendLayers(empty.Image, static.NewLayer([]byte(content), v1types.DockerLayer))))
 			client := ecrlayer.NewClient(aws.Config{Region: region, BaseEndpoint: &e.server.URL, Credentials: credentials.NewStaticCredentialsProvider(e.user.AccessKeyID, e.user.SecretAccessKey, "")}, nil)
 			url := must[ecrlayer.DownloadURL](t)(client.DownloadURL(t.Context(), ecrlayer.Repository{Name: repository}, layer)).URL
 			e.Inject(test.fault)

@@ -33,12 +33,12 @@ func TestAccDataSources(t *testing.T) {
 	e := newEnv(t)
 	index, _, selected := e.selected(t)
 	amd64 := toOCI(newImage(t, 1, "linux/amd64"))
-	e.pushAny(t, "nested", newNestedIndex(t, amd64))
-	e.pushAny(t, "feature", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{
+	e.push(t, "nested", newNestedIndex(t, amd64))
+	e.push(t, "feature", mutate.AppendManifests(mutate.IndexMediaType(empty.Index, v1types.OCIImageIndex), mutate.IndexAddendum{
 		Add: amd64, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64", OSFeatures: []string{"erofs"}}},
 	}))
 	e.putConfig(t, "odd", "{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2026-01-31T12:00:00.5+01:00\",\"config\":{\"Labels\":{\"é\":\"${x}\",\"\":\"\"}},\"rootfs\":{\"diff_ids\":[]}}\r\n")
-	artifact{ArtifactType: spdxType, Subject: e.subject(t), Annotations: map[string]string{"empty": ""}}.put(t, e)
+	e.putArtifact(t, v1.Manifest{ArtifactType: spdxType, Subject: e.subject(t), Annotations: map[string]string{"empty": ""}})
 	all := append(slices.Clone(e.layers), e.config)
 	text, binary, none := e.pushFile(t, "{\"packages\": [\"é\\u0000\x00\", \"${x}\"]}\r\n"), e.pushFile(t, "\x1f\x8b\x00\xff"), e.pushFile(t, "")
 	blocks := map[string]string{

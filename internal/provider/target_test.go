@@ -31,7 +31,7 @@ func urlsOf(image string, arguments ...string) string {
 // of the manifest, and of the layers.
 func (e *env) selected(t *testing.T) (index, manifest string, layers []string) {
 	t.Helper()
-	e.pushAny(t, "many", newMultiArchIndex(t))
+	e.push(t, "many", newMultiArchIndex(t))
 	want := e.pull(t, "many", "linux/arm64/v8")
 	for _, layer := range want.manifest.Layers {
 		layers = append(layers, layer.Digest.String())
@@ -66,7 +66,7 @@ func TestDownloadURLsOfImage(t *testing.T) {
 func TestObjectsByImage(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
-	e.pushAny(t, "index", newMultiArchIndex(t))
+	e.push(t, "index", newMultiArchIndex(t))
 	blocks, requests := e.objects()
 	named := regexp.MustCompile(`(?m)^ *repository_name = .*$`)
 	tagged := regexp.MustCompile(`(?m)^ *image_tag = "(.*)"$`)
@@ -108,11 +108,11 @@ func TestImageArgumentErrors(t *testing.T) {
 		"no access":            {prepare: func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:BatchGetImage") }, image: inRegistry + ":1.0", attribute: "image", want: []string{"Access denied", "ecr:BatchGetImage"}, calls: 1},
 		"tag of another image": {image: inRegistry + ":1.0@" + absentDigest, attribute: "image", want: []string{"Tag and digest disagree"}, calls: 1},
 		"platform required": {
-			prepare: func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
+			prepare: func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			image:   inRegistry + ":many", attribute: "platform", want: []string{"Platform required", "linux/amd64"}, calls: 1,
 		},
 		"not a platform of the image": {
-			prepare: func(t *testing.T, e *env) { e.pushAny(t, "many", newMultiArchIndex(t)) },
+			prepare: func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			image:   inRegistry + ":many", arguments: []string{forPlatform("linux/s390x")}, attribute: "platform", want: []string{"Platform not found"}, calls: 1,
 		},
 		"region not in the SDK": {image: account + ".dkr.ecr.us-esat-1.amazonaws.com/team/app:1.0", attribute: "image", want: []string{"Unknown region", "In image, region must be an AWS region, got \"us-esat-1\""}},
