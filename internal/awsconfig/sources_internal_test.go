@@ -182,16 +182,7 @@ func TestCredentialSourceErrorsNameTheirCause(t *testing.T) {
 				url = server.URL
 			}
 			source.configure(t, m, url)
-			_, diags := m.Load(t.Context(), "test", "1.0.0")
-			if diags.ErrorsCount() != 1 {
-				t.Fatalf("diagnostics = %v, want one error", diags)
-			}
-			text := diags.Errors()[0].Summary() + "\n" + diags.Errors()[0].Detail()
-			for _, part := range []string{source.name, strings.TrimPrefix(url, "http://"), failure.want} {
-				if !strings.Contains(text, part) {
-					t.Errorf("error lacks %q:\n%s", part, text)
-				}
-			}
+			text := expectOneError(t, m, source.name, strings.TrimPrefix(url, "http://"), failure.want)
 			expectNoList(t, text)
 			if e.failure == "503" && strings.Contains(text, "Invalid response") {
 				t.Errorf("error says that the response is invalid:\n%s", text)

@@ -49,6 +49,23 @@ func silent(request *http.Request) (int, string, error) {
 	return 0, "", request.Context().Err()
 }
 
+// newDefaultObject returns an object with the settings that people run, whose requests
+// are responded to by a function.
+func newDefaultObject(t *testing.T, respond scriptedClient) *object {
+	t.Helper()
+	block := awsconfig.Model{Region: types.StringValue("us-east-1"), AccessKey: types.StringValue("AKIAEXAMPLE"), SecretKey: types.StringValue("secret-of-the-test")}
+	loaded, diags := block.Load(t.Context(), "test", "1.0.0")
+	if diags.HasError() {
+		t.Fatal(diags)
+	}
+	loaded.AWS.HTTPClient = respond
+	c, diags := newClient(loaded)
+	if diags.HasError() {
+		t.Fatal(diags)
+	}
+	return &object{client: c}
+}
+
 // With the settings that people run, whatever always fails ends with its own cause:
 // by its own count, before the timeout. The clock is fake, the rest is not.
 func TestFailuresEndInTheirCauseWithTheDefaults(t *testing.T) {
@@ -115,14 +132,9 @@ func TestFailuresEndInTheirCauseWithTheDefaults(t *testing.T) {
 			}
 			t.Run(operation.name+" "+failure.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					block := awsconfig.Model{Region: types.StringValue("us-east-1"), AccessKey: types.StringValue("AKIAEXAMPLE"), SecretKey: types.StringValue("secret-of-the-test")}
-					loaded, diags := block.Load(t.Context(), "test", "1.0.0")
-					if diags.HasError() {
-						t.Fatal(diags)
-					}
 					requests := 0
 					respond := failure.respond
-					loaded.AWS.HTTPClient = scriptedClient(func(request *http.Request) (int, string, error) {
+					o := newDefaultObject(t, func(request *http.Request) (int, string, error) {
 						target := request.Header.Get("X-Amz-Target")
 						if operation.name == "" && target != "" || operation.name != "" && !strings.HasSuffix(target, operation.name) {
 							return succeed(request)
@@ -135,13 +147,8 @@ func TestFailuresEndInTheirCauseWithTheDefaults(t *testing.T) {
 						}
 						return respond(request)
 					})
-					c, diags := newClient(loaded)
-					if diags.HasError() {
-						t.Fatal(diags)
-					}
-					o := &object{client: c}
 					start := time.Now()
-					diags = o.run(t.Context(), operation.model(), readTimeout)
+					diags := o.run(t.Context(), operation.model(), readTimeout)
 					elapsed := time.Since(start)
 					want := failure.summary
 					if operation.name == "" && failure.download != "" {
@@ -175,20 +182,14 @@ func TestBatchesEndInTheirCauseWithTheDefaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				block := awsconfig.Model{Region: types.StringValue("us-east-1"), AccessKey: types.StringValue("AKIAEXAMPLE"), SecretKey: types.StringValue("secret-of-the-test")}
-				loaded, diags := block.Load(t.Context(), "test", "1.0.0")
-				if diags.HasError() {
-					t.Fatal(diags)
-				}
-				loaded.AWS.HTTPClient = scriptedClient(test.respond)
-				c, _ := newClient(loaded)
+				o := newDefaultObject(t, test.respond)
 				m := &downloadURLsModel{}
 				m.RepositoryName = types.StringValue("team/app")
 				for n := range 200 {
 					m.LayerDigests = append(m.LayerDigests, digest.FromString(strconv.Itoa(n)))
 				}
 				start := time.Now()
-				diags = (&object{client: c}).run(t.Context(), m, readTimeout)
+				diags := o.run(t.Context(), m, readTimeout)
 				if len(diags) == 0 || !strings.HasPrefix(diags[0].Summary(), test.summary) {
 					t.Errorf("after %s: %v, want %q", time.Since(start), diags, test.summary)
 				}
