@@ -30,12 +30,7 @@ var (
 )
 
 type ecrlayerProvider struct {
-	version string
-}
-
-// New returns the provider. version is its version in User-Agent.
-func New(version string) provider.Provider {
-	return &ecrlayerProvider{version: version}
+	version string // in User-Agent
 }
 
 func (p *ecrlayerProvider) Metadata(_ context.Context, _ provider.MetadataRequest, response *provider.MetadataResponse) {

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"runtime/debug"
 
-	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
@@ -20,12 +19,8 @@ import (
 // User-Agent.
 func NewServer(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		return serve(New(version))
+		return recoveringServer{providerserver.NewProtocol6(&ecrlayerProvider{version: version})().(protocolServer)} //nolint:forcetypeassert // TestServerHasEveryMethodOfTheFramework shows it.
 	}
-}
-
-func serve(p provider.Provider) tfprotov6.ProviderServer {
-	return recoveringServer{providerserver.NewProtocol6(p)().(protocolServer)} //nolint:forcetypeassert // TestServerHasEveryMethodOfTheFramework shows it.
 }
 
 // protocolServer is the server of the framework, with the interfaces that are

@@ -31,12 +31,12 @@ var unusedMethods = []string{
 func TestServerHasEveryMethodOfTheFramework(t *testing.T) {
 	t.Parallel()
 	server := reflect.TypeOf(NewServer("test")())
-	for method := range reflect.TypeOf(providerserver.NewProtocol6(New("test"))()).Methods() {
+	for method := range reflect.TypeOf(providerserver.NewProtocol6(&ecrlayerProvider{})()).Methods() {
 		if _, ok := server.MethodByName(method.Name); !ok {
 			t.Errorf("%s is lost", method.Name)
 		}
 	}
-	provided := New("test")
+	var provided provider.Provider = &ecrlayerProvider{}
 	_, lists := provided.(provider.ProviderWithListResources)
 	_, acts := provided.(provider.ProviderWithActions)
 	_, stores := provided.(provider.ProviderWithStateStores)

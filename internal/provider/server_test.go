@@ -4,93 +4,16 @@
 package provider_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-framework/datasource"
-	datasourceschema "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
-	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
-	frameworkprovider "github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/provider"
 )
-
-// panickingProvider adds an object of each kind that panics.
-type panickingProvider struct {
-	frameworkprovider.ProviderWithEphemeralResources
-}
-
-func panickingFactories() map[string]func() (tfprotov6.ProviderServer, error) {
-	return map[string]func() (tfprotov6.ProviderServer, error){
-		"ecrlayer": func() (tfprotov6.ProviderServer, error) {
-			p := panickingProvider{provider.New("test").(frameworkprovider.ProviderWithEphemeralResources)}
-			return provider.Serve(p), nil
-		},
-	}
-}
-
-func (p panickingProvider) DataSources(ctx context.Context) []func() datasource.DataSource {
-	return append(p.ProviderWithEphemeralResources.DataSources(ctx), func() datasource.DataSource { return panickingDataSource{} })
-}
-
-func (p panickingProvider) EphemeralResources(ctx context.Context) []func() ephemeral.EphemeralResource {
-	return append(p.ProviderWithEphemeralResources.EphemeralResources(ctx), func() ephemeral.EphemeralResource { return panickingEphemeralResource{} })
-}
-
-type panickingDataSource struct{ counts map[string]int }
-
-func (panickingDataSource) Metadata(_ context.Context, _ datasource.MetadataRequest, response *datasource.MetadataResponse) {
-	response.TypeName = "ecrlayer_faulty"
-}
-
-func (panickingDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, response *datasource.SchemaResponse) {
-	response.Schema = datasourceschema.Schema{Attributes: map[string]datasourceschema.Attribute{"id": datasourceschema.StringAttribute{Computed: true}}}
-}
-
-func (d panickingDataSource) Read(context.Context, datasource.ReadRequest, *datasource.ReadResponse) {
-	d.counts["key"]++
-}
-
-type panickingEphemeralResource struct{ list []int }
-
-func (panickingEphemeralResource) Metadata(_ context.Context, _ ephemeral.MetadataRequest, response *ephemeral.MetadataResponse) {
-	response.TypeName = "ecrlayer_faulty"
-}
-
-func (panickingEphemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, response *ephemeral.SchemaResponse) {
-	response.Schema = ephemeralschema.Schema{Attributes: map[string]ephemeralschema.Attribute{"id": ephemeralschema.StringAttribute{Computed: true}}}
-}
-
-func (e panickingEphemeralResource) Open(context.Context, ephemeral.OpenRequest, *ephemeral.OpenResponse) {
-	e.list[0]++
-}
-
-// A panic must not prevent other reads. Functions are tested in
-// server_internal_test.go.
-func TestAccPanicFailsOnlyOneObject(t *testing.T) {
-	t.Parallel()
-	skipWithoutEphemeralValues(t)
-	e := newEnv(t)
-	var output string
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: panickingFactories(),
-		Steps:                    []resource.TestStep{{Config: e.provider() + downloadURLConfig(e.layers[0]) + "data \"ecrlayer_faulty\" \"test\" {}\nephemeral \"ecrlayer_faulty\" \"test\" {}\n"}},
-		ErrorCheck:               func(err error) error { output = err.Error(); return nil },
-	})
-	for object, cause := range map[string]string{"data": "assignment to entry in nil map", "ephemeral": "index out of range"} {
-		if !inOrder("Internal error", "with "+object+".ecrlayer_faulty.test", "ecrlayer_faulty", cause, "github.com/ecrlayer/terraform-provider-ecrlayer/issues").MatchString(output) {
-			t.Errorf("the panic of %s is not reported:\n%s", object, output)
-		}
-	}
-	e.expectCalls(t, oneURL)
-}
 
 // secretURL is a pre-signed URL as the value of an argument.
 const secretURL = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credential&X-Amz-Security-Token=leaked-token&X-Amz-Signature=0123456789abcdef"
