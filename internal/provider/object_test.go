@@ -303,7 +303,7 @@ func TestTimeoutMustBePositive(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	e.push(t, "index", newMultiArchIndex(t))
-	for value, valid := range map[string]bool{"0s": false, "-1h": false, "0": false, "1": false, "1ns": true, "10m": true} {
+	for value, valid := range map[string]bool{"0s": false, "-1h": false, "soon": false, "0": false, "1": false, "1ns": true, "10m": true} {
 		blocks, _ := e.objects("timeouts {\n TIMEOUT = \"" + value + "\"\n}")
 		for name, block := range blocks {
 			kind, _, _ := strings.Cut(name, ".")

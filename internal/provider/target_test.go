@@ -132,22 +132,20 @@ func TestImageArgumentErrors(t *testing.T) {
 		"version of a Helm chart": {image: inRegistry + ":1.0+build", attribute: "image", want: []string{"Invalid image", `Helm`, `use "` + inRegistry + `:1.0_build"`}},
 	}
 	for name, test := range tests {
-		for kind := range kinds {
-			t.Run(name+", "+kind, func(t *testing.T) {
-				t.Parallel()
-				e := newEnv(t)
-				if test.prepare != nil {
-					test.prepare(t, e)
-				}
-				parts := make([]string, len(test.want))
-				for i, part := range test.want {
-					parts[i] = regexp.QuoteMeta(part)
-				}
-				e.Reset()
-				evaluate(t, e.provider()+withKind(kind, urlsOf(fmt.Sprintf("%q", test.image), test.arguments...))).mustFail(t, test.attribute, parts...)
-				e.expectCalls(t, slices.Repeat([]string{oneManifest}, test.calls)...)
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t)
+			if test.prepare != nil {
+				test.prepare(t, e)
+			}
+			parts := make([]string, len(test.want))
+			for i, part := range test.want {
+				parts[i] = regexp.QuoteMeta(part)
+			}
+			e.Reset()
+			evaluate(t, e.provider()+urlsOf(fmt.Sprintf("%q", test.image), test.arguments...)).mustFail(t, test.attribute, parts...)
+			e.expectCalls(t, slices.Repeat([]string{oneManifest}, test.calls)...)
+		})
 	}
 }
 
