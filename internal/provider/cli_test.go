@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-version"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 )
 
 // cli runs Terraform or OpenTofu in its own directory. The CLI installs the provider
@@ -235,13 +234,8 @@ var cliVersion = sync.OnceValues(func() (string, *version.Version) {
 // skipWithoutEphemeralValues skips the test on a CLI without ephemeral values.
 func skipWithoutEphemeralValues(t *testing.T) {
 	t.Helper()
-	name, got := cliVersion()
-	minimum := tfversion.Version1_10_0
-	if name == "OpenTofu" {
-		minimum = tfversion.Version1_11_0
-	}
-	if got != nil && got.Core().LessThan(minimum) {
-		t.Skipf("%s %s does not support ephemeral values, which require Terraform 1.10 or OpenTofu 1.11", name, got)
+	if reason := unsupported(`ephemeral "`); reason != "" {
+		t.Skip(reason)
 	}
 }
 

@@ -276,6 +276,7 @@ func unsupported(src string) string {
 		{"ephemeral values", regexp.MustCompile(`(?m)^ephemeral "|^\s+ephemeral\s+=`), tfversion.Version1_10_0, tfversion.Version1_11_0},
 		{"write-only arguments", regexp.MustCompile(`_wo\s+=`), tfversion.Version1_11_0, tfversion.Version1_11_0},
 		{"stored values", regexp.MustCompile(`(?m)^  store \{`), version.Must(version.NewVersion("1.16.0")), never},
+		{"mocks", regexp.MustCompile(`(?m)^(?:mock_provider|override_\w+) `), tfversion.Version1_7_0, tfversion.Version1_8_0},
 		{"provider-defined functions", regexp.MustCompile(`provider::`), tfversion.Version1_8_0, tfversion.Version1_7_0},
 	} {
 		since := feature.since

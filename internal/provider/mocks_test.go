@@ -11,21 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/go-version"
 )
 
 // The tests in the guide pass and make no requests.
 func TestAccMocksGuide(t *testing.T) {
 	t.Parallel()
-	name, got := cliVersion()
-	minimum := version.Must(version.NewVersion("1.7.0"))
-	if name == "OpenTofu" {
-		minimum = version.Must(version.NewVersion("1.8.0"))
-	}
-	if got != nil && got.Core().LessThan(minimum) {
-		t.Skipf("%s %s does not support mocks", name, got)
-	}
 	guide := readFile(t, filepath.Join(checkout, "templates", "guides", "testing-configurations.md"))
 	blocks := regexp.MustCompile("(?s)\n```(?:terraform|hcl)\n(.*?)```\n").FindAllStringSubmatch(guide, -1)
 	if len(blocks) != 5 {
