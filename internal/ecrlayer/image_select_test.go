@@ -77,10 +77,7 @@ func TestImageSelection(t *testing.T) {
 		calls     int      // of BatchGetImage
 	}{
 		"feature first":                                {put: featureFirst, platform: "linux/amd64", want: "plain", platforms: []string{"linux(+erofs)/amd64", "linux/amd64"}, calls: 2},
-		"feature first, none requested":                {put: featureFirst, want: "plain", platforms: []string{"linux(+erofs)/amd64", "linux/amd64"}, calls: 2},
 		"feature first, requested":                     {put: featureFirst, platform: "linux(+erofs)/amd64", want: "erofs", platforms: []string{"linux(+erofs)/amd64", "linux/amd64"}, calls: 2},
-		"only a feature":                               {put: onlyFeature, platform: "linux/amd64", fails: true, want: "not for platform linux/amd64", platforms: []string{"linux(+erofs)/amd64"}, calls: 1},
-		"only a feature, none requested":               {put: onlyFeature, want: "erofs", platforms: []string{"linux(+erofs)/amd64"}, calls: 2},
 		"nested per platform":                          {put: nestedPerPlatform("linux/amd64", "linux/arm64"), platform: "linux/arm64", want: "arm64", platforms: both, calls: 3},
 		"nested per platform, none requested":          {put: nestedPerPlatform("linux/amd64", "linux/arm64"), fails: true, want: "none was requested", platforms: both, calls: 1},
 		"nested per platform, another requested":       {put: nestedPerPlatform("linux/amd64", "linux/arm64"), platform: "linux/s390x", fails: true, want: "not for platform", platforms: both, calls: 1},
@@ -189,10 +186,6 @@ func checkCall(t *testing.T, err error) {
 
 func featureFirst(t *testing.T, r *imageRegistry) digest.Digest {
 	return r.index(t, "", image(r.named(t, "erofs"), "linux(+erofs)/amd64"), image(r.named(t, "plain"), "linux/amd64"))
-}
-
-func onlyFeature(t *testing.T, r *imageRegistry) digest.Digest {
-	return r.index(t, "", image(r.named(t, "erofs"), "linux(+erofs)/amd64"))
 }
 
 func nestedPerPlatform(first, second string) func(*testing.T, *imageRegistry) digest.Digest {

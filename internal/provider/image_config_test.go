@@ -169,12 +169,6 @@ func TestImageConfigErrors(t *testing.T) {
 			tag:     "chart",
 			want:    []string{"Not a container image", "image_tag", "resource: chart", regexp.QuoteMeta(helmConfig), "ecrlayer_image"},
 		},
-		"platform not found": {
-			arguments: []string{forPlatform("linux/s390x")},
-			prepare:   func(t *testing.T, e *env) { e.push(t, "one", newImage(t, 1, "linux/arm64/v8")) },
-			tag:       "one",
-			want:      []string{"Platform not found", "platform", "not for platform linux/s390x", "linux/arm64/v8"},
-		},
 		"unknown platform": {
 			arguments: []string{forPlatform("linux/amd64")},
 			prepare:   func(t *testing.T, e *env) { e.putConfig(t, "no-platform", `{}`) },

@@ -136,10 +136,6 @@ func TestImageReferrersErrors(t *testing.T) {
 		calls     int      // of ListImageReferrers
 	}{
 		"tag not found": {arguments: []string{byTag("gone")}, want: []string{"Image not found", "image_tag", "Requested the referrers of an image from ECR \\(BatchGetImage\\)", "resource: gone"}},
-		"repository not found": {
-			arguments: []string{byDigest(absentDigest), `region = "eu-west-1"`},
-			want:      []string{"Repository not found", "repository_name", "ListImageReferrers", "eu-west-1", "RepositoryNotFoundException"}, calls: 1,
-		},
 		"access denied": {
 			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:BatchGetImage") },
 			arguments: []string{byDigest(absentDigest)},
@@ -154,10 +150,6 @@ func TestImageReferrersErrors(t *testing.T) {
 			want:    []string{"Referrers not available upstream", "repository_name", "UnableToListUpstreamImageReferrersException", "Secrets Manager"}, calls: 1,
 		},
 		"failed validation": {prepare: fails("ValidationException"), want: []string{"ECR rejected an argument", "image_tag", "ValidationException"}, calls: 1},
-		"no response in time": {
-			prepare:   func(_ *testing.T, e *env) { e.Inject(ecrtest.Fault{Operation: list, Hang: true}) },
-			arguments: []string{byTag(tag), "timeouts {\n read = \"200ms\"\n }"}, want: []string{"Timeout", "timeouts.read", "ListImageReferrers"}, calls: 1,
-		},
 		"endless pages": {
 			prepare: respondWithPage(map[string]any{"referrers": []any{}, "nextToken": "again"}),
 			want:    []string{"Too many referrers", "artifact_types", "more than 100 pages \\(HTTP 200, request ID [0-9a-f-]{36}, 1 attempt", "Set artifact_types"}, calls: 100,

@@ -184,10 +184,6 @@ func TestImageErrors(t *testing.T) {
 		arguments []string
 		want      []string // summary, argument, and parts of the detail in this order
 	}{
-		"tag not found": {
-			arguments: []string{byTag("gone")},
-			want:      []string{"Image not found", "image_tag", "resource: gone", "ImageNotFound: Requested image not found", "request ID"},
-		},
 		"digest not found": {
 			arguments: []string{byDigest(absentDigest)},
 			want:      []string{"Image not found", "image_digest", absentDigest, "ImageNotFound"},
@@ -196,15 +192,6 @@ func TestImageErrors(t *testing.T) {
 			prepare:   func(t *testing.T, e *env) { e.push(t, "other", newImage(t, 1, "linux/amd64")) },
 			arguments: []string{byTag("other"), "IMAGE"},
 			want:      []string{"Tag and digest disagree", "image_digest", "resource: other@sha256:", "ImageTagDoesNotMatchDigest", "remove one"},
-		},
-		"repository not found": {
-			arguments: []string{byTag(tag), `region = "eu-west-1"`},
-			want:      []string{"Repository not found", "repository_name", "BatchGetImage", "eu-west-1", "RepositoryNotFoundException", "registry_id"},
-		},
-		"access denied": {
-			prepare:   func(_ *testing.T, e *env) { e.Deny(e.user.ARN, "ecr:BatchGetImage") },
-			arguments: []string{byTag(tag)},
-			want:      []string{"Access denied", "repository_name", "AccessDeniedException", "ecr:BatchGetImage", "arn:aws:ecr:us-east-1:<account>:repository/team/app"},
 		},
 		"image not available upstream": {
 			prepare:   injectError("UnableToGetUpstreamImageException"),
@@ -220,11 +207,6 @@ func TestImageErrors(t *testing.T) {
 			prepare:   func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
 			arguments: []string{byTag("many"), forPlatform("linux/s390x")},
 			want:      []string{"Platform not found", "platform", "resource: many for platform linux/s390x", "not for platform linux/s390x", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
-		},
-		"platform of an attestation": {
-			prepare:   func(t *testing.T, e *env) { e.push(t, "many", newMultiArchIndex(t)) },
-			arguments: []string{byTag("many"), forPlatform("unknown/unknown")},
-			want:      []string{"Platform not found", "platform", "linux/amd64, linux/arm64/v8, linux/arm/v7"},
 		},
 		"index without platforms": {
 			prepare: func(t *testing.T, e *env) {
