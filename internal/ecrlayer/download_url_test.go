@@ -41,33 +41,6 @@ func newLayer(t *testing.T) (*imageRegistry, digest.Digest) {
 	return r, digest.FromString(`{}`)
 }
 
-func TestDownloadURL(t *testing.T) {
-	t.Parallel()
-	r, layer := newLayer(t)
-	before := time.Now().Truncate(time.Second)
-
-	got, err := r.client.DownloadURL(t.Context(), inTestRepository, layer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.LayerDigest != layer {
-		t.Errorf("LayerDigest = %s, want %s", got.LayerDigest, layer)
-	}
-	if earliest, latest := before.Add(time.Hour), time.Now().Add(time.Hour); got.ExpiresAt.Before(earliest) || got.ExpiresAt.After(latest) {
-		t.Errorf("ExpiresAt = %s, want an hour after the call: %s to %s", got.ExpiresAt, earliest, latest)
-	}
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, got.URL, http.NoBody))
-	response := must(http.DefaultClient.Do(request))
-	defer http.DefaultClient.CloseIdleConnections()
-	defer response.Body.Close()
-	if content, err := digest.FromReader(response.Body); err != nil || content != layer {
-		t.Errorf("URL returned content with digest %s (error %v), want %s", content, err, layer)
-	}
-	if calls := r.operations(); len(calls) != 2 || calls[0] != "GetDownloadUrlForLayer" {
-		t.Errorf("calls = %v, want one to ECR and the download", calls)
-	}
-}
-
 func TestCallErrorDescribesRequestAndResponse(t *testing.T) {
 	t.Parallel()
 	r, _ := newLayer(t)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"golang.org/x/sync/errgroup"
 
@@ -31,13 +30,7 @@ func BenchmarkBatch(b *testing.B) {
 	endpoint.Inject(ecrtest.Fault{Delay: 20 * time.Millisecond})
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
-	user := endpoint.AddUser(testAccount)
-	cfg := aws.Config{
-		Region:       testRegion,
-		BaseEndpoint: aws.String(server.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
-		HTTPClient:   awshttp.NewBuildableClient(),
-	}
+	cfg := newConfig(server.URL, endpoint.AddUser(testAccount), 3)
 
 	b.Run("client=ecrlayer", func(b *testing.B) {
 		client := ecrlayer.NewClient(cfg, nil)
@@ -90,13 +83,9 @@ func BenchmarkThrottledBatch(b *testing.B) {
 	pushLayers(b, endpoint, len(layers))
 	server := httptest.NewServer(endpoint)
 	defer server.Close()
-	user := endpoint.AddUser(testAccount)
-	client := ecrlayer.NewClient(aws.Config{
-		Region:       testRegion,
-		BaseEndpoint: aws.String(server.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
-		Retryer:      func() aws.Retryer { return transport.NewRetryer(aws.RetryModeStandard, 25, 0) },
-	}, nil)
+	cfg := newConfig(server.URL, endpoint.AddUser(testAccount), 25)
+	cfg.Retryer = func() aws.Retryer { return transport.NewRetryer(aws.RetryModeStandard, 25, 0) }
+	client := ecrlayer.NewClient(cfg, nil)
 	for b.Loop() {
 		endpoint.Throttle(perSecond, perSecond/10)
 		start := time.Now()

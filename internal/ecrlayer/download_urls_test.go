@@ -19,9 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go"
 	"github.com/opencontainers/go-digest"
@@ -94,19 +91,7 @@ func newLayerRegistry(t *testing.T, n int) *layerRegistry {
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	l.user = l.AddUser(testAccount)
-	l.cfg = aws.Config{
-		Region:       testRegion,
-		BaseEndpoint: aws.String(server.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(l.user.AccessKeyID, l.user.SecretAccessKey, ""),
-		HTTPClient:   awshttp.NewBuildableClient(),
-		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts = 25
-				o.RateLimiter = ratelimit.None
-				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Millisecond, nil })
-			})
-		},
-	}
+	l.cfg = newConfig(server.URL, l.user, 25)
 	return l
 }
 

@@ -17,8 +17,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -124,7 +122,6 @@ func TestRedirects(t *testing.T) {
 			}))
 			t.Cleanup(s3.Close)
 			r := newImageRegistry(t)
-			r.cfg.HTTPClient = awshttp.NewBuildableClient()
 			r.putImage(t, "v1", config, nil)
 			r.SetLayerHost(strings.TrimPrefix(s3.URL, "http://"))
 			_, err := ecrlayer.NewClient(r.cfg, nil).ImageConfig(t.Context(), inTestRepository, ecrlayer.ImageReference{Tag: "v1"}, "")

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -54,25 +56,30 @@ func newImageRegistry(t *testing.T) *imageRegistry {
 	t.Cleanup(server.Close)
 	r.host = strings.TrimPrefix(server.URL, "http://")
 	r.CreateRepository(testAccount, testRegion, testRepository)
-	user := r.AddUser(testAccount)
-	r.cfg = aws.Config{
-		Region:       testRegion,
-		BaseEndpoint: aws.String(server.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, user.SessionToken),
-		HTTPClient:   server.Client(),
-		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) {
-				o.MaxAttempts = 3
-				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-			})
-		},
-	}
+	r.cfg = newConfig(server.URL, r.AddUser(testAccount), 3)
 	r.client = ecrlayer.NewClient(r.cfg, func(_ context.Context, call ecrlayer.Call) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.observed = append(r.observed, call)
 	})
 	return r
+}
+
+// newConfig returns the configuration of a user of a local ECR, with attempts that follow
+// each other at once.
+func newConfig(url string, user ecrtest.Credentials, attempts int) aws.Config {
+	return aws.Config{
+		Region:       testRegion,
+		BaseEndpoint: aws.String(url),
+		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, user.SessionToken),
+		HTTPClient:   awshttp.NewBuildableClient(),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts, o.RateLimiter = attempts, ratelimit.None
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+			})
+		},
+	}
 }
 
 // put stores a document as a manifest of any media type, and returns its digest.
@@ -92,14 +99,6 @@ func (r *imageRegistry) operations() []string {
 		operations = append(operations, call.Operation)
 	}
 	return operations
-}
-
-// must returns value, and panics if there is an error, which no test expects.
-func must[T any](value T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return value
 }
 
 func TestImagePlatform(t *testing.T) {

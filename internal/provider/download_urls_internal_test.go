@@ -46,31 +46,6 @@ func (f *fixture) useLongBackoff() {
 	}
 }
 
-func TestBatchCancellationIsReportedOnce(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]ecrtest.Fault{
-		"no response": {Hang: true},
-		"throttled":   {Service: "ecr", Code: "ThrottlingException", Message: "Rate exceeded"},
-	} {
-		for summary, ctx := range map[string]func(context.Context) *manualContext{
-			"Interrupted": func(ctx context.Context) *manualContext { return newManualContext(ctx, context.Canceled) },
-			"Timeout":     func(ctx context.Context) *manualContext { return newManualContext(ctx, context.DeadlineExceeded) },
-		} {
-			t.Run(name+", "+summary, func(t *testing.T) {
-				t.Parallel()
-				f := newFixture(t)
-				f.useLongBackoff()
-				ctx := ctx(t.Context())
-				fault.Match = func(ecrtest.Call) bool { ctx.end(); return true }
-				f.Inject(fault)
-				diags := f.readWithAbsent(ctx, 999)
-				expectDiagnostic(t, f, diags, summary, []string{"1000 digests", "0 of 1000 calls completed"})
-				expectShort(t, diags)
-			})
-		}
-	}
-}
-
 // manualContext is a context that ends with err when end is called.
 type manualContext struct {
 	context.Context
