@@ -19,8 +19,6 @@ type ImageConfig struct {
 	// Image is the image that the config belongs to.
 	Image *Image
 
-	// ConfigDigest is the digest of the config.
-	ConfigDigest digest.Digest
 	// JSON is the config, byte for byte.
 	JSON         string
 	Architecture string
@@ -78,7 +76,7 @@ func (c *Client) ImageConfig(ctx context.Context, repo Repository, ref ImageRefe
 // newImageConfig returns the config of image.
 func newImageConfig(config *config, image *Image) *ImageConfig {
 	result := &config.ImageConfig
-	result.Image, result.ConfigDigest = image, image.Config.Digest
+	result.Image = image
 	for i, layer := range image.Layers {
 		paired := ConfigLayer{Digest: layer.Digest}
 		if len(result.DiffIDs) == len(image.Layers) {

@@ -95,7 +95,7 @@ func (m *imageConfigModel) read(ctx context.Context, c *ecrlayer.Client, t targe
 		return err
 	}
 	m.resolve(config.Image.Repository, config.Image.ImageDigest)
-	m.ConfigDigest = types.StringValue(config.ConfigDigest.String())
+	m.ConfigDigest = types.StringValue(config.Image.Config.Digest.String())
 	m.ConfigJSON = types.StringValue(config.JSON)
 	m.Architecture = stringOrNull(config.Architecture)
 	m.OS = stringOrNull(config.OS)

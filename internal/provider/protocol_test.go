@@ -45,8 +45,6 @@ type session struct {
 	Objects []block
 	// Deferral allows deferred actions.
 	Deferral bool
-	// ValidateOnly ends the session after validation.
-	ValidateOnly bool
 
 	// env adds variables to the environment of the process, which has defaults for HOME,
 	// PATH and AWS_EC2_METADATA_DISABLED.
@@ -188,9 +186,6 @@ func (s session) serve(ctx context.Context) (outcome, error) {
 		if configs[i], diagnostics, err = object.validate(ctx, server, schemas); err != nil || o.add("validate", diagnostics) {
 			return o, err
 		}
-	}
-	if s.ValidateOnly {
-		return o, nil
 	}
 
 	configured, err := server.ConfigureProvider(ctx, &tfprotov6.ConfigureProviderRequest{

@@ -100,7 +100,8 @@ func TestCredentialSources(t *testing.T) {
 		"keys in the config file":      {Provider: `profile = "ci"`, files: vars{config: "[profile ci]\n<want>"}},
 		"AWS_PROFILE":                  {env: vars{"AWS_PROFILE": "ci"}, files: vars{credentials: ci}},
 		"AWS_DEFAULT_PROFILE":          {env: vars{"AWS_DEFAULT_PROFILE": "ci"}, files: vars{credentials: ci}},
-		"default profile":              {files: vars{credentials: "[ci]\n<other>" + wantDefault}},
+		"keys, and AWS_DEFAULT_PROFILE that does not exist": {Provider: "<want>", env: vars{"AWS_DEFAULT_PROFILE": "nothere"}},
+		"default profile": {files: vars{credentials: "[ci]\n<other>" + wantDefault}},
 		"shared_credentials_files": {
 			Provider: `shared_credentials_files = ["~/Team Secrets/ecr.ini", ""]`, files: vars{credentials: otherDefault, "Team Secrets/ecr.ini": wantDefault}},
 		"shared_credentials_files with a variable": {

@@ -92,6 +92,8 @@ func TestAccNoRequestsWithoutObjects(t *testing.T) {
 	c.environ = append(c.environ, "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_EC2_METADATA_DISABLED=", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+url)
 	c.write(t, "main.tf", requireProvider+`
 provider "ecrlayer" {
+  profile                     = "none"
+  custom_ca_bundle            = "none.pem"
   skip_credentials_validation = false
   allowed_account_ids         = ["123456789012"]
   assume_role {
