@@ -69,14 +69,19 @@ func (e *env) sts(c ecrtest.Credentials, options ...func(*sts.Options)) *sts.Cli
 	return sts.NewFromConfig(e.config(c), options...)
 }
 
+// must returns value, and panics if there is an error, which no test expects.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
 // push pushes an image to "repository:tag" and returns it and the digest of its first
 // layer.
 func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
 	t.Helper()
-	image, err := random.Image(4096, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	image := must(random.Image(4096, 2))
 	ref, err := name.ParseReference(e.Reference(e.host(), account, region, reference))
 	if err != nil {
 		t.Fatal(err)
@@ -84,20 +89,13 @@ func (e *env) push(t *testing.T, reference string) (v1.Image, string) {
 	if err := remote.Write(ref, image, remote.WithTransport(e.server.Client().Transport), remote.WithContext(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	manifest, err := image.Manifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return image, manifest.Layers[0].Digest.String()
+	return image, must(image.Manifest()).Layers[0].Digest.String()
 }
 
 // url returns the URL of a layer, requested by the user.
 func (e *env) url(t *testing.T, digest string) string {
 	t.Helper()
-	out, err := e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(digest))
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must(e.ecr(e.user).GetDownloadUrlForLayer(t.Context(), layerInput(digest)))
 	if got := aws.ToString(out.LayerDigest); got != digest {
 		t.Errorf("layerDigest = %q, want %q", got, digest)
 	}
@@ -119,10 +117,7 @@ func (e *env) get(t *testing.T, method, url string, header ...string) (*http.Res
 
 func (e *env) request(t *testing.T, method, url, body string, header ...string) *http.Request {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must(http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body)))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -131,15 +126,9 @@ func (e *env) request(t *testing.T, method, url, body string, header ...string) 
 
 func (e *env) do(t *testing.T, r *http.Request) (*http.Response, string) {
 	t.Helper()
-	resp, err := e.server.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := must(e.server.Client().Do(r))
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must(io.ReadAll(resp.Body))
 	return resp, string(body)
 }
 

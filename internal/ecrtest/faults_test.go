@@ -86,10 +86,7 @@ func TestRangeFaults(t *testing.T) {
 				test.length += len(content)
 			}
 			for range 2 { // A fault affects every response.
-				resp, err := e.server.Client().Do(e.request(t, http.MethodGet, u, "", "Range", "bytes=10-"))
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := must(e.server.Client().Do(e.request(t, http.MethodGet, u, "", "Range", "bytes=10-")))
 				body, err := io.ReadAll(resp.Body)
 				if closed := resp.Body.Close(); closed != nil {
 					t.Error(closed)
@@ -135,10 +132,7 @@ func TestArchivedImage(t *testing.T) {
 	image, layer := e.push(t, repo+":v1")
 	for _, archived := range []bool{true, false} {
 		e.SetArchived(account, region, repo, "v1", archived)
-		out, err := e.ecr(e.user).BatchGetImage(t.Context(), tagged("v1"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := must(e.ecr(e.user).BatchGetImage(t.Context(), tagged("v1")))
 		if !archived {
 			if len(out.Images) != 1 || e.requestLayer(t, layer) != nil {
 				t.Errorf("restored: %d images, layer: %v", len(out.Images), e.requestLayer(t, layer))
@@ -151,10 +145,7 @@ func TestArchivedImage(t *testing.T) {
 		wantError(t, e.requestLayer(t, layer), http.StatusBadRequest, "LayerInaccessibleException", "every image that references it is archived")
 	}
 	// A layer stays accessible while an image that references it is not archived.
-	raw, err := image.RawManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must(image.RawManifest())
 	e.PutManifest(account, region, repo, "v2", allTypes[0], append(raw, '\n'))
 	e.SetArchived(account, region, repo, "v1", true)
 	if err := e.requestLayer(t, layer); err != nil {

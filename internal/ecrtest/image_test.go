@@ -59,10 +59,7 @@ func TestBatchGetImageFailures(t *testing.T) {
 			}
 			input := tagged("v1")
 			input.ImageIds = append(input.ImageIds, id)
-			out, err := e.ecr(e.user).BatchGetImage(t.Context(), input)
-			if err != nil {
-				t.Fatal(err)
-			}
+			out := must(e.ecr(e.user).BatchGetImage(t.Context(), input))
 			if len(out.Images) != 1 || len(out.Failures) != 1 {
 				t.Fatalf("images = %+v, failures = %+v, want one each", out.Images, out.Failures)
 			}

@@ -29,10 +29,7 @@ const sbomType, signatureType = "application/spdx+json", "application/vnd.exampl
 func (e *env) pushReferrers(t *testing.T) (name.Digest, map[string]string) {
 	t.Helper()
 	image, _ := e.push(t, repo+":v1")
-	subject, err := partial.Descriptor(image)
-	if err != nil {
-		t.Fatal(err)
-	}
+	subject := must(partial.Descriptor(image))
 	repository, err := name.NewRepository(e.Reference(e.host(), account, region, repo))
 	if err != nil {
 		t.Fatal(err)
@@ -44,10 +41,7 @@ func (e *env) pushReferrers(t *testing.T) (name.Digest, map[string]string) {
 	if !ok {
 		t.Fatal("the signature is not an image")
 	}
-	digest, err := signature.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	digest := must(signature.Digest())
 	if err := remote.Write(repository.Digest(digest.String()), signature, remote.WithContext(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -91,10 +85,7 @@ func TestListImageReferrers(t *testing.T) {
 			}
 			var got, want []string
 			for more := true; more; more = input.NextToken != nil {
-				page, err := e.ecr(e.user).ListImageReferrers(t.Context(), input)
-				if err != nil {
-					t.Fatal(err)
-				}
+				page := must(e.ecr(e.user).ListImageReferrers(t.Context(), input))
 				if size > 0 && len(page.Referrers) > int(size) {
 					t.Errorf("%s: a page of %d has %d results", test.name, size, len(page.Referrers))
 				}
@@ -120,10 +111,7 @@ func TestReferrerMembers(t *testing.T) {
 	image, digests := e.pushReferrers(t)
 	input := referrersInput(image.DigestStr())
 	input.Filter = &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterAny}
-	out, err := e.ecr(e.user).ListImageReferrers(t.Context(), input)
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := must(e.ecr(e.user).ListImageReferrers(t.Context(), input))
 	stored, err := remote.Get(image.Context().Digest(digests["signature"]), remote.WithContext(t.Context()))
 	if err != nil {
 		t.Fatal(err)
@@ -153,10 +141,7 @@ func TestReferrerMembers(t *testing.T) {
 	}
 
 	// The registry lists the same, so the client has not pushed a tag for the image's referrers.
-	index, err := remote.Referrers(image, remote.WithContext(t.Context()), remote.WithFilter("artifactType", sbomType))
-	if err != nil {
-		t.Fatal(err)
-	}
+	index := must(remote.Referrers(image, remote.WithContext(t.Context()), remote.WithFilter("artifactType", sbomType)))
 	if manifest, err := index.IndexManifest(); err != nil || len(manifest.Manifests) != 3 || manifest.Manifests[0].ArtifactType != sbomType {
 		t.Errorf("the registry lists %+v, error %v, want three SBOMs", manifest, err)
 	}

@@ -46,10 +46,7 @@ func newCLI(t *testing.T, e *env) *cli {
 	if err != nil {
 		t.Skip(err)
 	}
-	mirror, err := buildMirror()
-	if err != nil {
-		t.Fatal(err)
-	}
+	mirror := must[string](t)(buildMirror())
 
 	c := &cli{path: path, root: t.TempDir()}
 	c.dir = filepath.Join(c.root, "work")
@@ -293,9 +290,6 @@ func writeFile(t *testing.T, name, content string) {
 
 func readFile(t *testing.T, name string) string {
 	t.Helper()
-	content, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := must[[]byte](t)(os.ReadFile(name))
 	return string(content)
 }

@@ -91,10 +91,7 @@ func TestAccDocumentedCommands(t *testing.T) {
 	// What go needs is elsewhere than in the home directory. With -trimpath, its cache also
 	// serves a copy.
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN"} {
-		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
+		value := must[[]byte](t)(exec.CommandContext(t.Context(), "go", "env", name).Output())
 		command.Env = append(command.Env, name+"="+strings.TrimSpace(string(value)))
 	}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

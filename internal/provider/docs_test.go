@@ -142,10 +142,7 @@ func newValidator(t *testing.T) *validator {
 	t.Cleanup(func() { <-ended })
 	server := <-started
 	attach := map[string]any{"Protocol": server.Protocol, "ProtocolVersion": server.ProtocolVersion, "Test": server.Test, "Pid": server.Pid, "Addr": map[string]string{"Network": server.Addr.Network(), "String": server.Addr.String()}}
-	servers, err := json.Marshal(map[string]any{"registry.terraform.io/ecrlayer/ecrlayer": attach, "registry.opentofu.org/ecrlayer/ecrlayer": attach})
-	if err != nil {
-		t.Fatal(err)
-	}
+	servers := must[[]byte](t)(json.Marshal(map[string]any{"registry.terraform.io/ecrlayer/ecrlayer": attach, "registry.opentofu.org/ecrlayer/ecrlayer": attach}))
 	c.environ = append(c.environ, "TF_REATTACH_PROVIDERS="+string(servers))
 	return &validator{cli: c, seen: map[string]bool{}}
 }
@@ -226,10 +223,7 @@ func exampleFile(t *testing.T, dir, name string) string {
 // documents returns the paths of all Markdown pages, relative to the checkout.
 func documents(t *testing.T) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(checkout, "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := must[[]string](t)(filepath.Glob(filepath.Join(checkout, "*.md")))
 	for i, name := range names {
 		names[i] = filepath.Base(name)
 	}

@@ -196,10 +196,7 @@ func TestDownloadURLMatchesAWSCLI(t *testing.T) {
 		"--endpoint-url", e.server.URL, "--region", region, "--output", "json",
 		"--registry-id", account, "--repository-name", repository, "--layer-digest", e.layers[2])
 	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+e.user.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+e.user.SecretAccessKey)
-	output, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	output := must[[]byte](t)(command.Output())
 	var cli struct{ DownloadURL, LayerDigest string }
 	if err := json.Unmarshal(output, &cli); err != nil {
 		t.Fatal(err)

@@ -20,10 +20,7 @@ func TestAccURLIsPreserved(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	c := newCLI(t, e)
-	body, err := json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": e.layers[0]})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := must[[]byte](t)(json.Marshal(map[string]string{"downloadUrl": oddURL, "layerDigest": e.layers[0]}))
 	e.Inject(ecrtest.Fault{Service: "ecr", Body: body, ContentType: "application/x-amz-json-1.1"})
 	c.write(t, "main.tf", requireProvider+downloadURLConfig(e.layers[0])+downloadURLsConfig(e.layers[:1])+`
 output "one" {

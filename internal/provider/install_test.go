@@ -27,10 +27,7 @@ func TestAccInstall(t *testing.T) {
 			if output, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, output)
 			}
-			output, err := exec.CommandContext(t.Context(), "../../tools/install.sh", binary, "1.2.3", filepath.Join(c.root, "plug ins")).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
+			output := must[[]byte](t)(exec.CommandContext(t.Context(), "../../tools/install.sh", binary, "1.2.3", filepath.Join(c.root, "plug ins")).Output())
 			// required_providers belongs in the configuration, the rest in the CLI configuration.
 			_, requirement, _ := strings.Cut(string(output), "\nterraform {")
 			requirement, config, found := strings.Cut("terraform {"+requirement, "\nprovider_installation {")

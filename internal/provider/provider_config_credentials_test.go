@@ -345,10 +345,7 @@ func TestLinkLocalEndpoints(t *testing.T) {
 			if name == "Amazon ECS" {
 				target = containerCredentials(t, "", sequence(user))
 			}
-			targetURL, err := url.Parse(target)
-			if err != nil {
-				t.Fatal(err)
-			}
+			targetURL := must[*url.URL](t)(url.Parse(target))
 			requested := &recorder{}
 			forward := httputil.NewSingleHostReverseProxy(targetURL)
 			proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {

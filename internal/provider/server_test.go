@@ -21,10 +21,7 @@ const secretURL = "https://b.s3.amazonaws.com/k?X-Amz-Credential=leaked-credenti
 func TestMessagesRedactArguments(t *testing.T) {
 	t.Parallel()
 	server := provider.NewServer("test")()
-	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	schemas := must[*tfprotov6.GetProviderSchemaResponse](t)(server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{}))
 	redacted := 0
 	check := func(source string, diagnostics []*tfprotov6.Diagnostic, err error) {
 		t.Helper()
@@ -63,10 +60,7 @@ func TestMessagesRedactArguments(t *testing.T) {
 		t.Errorf("%d messages contain a redacted argument, want at least 20", redacted)
 	}
 
-	address, err := tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, secretURL))
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := must[tfprotov6.DynamicValue](t)(tfprotov6.NewDynamicValue(tftypes.String, tftypes.NewValue(tftypes.String, secretURL)))
 	called, err := server.CallFunction(t.Context(), &tfprotov6.CallFunctionRequest{Name: "parse_image_uri", Arguments: []*tfprotov6.DynamicValue{&address}})
 	if err != nil || called.Error == nil || strings.Contains(called.Error.Text, "leaked") {
 		t.Errorf("parse_image_uri returned %v, %v", called.Error, err)
@@ -107,10 +101,7 @@ func secretConfigs(t *testing.T, schema *tfprotov6.Schema, timeout string) map[s
 				body.WriteString(assign(other, "x"))
 			}
 		}
-		config, err := decode(body.String(), schema)
-		if err != nil {
-			t.Fatal(err)
-		}
+		config := must[*tfprotov6.DynamicValue](t)(decode(body.String(), schema))
 		configs[argument] = config
 	}
 	for _, attribute := range schema.Block.Attributes {

@@ -19,10 +19,7 @@ func TestPackageInitialization(t *testing.T) {
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("acceptance tests are skipped unless TF_ACC is set")
 	}
-	mirror, err := buildMirror()
-	if err != nil {
-		t.Fatal(err)
-	}
+	mirror := must[string](t)(buildMirror())
 	command := exec.CommandContext(t.Context(), filepath.Join(mirror, "terraform-provider-ecrlayer"), "-version")
 	command.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 	output, err := command.CombinedOutput()
