@@ -324,6 +324,10 @@ func (o *outcome) add(phase string, diagnostics []*tfprotov6.Diagnostic) bool {
 	return failed
 }
 
+func hasError(diagnostics []*tfprotov6.Diagnostic) bool {
+	return slices.ContainsFunc(diagnostics, func(d *tfprotov6.Diagnostic) bool { return d.Severity == tfprotov6.DiagnosticSeverityError })
+}
+
 // formatPath returns a path in the syntax of HCL.
 func formatPath(p *tftypes.AttributePath) string {
 	var b strings.Builder
