@@ -40,13 +40,14 @@ type testbed struct {
 	urls                   []string
 }
 
-func newTestbed(t *testing.T, e *env) *testbed {
+func newTestbed(t *testing.T) *testbed {
 	t.Helper()
-	b := &testbed{env: e, want: e.AddUser(account), other: e.AddUser(account), temporary: e.temporaryCredentials("wanted", time.Hour)}
+	e := newEnv(t)
+	b := &testbed{env: e, want: e.AddUser(account), other: e.AddUser(account), temporary: e.temporaryCredentials("wanted")}
 	temporary := func() ecrtest.Credentials { return b.temporary }
 	metadata, _ := instanceMetadata(t, region, temporary)
 	otherMetadata, _ := instanceMetadata(t, region, func() ecrtest.Credentials { return b.other })
-	sso, _ := identityCenter(t, b.temporary)
+	sso := identityCenter(t, b.temporary)
 	document := must[[]byte](t)(json.Marshal(credentialsDocument(b.temporary)))
 	b.urls = []string{
 		"<ecr>", e.server.URL, "<imds>", metadata, "<other imds>", otherMetadata, "<sso>", sso, "<nowhere>", "http://127.0.0.1:1",
@@ -186,7 +187,7 @@ func TestCredentialSources(t *testing.T) {
 			if runtime.GOOS == "windows" && name == "credential_process" {
 				t.Skip("credential_process is a shell script")
 			}
-			b := newTestbed(t, newEnv(t))
+			b := newTestbed(t)
 			if !strings.Contains(s.Provider, "endpoints {") {
 				s.Provider = b.endpoints() + s.Provider
 			}
@@ -303,7 +304,7 @@ func TestInstanceRegion(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	e.pushTo(t, account, "ap-south-2", tag, e.image)
-	user := e.temporaryCredentials("instance", time.Hour)
+	user := e.temporaryCredentials("instance")
 	url, requested := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 	session{
 		Provider: fmt.Sprintf("endpoints {\necr = %q\n}", e.server.URL),
@@ -339,7 +340,7 @@ func TestLinkLocalEndpoints(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			e.pushTo(t, account, "ap-south-2", tag, e.image)
-			user := e.temporaryCredentials("local", time.Hour)
+			user := e.temporaryCredentials("local")
 			instance, _ := instanceMetadata(t, "ap-south-2", func() ecrtest.Credentials { return user })
 			target := instance
 			if name == "Amazon ECS" {
@@ -385,7 +386,7 @@ func TestInstanceMetadataIsNotRequested(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newTestbed(t, newEnv(t))
+			b := newTestbed(t)
 			url, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return b.other })
 			s := test.session
 			s.Provider, s.Reads = b.endpoints()+s.Provider, []string{b.read()}
@@ -496,7 +497,7 @@ func TestAssumeRoleChain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newTestbed(t, newEnv(t))
+			b := newTestbed(t)
 			b.pushTo(t, "210987654321", region, tag, b.image)
 			b.AddRole(ecrtest.Role{ARN: roleA, TrustedAccounts: []string{account}})
 			b.AddRole(ecrtest.Role{ARN: roleB, TrustedAccounts: []string{account}, ExternalID: "x2"})
@@ -622,7 +623,7 @@ func TestExpiredCredentialsAreRefreshed(t *testing.T) {
 		},
 		"IAM Identity Center": func(t *testing.T, b *testbed) session {
 			next := b.expiredCredentials()
-			url, _ := identityCenter(t, next(), next(), next(), next())
+			url := identityCenter(t, next(), next(), next(), next())
 			return session{
 				env:   vars{"AWS_PROFILE": "team", "AWS_ENDPOINT_URL_SSO": url},
 				files: mergeMaps(ssoProfile("team"), ssoCache(ssoStartURL, ssoToken, time.Now().Add(time.Hour), nil)),
@@ -638,7 +639,7 @@ func TestExpiredCredentialsAreRefreshed(t *testing.T) {
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newTestbed(t, newEnv(t))
+			b := newTestbed(t)
 			b.Inject(ecrtest.Fault{Service: "sts", Rewrite: expireSTSCredentials})
 			s := prepare(t, b)
 			s.Provider = b.endpoints() + s.Provider
@@ -662,7 +663,7 @@ func expireSTSCredentials(body []byte) []byte {
 func (b *testbed) expiredCredentials() func() ecrtest.Credentials {
 	var sessions atomic.Int32
 	return func() ecrtest.Credentials {
-		c := b.temporaryCredentials(fmt.Sprint("session", sessions.Add(1)), time.Hour)
+		c := b.temporaryCredentials(fmt.Sprint("session", sessions.Add(1)))
 		c.Expires = time.Now().Add(-time.Second)
 		return c
 	}

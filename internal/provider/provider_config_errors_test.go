@@ -379,7 +379,7 @@ func TestIdentityCenterErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
-			url, _ := identityCenter(t, e.temporaryCredentials("sso", time.Hour))
+			url := identityCenter(t, e.temporaryCredentials("sso"))
 			s, attribute := test.session, "profile"
 			s.Provider, s.env = e.endpoints(), vars{"AWS_ENDPOINT_URL_SSO": url, "AWS_ENDPOINT_URL_SSO_OIDC": url}
 			if strings.Contains(name, "AWS_PROFILE") {
@@ -420,7 +420,7 @@ func TestCredentialRefreshErrors(t *testing.T) {
 	})
 	t.Run("profile", func(t *testing.T) {
 		t.Parallel()
-		b := newTestbed(t, newEnv(t))
+		b := newTestbed(t)
 		s := b.credentialProcess(t, 2)
 		s.Provider, s.Reads, s.env = b.endpoints()+s.Provider, []string{b.read(), b.read()}, vars{"AWS_PROFILE": "other"}
 		s.run(t).mustFail(t, "", "The credential_process failed", "No request was sent", `profile "broker"`)

@@ -165,7 +165,7 @@ func TestEndpointSources(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newTestbed(t, newEnv(t))
+			b := newTestbed(t)
 			stsServer := httptest.NewServer(b.Endpoint) // The same endpoint at another address.
 			t.Cleanup(stsServer.Close)
 			stsURL := b.server.URL

@@ -59,15 +59,15 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// temporaryCredentials returns credentials of a session in the account that expire
-// after d.
-func (e *env) temporaryCredentials(name string, d time.Duration) ecrtest.Credentials {
+// temporaryCredentials returns credentials of a session in the account that expire in an
+// hour.
+func (e *env) temporaryCredentials(name string) ecrtest.Credentials {
 	c := ecrtest.Credentials{
 		AccessKeyID:     "ASIA" + strings.ToUpper(name),
 		SecretAccessKey: "secret-of-" + name,
 		SessionToken:    "token-of-" + name,
 		AccountID:       account,
-		Expires:         time.Now().Add(d),
+		Expires:         time.Now().Add(time.Hour),
 	}
 	e.AddCredentials(c)
 	return c
@@ -154,17 +154,15 @@ const (
 
 // identityCenter serves IAM Identity Center: the credentials of a role for the access
 // token, and a new access token for the refresh token.
-func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *recorder) {
+func identityCenter(t *testing.T, all ...ecrtest.Credentials) string {
 	t.Helper()
 	next := sequence(all...)
-	requests := &recorder{}
 	fail := func(w http.ResponseWriter, status int, code, message string) {
 		w.Header().Set("X-Amzn-Errortype", code)
 		w.WriteHeader(status)
 		writeJSON(w, map[string]string{"message": message})
 	}
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		requests.record(r.Method + " " + r.URL.Path)
 		query := r.URL.Query()
 		switch {
 		case r.URL.Path == "/token":
@@ -191,7 +189,7 @@ func identityCenter(t *testing.T, all ...ecrtest.Credentials) (string, *recorder
 				"expiration":      c.Expires.UnixMilli(),
 			}})
 		}
-	}), requests
+	})
 }
 
 // ssoCache returns the token cache that "aws sso login" writes for a start URL or the
