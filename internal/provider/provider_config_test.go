@@ -6,7 +6,6 @@ package provider_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
@@ -140,47 +139,6 @@ data "ecrlayer_download_url" "test" {
 	c.must(t, "apply", "-auto-approve", "-target=terraform_data.region")
 	c.must(t, "apply", "-auto-approve")
 	e.expectSignedBy(t, e.user)
-}
-
-func TestAccInvalidProviderArguments(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t)
-	c := newCLI(t, e)
-	c.write(t, "main.tf", requireProvider)
-	c.init(t)
-	for command, errs := range map[string]map[string][]string{ // parts of the message by arguments
-		"validate": {
-			"default_tags {\n tags = {}\n }":            {"Unsupported block type", "default_tags"},
-			"max_retries = 0":                           {"Invalid number", "max_retries = 0", "first attempt counts"},
-			"assume_role {\n role_arn = \"puller\"\n }": {"Invalid role ARN", `role_arn = "puller"`, "arn:aws:iam::123456789012:role/name"},
-		},
-		"plan": {
-			"profile = \"none\"":              {"Profile not found", `profile = "none"`, "shared_config_files"},
-			"custom_ca_bundle = \"none.pem\"": {"Invalid CA bundle", `custom_ca_bundle = "none.pem"`, "no such file"},
-			"assume_role {\n role_arn = \"arn:aws:iam::123456789012:role/a\"\n }": {"Cannot assume role: access denied", `role_arn = "arn:aws:iam::123456789012:role/a"`, "trust policy"},
-		},
-	} {
-		var config strings.Builder
-		n := 0
-		for arguments := range errs {
-			n++
-			fmt.Fprintf(&config, "provider \"ecrlayer\" {\n  alias = \"p%d\"\n  %s\n}\n", n, arguments)
-			config.WriteString(namedBlock("data", fmt.Sprintf("d%d", n), fmt.Sprintf("p%d", n), e.layers[0]))
-		}
-		c.write(t, "main.tf", requireProvider+config.String())
-		output := c.mustFail(t, nil, command)
-		for arguments, want := range errs {
-			if !inOrder(slices.Clone(want)...).MatchString(output) {
-				t.Errorf("%s of %s: the output does not contain %q:\n%s", command, arguments, want, output)
-			}
-		}
-		if got := strings.Count(output, "\nError: "); got != len(errs) {
-			t.Errorf("%s reports %d errors, want %d:\n%s", command, got, len(errs), output)
-		}
-	}
-	if calls := e.CallsTo("ecr", ""); len(calls) > 0 {
-		t.Errorf("unexpected requests to ECR: %v", e.operations())
-	}
 }
 
 func TestAccAuthenticationInterrupted(t *testing.T) {
