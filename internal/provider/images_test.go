@@ -100,9 +100,14 @@ func newMultiArchIndex(t *testing.T) v1.ImageIndex {
 	}
 	const sociType = "application/vnd.amazon.soci.index.v2+json"
 	soci := mutate.ConfigMediaType(mutate.MediaType(empty.Image, v1types.OCIManifestSchema1), sociType)
-	return mutate.AppendManifests(index, mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{
+	index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: soci, Descriptor: v1.Descriptor{
 		Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}, ArtifactType: sociType,
 	}})
+	annotated, ok := mutate.Annotations(index, map[string]string{"of": "the index"}).(v1.ImageIndex)
+	if !ok {
+		t.Fatal("an annotated index is no index")
+	}
+	return annotated
 }
 
 func newAttestation(t *testing.T, image v1.Image) mutate.IndexAddendum {
