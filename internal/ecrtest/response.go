@@ -131,13 +131,16 @@ func (resp *response) write(w http.ResponseWriter, r *http.Request) {
 // no more than bytesPerSecond unless that is 0.
 func (b *blob) serve(w http.ResponseWriter, r *http.Request, bytesPerSecond int) {
 	if bytesPerSecond > 0 {
-		w = &pacedWriter{w, r, rate.NewLimiter(rate.Limit(bytesPerSecond), pacedBurst)}
+		limiter := rate.NewLimiter(rate.Limit(bytesPerSecond), pacedBurst)
+		limiter.AllowN(time.Now(), pacedBurst) // A burst makes up for a delay only.
+		w = &pacedWriter{w, r, limiter}
 	}
 	http.ServeContent(w, r, "", b.stored, bytes.NewReader(b.content))
 }
 
-// pacedBurst is more than ServeContent writes at once.
-const pacedBurst = 64 << 10
+// pacedBurst is how many bytes a response may be late and catch up: on a busy machine,
+// the rate is that of the connection all the same.
+const pacedBurst = 1 << 20
 
 // pacedWriter sends a response as slowly as its limiter wants.
 type pacedWriter struct {
