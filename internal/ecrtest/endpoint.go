@@ -85,8 +85,8 @@ func (e *Endpoint) Skew(d time.Duration) { e.set(func() { e.skew = d }) }
 // that the request was sent to. Their signatures are valid for that host only.
 func (e *Endpoint) SetLayerHost(host string) { e.set(func() { e.layerHost = host }) }
 
-// SetRate limits each response with a blob, of the layer bucket or the registry, to this
-// many bytes per second. Zero removes the limit.
+// SetRate limits each response of the layer bucket to this many bytes per second. Zero
+// removes the limit.
 func (e *Endpoint) SetRate(bytesPerSecond int) { e.set(func() { e.blobRate = bytesPerSecond }) }
 
 // Throttle limits the correctly signed requests to ECR to a token bucket: perSecond

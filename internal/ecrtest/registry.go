@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -224,26 +225,35 @@ func (e *Endpoint) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// pull serves a manifest, or sends the client to the layer bucket, as ECR does.
 func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey, kind, reference string) {
 	e.mu.Lock()
-	repository, bytesPerSecond := e.existing(k), e.blobRate
+	repository := e.existing(k)
 	d := repository.resolve(reference)
 	i, b := repository.images[d], repository.blobs[d]
+	var signed string
+	var err error
+	if b != nil {
+		signed, err = e.presign(&request{Request: r}, k, d)
+	}
 	e.mu.Unlock()
-	mediaType := "application/octet-stream"
 	switch {
 	case kind == "manifests" && i == nil:
 		registryError(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "manifest unknown")
-		return
 	case kind == "manifests":
-		mediaType, b = i.mediaType, &blob{content: i.raw}
+		w.Header().Set("Content-Type", i.mediaType)
+		w.Header().Set("Docker-Content-Digest", d.String())
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(i.raw))
 	case b == nil:
 		registryError(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
-		return
+	case r.Method == http.MethodHead:
+		w.Header().Set("Content-Length", strconv.Itoa(len(b.content)))
+		w.Header().Set("Docker-Content-Digest", d.String())
+	case err != nil:
+		registryError(w, http.StatusInternalServerError, "UNKNOWN", err.Error())
+	default:
+		http.Redirect(w, r, signed, http.StatusTemporaryRedirect)
 	}
-	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("Docker-Content-Digest", d.String())
-	b.serve(w, r, bytesPerSecond)
 }
 
 // pushManifest stores a manifest if the repository has everything that it

@@ -103,6 +103,8 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t)
 			e.push(t, "pushed", test.pushed(t))
+			got := evaluate(t, e.provider()+imageConfig(byTag("pushed"), forPlatform(test.platform)))
+			e.expectCalls(t, test.calls...)
 			want := e.pull(t, "pushed", test.pullAs)
 			layers, distinct := make([]knownvalue.Check, len(want.layers)), []string{}
 			for i, layer := range want.layers {
@@ -117,7 +119,7 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 					Annotations: want.manifest.Layers[i].Annotations,
 				})
 			}
-			evaluate(t, e.provider()+imageConfig(byTag("pushed"), forPlatform(test.platform))).expect(t, map[string]knownvalue.Check{
+			got.expect(t, map[string]knownvalue.Check{
 				"annotations":         exactMap(want.manifest.Annotations),
 				"artifact_type":       exactOrNull(test.artifact),
 				"config":              exactDescriptor(want.manifest.Config),
@@ -136,7 +138,6 @@ func TestImageMatchesGoContainerRegistry(t *testing.T) {
 				"region":              knownvalue.StringExact(region),
 				"registry_id":         knownvalue.StringExact(account),
 			})
-			e.expectCalls(t, test.calls...)
 		})
 	}
 }
