@@ -252,7 +252,7 @@ func (e *Endpoint) pull(w http.ResponseWriter, r *http.Request, k repositoryKey,
 	case err != nil:
 		registryError(w, http.StatusInternalServerError, "UNKNOWN", err.Error())
 	default:
-		http.Redirect(w, r, signed, http.StatusTemporaryRedirect)
+		http.Redirect(w, r, signed, http.StatusTemporaryRedirect) //nolint:gosec // To this endpoint.
 	}
 }
 
