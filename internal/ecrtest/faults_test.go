@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrtest"
 )
@@ -172,6 +173,20 @@ func TestRate(t *testing.T) {
 		if sent := w.Body.Len(); w.Code != http.StatusPartialContent || sent != want {
 			t.Errorf("limited to %d bytes per second: status %d, %d bytes, want %d", limit, w.Code, sent, want)
 		}
+	}
+}
+
+func TestRegistryServesBlobsFromTheLayerBucket(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	_, layer := e.push(t, repo+":v1")
+	u := e.Reference(e.server.URL+"/v2", account, region, repo) + "/blobs/" + layer
+	resp, body := e.get(t, http.MethodGet, u)
+	if digest.FromString(body).String() != layer || resp.Request.URL.Query().Get("X-Amz-Signature") == "" {
+		t.Errorf("%s from %s", resp.Status, resp.Request.URL)
+	}
+	if resp, _ := e.get(t, http.MethodHead, u); resp.ContentLength != int64(len(body)) || resp.Request.URL.String() != u {
+		t.Errorf("HEAD: %s, %d bytes, from %s", resp.Status, resp.ContentLength, resp.Request.URL)
 	}
 }
 
