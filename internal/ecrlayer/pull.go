@@ -57,7 +57,7 @@ type BlobFile interface {
 	io.WriterAt
 	// Finished returns the parts that an earlier pull wrote. They are not trusted.
 	Finished() []int
-	// Finish records a part for a later pull.
+	// Finish records a part for a later pull, unless the blob has no other.
 	Finish(part int) error
 	// Reset removes what was written.
 	Reset() error
@@ -213,7 +213,7 @@ type part struct {
 	start, end int64
 	at         int64         // the next byte
 	written    chan struct{} // closed when the file has the part
-	finished   bool          // written is closed
+	finished   bool          // the file has recorded the part
 	call       Call          // the requests for the part
 	probe      bool          // nothing is known of the host yet
 }

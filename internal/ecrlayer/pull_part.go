@@ -217,8 +217,11 @@ func (p *part) write(content []byte) error {
 		if written.finished {
 			continue
 		}
-		written.finished = true
 		close(written.written)
+		if b.inOrder {
+			break // The blob is committed next.
+		}
+		written.finished = true
 		if err := b.file.Finish(written.number); err != nil {
 			return err
 		}

@@ -208,7 +208,7 @@ func (p *part) Close() error {
 		defer cancel()
 		_ = p.layout.locked(ctx, func() error {
 			_ = p.held.Close() // Nobody can have it before it is removed.
-			return p.layout.removePart(p.digest)
+			return p.layout.removePartFiles(p.digest)
 		})
 	}
 	return errors.Join(err, p.held.Close())
@@ -225,6 +225,12 @@ func (l *Layout) removePart(d digest.Digest) error {
 	if err := lock.Close(); err != nil {
 		return err
 	}
+	return l.removePartFiles(d)
+}
+
+// removePartFiles removes the files of a part that nobody has.
+func (l *Layout) removePartFiles(d digest.Digest) error {
+	path := l.partPath(d)
 	for _, ext := range []string{extContent, extFinished, extLock} {
 		if err := os.Remove(path + ext); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
