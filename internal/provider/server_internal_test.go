@@ -6,6 +6,7 @@ package provider
 import (
 	"bytes"
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,7 +15,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 	"github.com/hashicorp/terraform-plugin-log/tflogtest"
+	"github.com/hashicorp/terraform-plugin-log/tfsdklog"
+	"github.com/hashicorp/terraform-plugin-log/tfsdklogtest"
 
 	"github.com/ecrlayer/terraform-provider-ecrlayer/internal/ecrlayer"
 )
@@ -131,7 +135,38 @@ func TestPanicInBatch(t *testing.T) {
 	}
 }
 
-// stubServer is a server whose ReadDataSource calls a function.
+func TestTheLogIsWrittenIfTheCLIKeepsIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		log, provider string // TF_LOG and TF_LOG_PROVIDER
+		lines         int
+	}{
+		"by default":                  {"", "", 0},
+		"a log of everything":         {"TRACE", "", 4},
+		"a log of providers":          {"", "INFO", 4},
+		"a level that does not exist": {"yes", "", 4}, // The CLI takes it as TRACE.
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("TF_LOG", test.log)
+			t.Setenv("TF_LOG_PROVIDER", test.provider)
+			var log bytes.Buffer
+			logging := &stubServer{read: func(ctx context.Context) {
+				tflog.Info(ctx, "A line of the provider")
+				tfsdklog.Info(ctx, "A line of the SDK")
+			}}
+			ctx := tfsdklogtest.RootLogger(tflogtest.RootLogger(t.Context(), &log), &log)
+			_, err := recoveringServer{logging}.ReadDataSource(ctx, &tfprotov6.ReadDataSourceRequest{})
+			_, called := recoveringServer{logging}.CallFunction(ctx, &tfprotov6.CallFunctionRequest{})
+			if err := errors.Join(err, called); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Count(log.String(), "A line of "); got != test.lines {
+				t.Errorf("%d lines, want %d:\n%s", got, test.lines, log.String())
+			}
+		})
+	}
+}
+
+// stubServer is a server whose ReadDataSource and CallFunction call a function.
 type stubServer struct {
 	protocolServer
 	read func(context.Context)
@@ -140,4 +175,9 @@ type stubServer struct {
 func (s *stubServer) ReadDataSource(ctx context.Context, _ *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
 	s.read(ctx)
 	return &tfprotov6.ReadDataSourceResponse{}, nil
+}
+
+func (s *stubServer) CallFunction(ctx context.Context, _ *tfprotov6.CallFunctionRequest) (*tfprotov6.CallFunctionResponse, error) {
+	s.read(ctx)
+	return &tfprotov6.CallFunctionResponse{}, nil
 }
