@@ -5,6 +5,7 @@ package provider_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,23 @@ func TestMessagesRedactArguments(t *testing.T) {
 	called, err := server.CallFunction(t.Context(), &tfprotov6.CallFunctionRequest{Name: "parse_image_uri", Arguments: []*tfprotov6.DynamicValue{&address}})
 	if err != nil || called.Error == nil || strings.Contains(called.Error.Text, "leaked") {
 		t.Errorf("parse_image_uri returned %v, %v", called.Error, err)
+	}
+}
+
+func TestValidateRefusesARegionThatIsNone(t *testing.T) {
+	t.Parallel()
+	server := provider.NewServer("test")()
+	schemas := must[*tfprotov6.GetProviderSchemaResponse](t)(server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{}))
+	region := tftypes.NewAttributePath().WithAttributeName("region")
+	for name, schema := range schemas.DataSourceSchemas {
+		config := secretConfigs(t, schema, "read")["region"]
+		response, err := server.ValidateDataResourceConfig(t.Context(), &tfprotov6.ValidateDataResourceConfigRequest{TypeName: name, Config: config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(response.Diagnostics, func(d *tfprotov6.Diagnostic) bool { return d.Attribute.Equal(region) }) {
+			t.Errorf("%s: the region is not refused", name)
+		}
 	}
 }
 
