@@ -57,7 +57,8 @@ type BlobFile interface {
 	io.WriterAt
 	// Finished returns the parts that an earlier pull wrote. They are not trusted.
 	Finished() []int
-	// Finish records a part for a later pull, unless the blob has no other.
+	// Finish records a part for a later pull. It is not called for the only part of a
+	// blob, after which Commit follows at once.
 	Finish(part int) error
 	// Reset removes what was written.
 	Reset() error

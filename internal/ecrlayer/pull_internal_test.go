@@ -338,6 +338,13 @@ func TestPullDownloads(t *testing.T) {
 			if got := p.done.Load(); got != int64(test.size) {
 				t.Errorf("%d of %d bytes are done", got, test.size)
 			}
+			parts := (test.size + testPartSize - 1) / testPartSize
+			if parts == 1 {
+				parts = 0 // The blob is committed at once.
+			}
+			if len(file.finished) != parts {
+				t.Errorf("the parts %v are recorded, want %d", file.finished, parts)
+			}
 			if test.requests > 0 && h.requests() != test.requests {
 				t.Errorf("%d requests, want %d: %q", h.requests(), test.requests, h.ranges)
 			}

@@ -125,7 +125,7 @@ func (s recoveringServer) CallFunction(ctx context.Context, request *tfprotov6.C
 	defer recoverPanic(ctx, "calling the function "+request.Name, func(d *tfprotov6.Diagnostic) {
 		response, err = &tfprotov6.CallFunctionResponse{Error: &tfprotov6.FunctionError{Text: d.Summary + ": " + d.Detail}}, nil
 	})
-	response, err = s.protocolServer.CallFunction(withLog(ctx), request)
+	response, err = s.protocolServer.CallFunction(withoutDiscardedLog(ctx), request)
 	if response != nil && response.Error != nil {
 		response.Error.Text = redact.Text(response.Error.Text)
 	}
@@ -142,7 +142,7 @@ func safely[Request, Response any](ctx context.Context, doing string, call func(
 		response, err = new(Response), nil
 		*diagnostics() = []*tfprotov6.Diagnostic{d}
 	})
-	response, err = call(withLog(ctx), request)
+	response, err = call(withoutDiscardedLog(ctx), request)
 	if response != nil {
 		for _, d := range *diagnostics() {
 			d.Summary, d.Detail = redact.Text(d.Summary), redact.Text(d.Detail)
@@ -151,9 +151,9 @@ func safely[Request, Response any](ctx context.Context, doing string, call func(
 	return response, err
 }
 
-// withLog switches off the log of a run without TF_LOG. The SDK would write hundreds of
+// withoutDiscardedLog switches off the log of a run without TF_LOG. The SDK would write hundreds of
 // lines then too, which the CLI reads and discards: 6% of the apply of a small image.
-func withLog(ctx context.Context) context.Context {
+func withoutDiscardedLog(ctx context.Context) context.Context {
 	if os.Getenv("TF_LOG") != "" || os.Getenv("TF_LOG_PROVIDER") != "" {
 		return ctx
 	}
