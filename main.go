@@ -7,6 +7,7 @@ package main
 import (
 	"flag"
 	"log"
+	"runtime"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
@@ -28,6 +29,10 @@ func main() {
 		log.Printf("terraform-provider-ecrlayer %s (%s)", version, commit)
 		return
 	}
+
+	// A goroutine that waits for the disk keeps its processor for up to ten milliseconds:
+	// with two of them, half of what hashes and writes layers stops for each sync of a file.
+	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 
 	var options []tf6server.ServeOpt
 	if *debug {

@@ -141,8 +141,8 @@ func warm(b *testing.B, path string) {
 	}
 	defer os.Remove(path)
 	defer file.Close()
-	block := make([]byte, megabyte)
-	for range 600 {
+	block := make([]byte, 256<<10) // what the tools write at once
+	for range 2400 {
 		if _, err := file.Write(block); err != nil {
 			b.Fatal(err)
 		}
