@@ -131,7 +131,7 @@ func (e *benchEnv) pull(b *testing.B, download func(dir string) time.Duration) {
 
 // warm writes and removes a file, so that the page cache of the next run has memory. A
 // virtual machine gives its host what has been free for two seconds (free page reporting
-// of Linux), and getting it back takes longer than the download.
+// of Linux), and getting it back can take as long as the download.
 func warm(b *testing.B, path string) {
 	b.Helper()
 	time.Sleep(3 * time.Second) // Nothing is given back during the run.

@@ -151,8 +151,9 @@ func safely[Request, Response any](ctx context.Context, doing string, call func(
 	return response, err
 }
 
-// withoutDiscardedLog switches off the log of a run without TF_LOG. The SDK would write hundreds of
-// lines then too, which the CLI reads and discards: 6% of the apply of a small image.
+// withoutDiscardedLog switches off the log of a run without TF_LOG. The SDK would write
+// hundreds of lines then too, which the CLI reads and discards: 6% of the apply of a
+// small image.
 func withoutDiscardedLog(ctx context.Context) context.Context {
 	if os.Getenv("TF_LOG") != "" || os.Getenv("TF_LOG_PROVIDER") != "" {
 		return ctx
