@@ -217,8 +217,11 @@ func (p *part) Close() error {
 // removePart removes the files of a part, unless somebody has it. It is called with the
 // lock of the layout.
 func (l *Layout) removePart(d digest.Digest) error {
-	path := l.partPath(d)
-	lock := newLock(path + extLock)
+	path := l.partPath(d) + extLock
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		return nil // It is the first file, and the last.
+	}
+	lock := newLock(path)
 	if free, err := lock.TryLock(); err != nil || !free {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,12 +87,12 @@ func (i *index) checkName(image Image, replaced string) error {
 }
 
 // replace removes the entries that make way for image, adds one for it if it has
-// content, and writes index.json. It returns what the removed entries name, as far as
-// that can be read. It is called with the lock.
-func (l *Layout) replace(image Image, replaced string) (removed []digest.Digest, err error) {
+// content, and writes index.json. What the removed entries name, as far as that can be
+// read, is left behind by the run, which is saved before. It is called with the lock.
+func (l *Layout) replace(r *run, image Image, replaced string) error {
 	i, err := l.readIndex()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	named, kept := map[digest.Digest]bool{}, []json.RawMessage{}
 	for n, entry := range i.entries() {
@@ -102,12 +103,10 @@ func (l *Layout) replace(image Image, replaced string) (removed []digest.Digest,
 		kept = append(kept, i.manifests[n])
 	}
 	i.manifests = kept
-	for d := range named {
-		removed = append(removed, d)
-	}
+	r.Left = slices.AppendSeq(r.Left, maps.Keys(named))
 	if image.Graph != nil {
 		if err := i.checkName(image, ""); err != nil {
-			return nil, err
+			return err
 		}
 		root := image.Manifests[0]
 		entry := ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size,
@@ -117,11 +116,14 @@ func (l *Layout) replace(image Image, replaced string) (removed []digest.Digest,
 		}
 		raw, err := json.Marshal(entry)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		i.manifests = append(i.manifests, raw)
 	}
-	return removed, l.writeIndex(i)
+	if err := r.save(); err != nil {
+		return err
+	}
+	return l.writeIndex(i)
 }
 
 func (l *Layout) writeIndex(i *index) (err error) {

@@ -108,11 +108,10 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 		return nil, "", err
 	}
 	err = l.locked(ctx, func() error {
-		removed, err := l.replace(image, replaced)
-		if err != nil {
+		r.Left = slices.AppendSeq(r.Left, maps.Keys(known))
+		if err := l.replace(r, image, replaced); err != nil {
 			return err
 		}
-		r.Left = append(slices.AppendSeq(removed, maps.Keys(known)), r.Left...)
 		warning, err = l.settle(r)
 		return err
 	})
@@ -141,11 +140,9 @@ func (l *Layout) Remove(ctx context.Context, key, owner string, known Record) (w
 		if err := r.start(dead); err != nil {
 			return err
 		}
-		removed, err := l.replace(Image{Owner: owner}, key)
-		if err != nil {
+		if err := l.replace(r, Image{Owner: owner}, key); err != nil {
 			return err
 		}
-		r.Left = append(r.Left, removed...)
 		warning, err = l.settle(r)
 		return err
 	})
@@ -195,7 +192,8 @@ func newLock(path string) *flock.Flock {
 }
 
 // collect removes the blobs and unfinished downloads of candidates that no entry and no
-// pull needs. It is called with the lock.
+// pull needs, and what a killed run left beside a finished blob. It is called with the
+// lock.
 func (l *Layout) collect(candidates []digest.Digest) (warning string, err error) {
 	if len(candidates) == 0 {
 		return "", nil
@@ -221,11 +219,15 @@ func (l *Layout) collect(candidates []digest.Digest) (warning string, err error)
 		}
 	}
 	for _, d := range candidates {
-		if needed[d] || named[d] || d.Validate() != nil { // Not even digests of this package's files are trusted in a path.
+		if d.Validate() != nil { // Not even digests of this package's files are trusted in a path.
 			continue
 		}
-		if err := os.Remove(l.blob(d)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
+		if !needed[d] && !named[d] {
+			if err := os.Remove(l.blob(d)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return "", err
+			}
+		} else if _, err := os.Lstat(l.blob(d)); err != nil {
+			continue // A part may be continued.
 		}
 		if err := l.removePart(d); err != nil {
 			return "", err

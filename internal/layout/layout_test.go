@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -44,6 +47,8 @@ const (
 // registry is a local ECR and a client.
 type registry struct {
 	*ecrtest.Endpoint
+	url    string
+	user   ecrtest.Credentials
 	client *ecrlayer.Client
 }
 
@@ -52,12 +57,16 @@ func newRegistry(t *testing.T) *registry {
 	r := &registry{Endpoint: ecrtest.New()}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	user := r.AddUser(account)
+	r.url, r.user = server.URL, r.AddUser(account)
+	r.connect()
+	return r
+}
+
+func (r *registry) connect() {
 	r.client = ecrlayer.NewClient(aws.Config{
 		Region:       region,
-		BaseEndpoint: aws.String(server.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, user.SessionToken),
-		HTTPClient:   server.Client(),
+		BaseEndpoint: aws.String(r.url),
+		Credentials:  credentials.NewStaticCredentialsProvider(r.user.AccessKeyID, r.user.SecretAccessKey, r.user.SessionToken),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = 2
@@ -65,7 +74,6 @@ func newRegistry(t *testing.T) *registry {
 			})
 		},
 	}, nil)
-	return r
 }
 
 // push stores an image with a config and these layers, and returns it by its tag.
@@ -84,6 +92,11 @@ func (r *registry) push(t *testing.T, tag string, layers ...string) layout.Image
 		t.Fatal(err)
 	}
 	r.PutManifest(account, region, repository, tag, ocispec.MediaTypeImageManifest, raw)
+	return r.image(t, tag)
+}
+
+func (r *registry) image(t *testing.T, tag string) layout.Image {
+	t.Helper()
 	graph, err := r.client.Graph(t.Context(), ecrlayer.Repository{Name: repository}, ecrlayer.ImageReference{Tag: tag}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -586,16 +599,17 @@ func TestFailedWriteIsContinued(t *testing.T) {
 	t.Parallel()
 	r, dir := newRegistry(t), t.TempDir()
 	image := r.push(t, "1.0", "small", newLarge())
-	large := digest.FromString(newLarge()).String()
+	large, small := digest.FromString(newLarge()).String(), digest.FromString("small")
 	part := filepath.Join(dir, ".ecrlayer", "sha256-"+digest.Digest(large).Encoded())
 	ctx, interrupt := context.WithCancel(t.Context())
 	r.Inject(ecrtest.Fault{
 		Service: "s3",
 		Match:   func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") },
 		Rewrite: func(body []byte) []byte {
-			for finished := ""; finished != "0\n1\n" && finished != "1\n0\n"; time.Sleep(time.Millisecond) {
+			for finished, err := "", error(nil); err != nil || finished != "0\n1\n" && finished != "1\n0\n"; time.Sleep(time.Millisecond) {
 				content, _ := os.ReadFile(part + ".done")
 				finished = string(content)
+				_, err = os.Stat(blobPath(dir, small))
 			}
 			interrupt()
 			return body[:0]
@@ -611,6 +625,12 @@ func TestFailedWriteIsContinued(t *testing.T) {
 	}
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
+	}
+	// As a run leaves them that is killed when it has just given a blob its name.
+	for _, ext := range []string{".done", ".lock"} {
+		if err := os.WriteFile(filepath.Join(dir, ".ecrlayer", "sha256-"+small.Encoded()+ext), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.ClearFaults()
 	before := len(r.Calls())
@@ -651,6 +671,52 @@ func TestFailedWriteIsRemovedWithAnotherImage(t *testing.T) {
 	expectBlobs(t, dir)
 	if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
 		t.Errorf("these files are left: %v", got)
+	}
+}
+
+func TestRunsMayBeKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	const variable = "LAYOUT_TEST_RUN"
+	if run := strings.Split(os.Getenv(variable), "\n"); len(run) > 1 {
+		r := &registry{url: run[0], user: ecrtest.Credentials{AccessKeyID: run[1], SecretAccessKey: run[2]}}
+		r.connect()
+		image := r.image(t, run[3])
+		image.Key = "app"
+		fmt.Print("ready")
+		write(t, r, run[4], image, nil)
+		return
+	}
+	r, dir := newRegistry(t), t.TempDir()
+	var layers []string
+	for n := range 40 {
+		layers = append(layers, strings.Repeat("layer", 1000*n+1))
+	}
+	images := []layout.Image{r.push(t, "1.0", layers[:30]...), r.push(t, "2.0", layers[10:]...)}
+	for n := range 40 {
+		image := images[n/4%2]
+		if n%4 < 3 {
+			run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+			run.Env = append(os.Environ(), variable+"="+strings.Join([]string{r.url, r.user.AccessKeyID, r.user.SecretAccessKey, image.RefName, dir}, "\n"))
+			output := must(run.StdoutPipe())
+			if err := run.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(output, make([]byte, len("ready"))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(rand.N(60 * time.Millisecond))
+			if err := run.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+				t.Fatal(err)
+			}
+			_ = run.Wait()
+			continue
+		}
+		image.Key = "app"
+		write(t, r, dir, image, nil)
+		expectBlobs(t, dir, image)
+		if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
+			t.Errorf("these files are left: %v", got)
+		}
 	}
 }
 

@@ -92,7 +92,11 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.path+".json", content, 0o666) //nolint:gosec // The umask restricts it.
+	temporary := filepath.Join(filepath.Dir(r.path), "run.new")
+	if err := os.WriteFile(temporary, content, 0o666); err != nil { //nolint:gosec // The umask restricts it.
+		return err
+	}
+	return os.Rename(temporary, r.path+".json") // At once, because a run may be killed in between.
 }
 
 // release ends the run. Its file stays.
@@ -102,7 +106,7 @@ func (r *run) release() { _ = r.held.Close() }
 // the layout.
 func (r *run) remove() error {
 	r.release()
-	return errors.Join(os.Remove(r.path+".json"), os.Remove(r.path+".lock"))
+	return errors.Join(os.Remove(r.path+".lock"), os.Remove(r.path+".json")) // A lock alone nobody would find.
 }
 
 // runs returns the runs that live and those that have died. It is called with the lock
