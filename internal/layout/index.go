@@ -48,6 +48,9 @@ func (l *Layout) readIndex() (*index, error) {
 	for _, entry := range i.manifests {
 		err = errors.Join(err, json.Unmarshal(entry, &ocispec.Descriptor{}))
 	}
+	if i.fields == nil {
+		err = errors.New("it is null")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a valid index: %w", path, err)
 	}
@@ -86,13 +89,13 @@ func (i *index) checkName(image Image, replaced string) error {
 	return nil
 }
 
-// replace removes the entries that make way for image, adds one for it if it has
-// content, and writes index.json. What the removed entries name, as far as that can be
-// read, is left behind by the run, which is saved before. It is called with the lock.
-func (l *Layout) replace(r *run, image Image, replaced string) error {
+// replace returns index.json without the entries that make way for image, and with one
+// for it if it has content, to be written. What the removed entries name, as far as that
+// can be read, is then left behind by the run. It is called with the lock.
+func (l *Layout) replace(r *run, image Image, replaced string) (*index, error) {
 	i, err := l.readIndex()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	named, kept := map[digest.Digest]bool{}, []json.RawMessage{}
 	for n, entry := range i.entries() {
@@ -106,7 +109,7 @@ func (l *Layout) replace(r *run, image Image, replaced string) error {
 	r.Left = slices.AppendSeq(r.Left, maps.Keys(named))
 	if image.Graph != nil {
 		if err := i.checkName(image, ""); err != nil {
-			return err
+			return nil, err
 		}
 		root := image.Manifests[0]
 		entry := ocispec.Descriptor{MediaType: root.MediaType, Digest: root.Digest, Size: root.Size,
@@ -116,14 +119,11 @@ func (l *Layout) replace(r *run, image Image, replaced string) error {
 		}
 		raw, err := json.Marshal(entry)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		i.manifests = append(i.manifests, raw)
 	}
-	if err := r.save(); err != nil {
-		return err
-	}
-	return l.writeIndex(i)
+	return i, r.save()
 }
 
 func (l *Layout) writeIndex(i *index) (err error) {
@@ -202,7 +202,6 @@ func (l *Layout) walk(d ocispec.Descriptor, named map[digest.Digest]bool) error 
 	if named[d.Digest] {
 		return nil
 	}
-	named[d.Digest] = true
 	switch d.MediaType {
 	case ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex,
 		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json":
@@ -216,6 +215,7 @@ func (l *Layout) walk(d ocispec.Descriptor, named map[digest.Digest]bool) error 
 	if err != nil {
 		return err
 	}
+	named[d.Digest] = true
 	if d.Digest.Algorithm().FromBytes(content) != d.Digest {
 		return fmt.Errorf("%s was altered", d.Digest)
 	}

@@ -8,6 +8,7 @@
 //	.ecrlayer/lock                    held for milliseconds, around index.json and all below
 //	.ecrlayer/run-*                   what a pull needs and what is to be removed, and a lock
 //	.ecrlayer/<algorithm>-<hex>.*     a blob that is being downloaded, and a lock of who does
+//	.ecrlayer/*.new                   a file that is about to replace another
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 package layout
@@ -73,7 +74,8 @@ func (e *NameError) Error() string {
 // that are there to done.
 //
 // known is what was verified earlier. The result has all blobs and manifests of the
-// image. The warning, unless empty, says why blobs were not removed.
+// image. The warning, unless empty, says why blobs were not removed; the next
+// [Layout.Remove] tries again.
 //
 // What was downloaded before an error remains for the next Write with the same key, and
 // is otherwise removed by the next [Layout.Remove]. The error is a *NameError, one of
@@ -108,20 +110,26 @@ func (l *Layout) Write(ctx context.Context, c *ecrlayer.Client, image Image, rep
 		return nil, "", err
 	}
 	err = l.locked(ctx, func() error {
-		r.Left = slices.AppendSeq(r.Left, maps.Keys(known))
-		if err := l.replace(r, image, replaced); err != nil {
+		r.Left = slices.AppendSeq(slices.AppendSeq(r.Left, maps.Keys(known)), maps.Keys(s.now))
+		index, err := l.replace(r, image, replaced)
+		if err != nil {
 			return err
 		}
-		warning, err = l.settle(r)
-		return err
+		if err := l.writeIndex(index); err != nil {
+			return err
+		}
+		if warning, err = l.settle(r, index); err != nil {
+			warning = fmt.Sprintf("What is no longer needed was not removed: %v", err)
+		}
+		return nil
 	})
 	return s.now, warning, err
 }
 
 // Remove removes the entry with a key and an owner, and the blobs that no other entry
 // names: those of known, of the entry, and of runs that never ended. The warning, unless
-// empty, says why blobs were not removed; the next Remove tries again. Without index.json,
-// which says what is needed, it does nothing.
+// empty, says why blobs were not removed; the next Remove tries again. After an error the
+// entry is still there. Without index.json, which says what is needed, it does nothing.
 func (l *Layout) Remove(ctx context.Context, key, owner string, known Record) (warning string, err error) {
 	if _, err := os.Stat(filepath.Join(l.dir, ocispec.ImageIndexFile)); errors.Is(err, os.ErrNotExist) {
 		return "", nil
@@ -140,21 +148,26 @@ func (l *Layout) Remove(ctx context.Context, key, owner string, known Record) (w
 		if err := r.start(dead); err != nil {
 			return err
 		}
-		if err := l.replace(r, Image{Owner: owner}, key); err != nil {
+		index, err := l.replace(r, Image{Owner: owner}, key)
+		if err != nil {
 			return err
 		}
-		warning, err = l.settle(r)
-		return err
+		// First the blobs, because what has no entry is not removed again.
+		if warning, err = l.settle(r, index); err != nil {
+			return err
+		}
+		return l.writeIndex(index)
 	})
 	return warning, err
 }
 
-// settle removes what a run left behind, and then its file. It is called with the lock.
-func (l *Layout) settle(r *run) (warning string, err error) {
-	if warning, err = l.collect(r.Left); err == nil && warning == "" {
+// settle removes what a run left behind and index does not need, and then its file. It
+// is called with the lock.
+func (l *Layout) settle(r *run, index *index) (warning string, err error) {
+	if warning, err = l.collect(r.Left, index); err == nil && warning == "" {
 		return "", r.remove()
 	}
-	r.Needs, r.Left = nil, slices.Compact(slices.Sorted(slices.Values(r.Left)))
+	r.Needs = nil
 	return warning, errors.Join(err, r.save())
 }
 
@@ -191,10 +204,9 @@ func newLock(path string) *flock.Flock {
 	return flock.New(path, flock.SetPermissions(0o666), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 }
 
-// collect removes the blobs and unfinished downloads of candidates that no entry and no
-// pull needs, and what a killed run left beside a finished blob. It is called with the
-// lock.
-func (l *Layout) collect(candidates []digest.Digest) (warning string, err error) {
+// collect removes the blobs and unfinished downloads of candidates that no entry of index
+// and no pull needs, and what was left beside a finished blob. It is called with the lock.
+func (l *Layout) collect(candidates []digest.Digest, index *index) (warning string, err error) {
 	if len(candidates) == 0 {
 		return "", nil
 	}
@@ -207,10 +219,6 @@ func (l *Layout) collect(candidates []digest.Digest) (warning string, err error)
 		for _, d := range r.Needs {
 			needed[d] = true
 		}
-	}
-	index, err := l.readIndex()
-	if err != nil {
-		return "", err
 	}
 	named := map[digest.Digest]bool{}
 	for _, entry := range index.entries() {

@@ -124,6 +124,13 @@ func write(t *testing.T, r *registry, dir string, image layout.Image, known layo
 	return now
 }
 
+func remove(t *testing.T, dir, key, owner string, known layout.Record) {
+	t.Helper()
+	if warning, err := layout.New(dir).Remove(t.Context(), key, owner, known); err != nil || warning != "" {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+}
+
 // blobs returns the blobs of a directory, and fails if one does not have its name.
 func blobs(t *testing.T, dir string) []digest.Digest {
 	t.Helper()
@@ -332,9 +339,7 @@ func TestWriteKeepsWhatOthersWrote(t *testing.T) {
 
 	record := write(t, r, dir, mine, nil)
 	expectBlobs(t, dir, mine, other)
-	if warning, err := layout.New(dir).Remove(t.Context(), mine.Key, "", record); err != nil || warning != "" {
-		t.Fatalf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, mine.Key, "", record)
 	expectBlobs(t, dir, other)
 	if err := json.Unmarshal(must(os.ReadFile(path)), &index); err != nil {
 		t.Fatal(err)
@@ -430,9 +435,7 @@ func TestNothingIsRemovedIfAnotherEntryCannotBeRead(t *testing.T) {
 			writeFile(t, blobPath(dir, other.ImageDigest), other.Manifests[0].Content)
 			index := filepath.Join(dir, "index.json")
 			writeFile(t, index, strings.Replace(string(must(os.ReadFile(index))), "artifact.manifest", "image.manifest", 1))
-			if warning, err := layout.New(dir).Remove(t.Context(), "none", "", nil); err != nil || warning != "" {
-				t.Errorf("warning %q, error %v", warning, err)
-			}
+			remove(t, dir, "none", "", nil)
 			expectBlobs(t, dir, other)
 			if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
 				t.Errorf("these files are left: %v", got)
@@ -444,7 +447,8 @@ func TestNothingIsRemovedIfAnotherEntryCannotBeRead(t *testing.T) {
 func TestAnIndexMayNameWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	r, dir := newRegistry(t), t.TempDir()
-	image := r.push(t, "1.0", "one", "shared").Manifests[0]
+	one := r.push(t, "1.0", "one", "shared")
+	image := one.Manifests[0]
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{
 		{MediaType: image.MediaType, Digest: image.Digest, Size: image.Size},
 		{MediaType: "application/vnd.example+json", Digest: digest.FromString("unknown"), Size: 7},
@@ -455,10 +459,18 @@ func TestAnIndexMayNameWhatIsNotThere(t *testing.T) {
 	write(t, r, dir, all, nil)
 	other := r.push(t, "1.1", "two", "shared")
 	record := write(t, r, dir, other, nil)
-	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, "", record); err != nil || warning != "" {
-		t.Fatalf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, other.Key, "", record)
 	expectBlobs(t, dir, all)
+
+	// An entry may not, even if an index names it too.
+	write(t, r, dir, one, nil)
+	record = write(t, r, dir, other, nil)
+	if err := os.Remove(blobPath(dir, image.Digest)); err != nil {
+		t.Fatal(err)
+	}
+	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, "", record); err != nil || !strings.Contains(warning, "the entry "+image.Digest.String()) {
+		t.Errorf("warning %q, error %v", warning, err)
+	}
 }
 
 func TestEntriesAreRemovedByTheirOwnersOnly(t *testing.T) {
@@ -475,13 +487,9 @@ func TestEntriesAreRemovedByTheirOwnersOnly(t *testing.T) {
 		t.Fatalf("warning %q, error %v", warning, err)
 	}
 	expectBlobs(t, dir, image, next)
-	if warning, err := layout.New(dir).Remove(t.Context(), image.Key, "first", record); err != nil || warning != "" {
-		t.Fatalf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, image.Key, "first", record)
 	expectBlobs(t, dir, image, next)
-	if warning, err := layout.New(dir).Remove(t.Context(), image.Key, "second", nil); err != nil || warning != "" {
-		t.Fatalf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, image.Key, "second", nil)
 	expectBlobs(t, dir, next)
 }
 
@@ -553,6 +561,10 @@ func TestWriteErrors(t *testing.T) {
 			t.Helper()
 			writeFile(t, filepath.Join(dir, "index.json"), "{")
 		}, "index.json is not a valid index"},
+		"an index that is null": {func(t *testing.T, dir string, _ layout.Image) {
+			t.Helper()
+			writeFile(t, filepath.Join(dir, "index.json"), "null")
+		}, "index.json is not a valid index"},
 		"an index of something else": {func(t *testing.T, dir string, _ layout.Image) {
 			t.Helper()
 			writeFile(t, filepath.Join(dir, "index.json"), `{"manifests":["one"]}`)
@@ -599,17 +611,16 @@ func TestFailedWriteIsContinued(t *testing.T) {
 	t.Parallel()
 	r, dir := newRegistry(t), t.TempDir()
 	image := r.push(t, "1.0", "small", newLarge())
-	large, small := digest.FromString(newLarge()).String(), digest.FromString("small")
+	large := digest.FromString(newLarge()).String()
 	part := filepath.Join(dir, ".ecrlayer", "sha256-"+digest.Digest(large).Encoded())
 	ctx, interrupt := context.WithCancel(t.Context())
 	r.Inject(ecrtest.Fault{
 		Service: "s3",
 		Match:   func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") },
 		Rewrite: func(body []byte) []byte {
-			for finished, err := "", error(nil); err != nil || finished != "0\n1\n" && finished != "1\n0\n"; time.Sleep(time.Millisecond) {
+			for finished := ""; finished != "0\n1\n" && finished != "1\n0\n"; time.Sleep(time.Millisecond) {
 				content, _ := os.ReadFile(part + ".done")
 				finished = string(content)
-				_, err = os.Stat(blobPath(dir, small))
 			}
 			interrupt()
 			return body[:0]
@@ -626,12 +637,6 @@ func TestFailedWriteIsContinued(t *testing.T) {
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// As a run leaves them that is killed when it has just given a blob its name.
-	for _, ext := range []string{".done", ".lock"} {
-		if err := os.WriteFile(filepath.Join(dir, ".ecrlayer", "sha256-"+small.Encoded()+ext), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	r.ClearFaults()
 	before := len(r.Calls())
 	var done atomic.Int64
@@ -646,6 +651,51 @@ func TestFailedWriteIsContinued(t *testing.T) {
 	}
 	if done.Load() != image.Size() || !slices.Equal(own(t, dir), []string{"lock"}) {
 		t.Errorf("%d of %d bytes; these files are left: %v", done.Load(), image.Size(), own(t, dir))
+	}
+	// As when the lock of the layout was busy for long.
+	writeFile(t, part+".lock", "")
+	image.Key, image.RefName = "other", ""
+	write(t, r, dir, image, nil)
+	if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
+		t.Errorf("these files are left: %v", got)
+	}
+}
+
+func TestWhatCannotBeRemovedIsRemovedByTheNextRun(t *testing.T) {
+	t.Parallel()
+	r, dir := newRegistry(t), t.TempDir()
+	image, next := r.push(t, "1.0", "one", "shared"), r.push(t, "1.1", "two", "shared")
+	next.Key = image.Key
+	record := write(t, r, dir, image, nil)
+	block := func(layer string) (path string) {
+		path = blobPath(dir, digest.FromString(layer))
+		if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "file"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	blocked := block("one")
+	record, warning, err := layout.New(dir).Write(t.Context(), r.client, next, next.Key, record, &atomic.Int64{})
+	if err != nil || !strings.Contains(warning, "What is no longer needed was not removed: ") || !strings.Contains(warning, blocked) {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	if err := os.RemoveAll(blocked); err != nil {
+		t.Fatal(err)
+	}
+	blocked = block("two")
+	if warning, err := layout.New(dir).Remove(t.Context(), next.Key, "", record); err == nil || !strings.Contains(err.Error(), blocked) {
+		t.Fatalf("warning %q, error %v", warning, err)
+	}
+	if entry, err := layout.New(dir).Find(next.Key); entry == nil || err != nil {
+		t.Fatalf("the entry is %v, %v", entry, err)
+	}
+	if err := os.RemoveAll(blocked); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, dir, next.Key, "", record)
+	expectBlobs(t, dir)
+	if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
+		t.Errorf("these files are left: %v", got)
 	}
 }
 
@@ -665,9 +715,7 @@ func TestFailedWriteIsRemovedWithAnotherImage(t *testing.T) {
 	if len(blobs(t, dir)) <= len(digests(other)) {
 		t.Fatal("the failed download left nothing")
 	}
-	if warning, err := layout.New(dir).Remove(t.Context(), other.Key, "", record); err != nil || warning != "" {
-		t.Fatalf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, other.Key, "", record)
 	expectBlobs(t, dir)
 	if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
 		t.Errorf("these files are left: %v", got)
@@ -680,10 +728,17 @@ func TestRunsMayBeKilledAtAnyMoment(t *testing.T) {
 	if run := strings.Split(os.Getenv(variable), "\n"); len(run) > 1 {
 		r := &registry{url: run[0], user: ecrtest.Credentials{AccessKeyID: run[1], SecretAccessKey: run[2]}}
 		r.connect()
-		image := r.image(t, run[3])
+		image := layout.Image{}
+		if run[3] != "" {
+			image = r.image(t, run[3])
+		}
 		image.Key = "app"
 		fmt.Print("ready")
-		write(t, r, run[4], image, nil)
+		if image.Graph == nil {
+			remove(t, run[4], image.Key, "", nil)
+		} else {
+			write(t, r, run[4], image, nil)
+		}
 		return
 	}
 	r, dir := newRegistry(t), t.TempDir()
@@ -691,9 +746,9 @@ func TestRunsMayBeKilledAtAnyMoment(t *testing.T) {
 	for n := range 40 {
 		layers = append(layers, strings.Repeat("layer", 1000*n+1))
 	}
-	images := []layout.Image{r.push(t, "1.0", layers[:30]...), r.push(t, "2.0", layers[10:]...)}
-	for n := range 40 {
-		image := images[n/4%2]
+	images := []layout.Image{r.push(t, "1.0", layers[:30]...), r.push(t, "2.0", layers[10:]...), {}}
+	for n := range 48 {
+		image := images[n/4%3]
 		if n%4 < 3 {
 			run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 			run.Env = append(os.Environ(), variable+"="+strings.Join([]string{r.url, r.user.AccessKeyID, r.user.SecretAccessKey, image.RefName, dir}, "\n"))
@@ -712,8 +767,13 @@ func TestRunsMayBeKilledAtAnyMoment(t *testing.T) {
 			continue
 		}
 		image.Key = "app"
-		write(t, r, dir, image, nil)
-		expectBlobs(t, dir, image)
+		if image.Graph == nil {
+			remove(t, dir, image.Key, "", nil)
+			expectBlobs(t, dir)
+		} else {
+			write(t, r, dir, image, nil)
+			expectBlobs(t, dir, image)
+		}
 		if got := own(t, dir); !slices.Equal(got, []string{"lock"}) {
 			t.Errorf("these files are left: %v", got)
 		}
@@ -739,9 +799,7 @@ func TestRunningDownloadsAreNotRemoved(t *testing.T) {
 		ended <- err
 	}()
 	<-requested
-	if warning, err := layout.New(dir).Remove(t.Context(), old.Key, "", record); err != nil || warning != "" {
-		t.Errorf("warning %q, error %v", warning, err)
-	}
+	remove(t, dir, old.Key, "", record)
 	close(resume)
 	if err := <-ended; err != nil {
 		t.Fatal(err)

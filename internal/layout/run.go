@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +24,7 @@ type run struct {
 	Key string
 	// Needs are the digests of the image.
 	Needs []digest.Digest
-	// Left are the digests that earlier runs for the image left behind.
+	// Left are the digests that may no longer be needed when the run ends.
 	Left []digest.Digest
 
 	path string // without an extension
@@ -88,6 +87,7 @@ func (r *run) start(dead []*run) error {
 
 // save writes the file of the run. It is called with the lock of the layout.
 func (r *run) save() error {
+	r.Left = slices.Compact(slices.Sorted(slices.Values(r.Left)))
 	content, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -106,7 +106,10 @@ func (r *run) release() { _ = r.held.Close() }
 // the layout.
 func (r *run) remove() error {
 	r.release()
-	return errors.Join(os.Remove(r.path+".lock"), os.Remove(r.path+".json")) // A lock alone nobody would find.
+	if err := os.Remove(r.path + ".lock"); err != nil {
+		return err
+	}
+	return os.Remove(r.path + ".json") // Last, because nobody would find a lock alone.
 }
 
 // runs returns the runs that live and those that have died. It is called with the lock
@@ -132,7 +135,7 @@ func (l *Layout) runs() (live, dead []*run, err error) {
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case ended: // If it is broken, the run died before it had downloaded anything.
+		case ended: // Only a loss of power breaks it.
 			r.release()
 			dead = append(dead, r)
 		case broken != nil:
