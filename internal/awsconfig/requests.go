@@ -58,12 +58,12 @@ func (r *requests) route(stack *middleware.Stack) error {
 	if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ecrlayer:CheckOutput", checkOutput), middleware.After); err != nil {
 		return err
 	}
+	client := r.services
+	if _, ok := stack.Initialize.Get("OperationTimeout"); ok { // Of the metadata service only; its contexts have no service ID.
+		client = r.metadata
+	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("ecrlayer:Route",
 		func(ctx context.Context, in middleware.DeserializeInput, _ middleware.DeserializeHandler) (out middleware.DeserializeOutput, metadata middleware.Metadata, err error) {
-			client := r.services
-			if awsmiddleware.GetServiceID(ctx) == serviceIMDS {
-				client = r.metadata
-			}
 			out.RawResponse, metadata, err = smithyhttp.NewClientHandlerWithOptions(client).Handle(ctx, in.Request)
 			r.record(ctx, in.Request, out.RawResponse, err)
 			return out, metadata, err

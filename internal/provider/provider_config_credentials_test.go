@@ -320,6 +320,32 @@ func TestInstanceRegion(t *testing.T) {
 	}
 }
 
+// The SDK gives the service five seconds in all. In a container on an instance, the
+// response with the token may never arrive, but that of the first version does.
+func TestInstanceMetadataIsNotAwaitedForLong(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	user := e.temporaryCredentials("instance")
+	target, requested := instanceMetadata(t, region, func() ecrtest.Credentials { return user })
+	proxy := httputil.NewSingleHostReverseProxy(must[*url.URL](t)(url.Parse(target)))
+	var lost atomic.Bool
+	session{
+		Provider: e.endpoints(),
+		Reads:    []string{e.read()},
+		env: vars{"AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if lost.CompareAndSwap(false, true) {
+				<-r.Context().Done()
+				return
+			}
+			proxy.ServeHTTP(w, r)
+		})},
+	}.run(t).mustRead(t, 1)
+	e.expectSignedBy(t, user)
+	if got := requested.list(); got[0] != "PUT /latest/api/token" {
+		t.Errorf("the requests are %v", got)
+	}
+}
+
 // A proxy serves the link-local addresses, which nothing listens on here.
 func TestLinkLocalEndpoints(t *testing.T) {
 	t.Parallel()
