@@ -420,14 +420,18 @@ func TestBatchCountsWhatItCanceled(t *testing.T) {
 	l := newLayerRegistry(t, 200)
 	first := slices.Sorted(slices.Values(l.digests))[:hanging]
 	var waiting atomic.Int32
+	all := make(chan struct{})
 	l.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
 		hangs := slices.Contains(first, digest.Digest(call.References[0]))
-		if hangs {
-			waiting.Add(1)
+		if hangs && waiting.Add(1) == hanging {
+			close(all)
 		}
 		return hangs
 	}})
-	l.Inject(ecrtest.Fault{Code: "ExpiredTokenException", Match: func(ecrtest.Call) bool { return waiting.Load() == hanging }})
+	l.Inject(ecrtest.Fault{Code: "ExpiredTokenException", Rewrite: func(body []byte) []byte {
+		<-all
+		return body
+	}})
 	_, err := ecrlayer.NewClient(l.cfg, nil).DownloadURLs(t.Context(), inTestRepository, l.digests)
 	batch, requested := batchError(t, err), len(l.callsByDigest(t))
 	// A canceled call may not have reached the endpoint, but none did that is said not to

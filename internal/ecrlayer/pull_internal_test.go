@@ -575,7 +575,8 @@ func TestPullUsesSeveralConnections(t *testing.T) {
 	if err := p.run(t.Context(), blobs); err != nil {
 		t.Fatal(err)
 	}
-	if h.most != MaxConnections || h.urls != 2 || p.done.Load() != 40*testPartSize+2 {
+	// A handler may still be active when the client has sent its next request.
+	if h.most < MaxConnections || h.urls != 2 || p.done.Load() != 40*testPartSize+2 {
 		t.Errorf("%d connections, %d URLs, %d bytes done", h.most, h.urls, p.done.Load())
 	}
 	for d, file := range store.files {

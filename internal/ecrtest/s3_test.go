@@ -98,7 +98,7 @@ func TestModifiedURLIsRejected(t *testing.T) {
 	}{
 		{http.MethodGet, `X-Amz-Expires=3600`, "X-Amz-Expires=7200", http.StatusForbidden, mismatch},
 		{http.MethodGet, `X-Amz-Expires=3600`, "X-Amz-Expires=604801", http.StatusBadRequest, parameters},
-		{http.MethodGet, `X-Amz-Date=20\d\d`, "X-Amz-Date=2999", http.StatusForbidden, "AccessDenied"},
+		{http.MethodGet, `X-Amz-Date=\d{8}`, "X-Amz-Date=29990101", http.StatusForbidden, "AccessDenied"},
 		{http.MethodGet, `X-Amz-Signature=\w+`, "X-Amz-Signature=" + strings.Repeat("0", 64), http.StatusForbidden, mismatch},
 		{http.MethodGet, `&X-Amz-Signature=\w+`, "", http.StatusBadRequest, parameters},
 		{http.MethodGet, `%2Feu-west-1%2F`, "%2Feu-west-2%2F", http.StatusForbidden, mismatch},

@@ -37,11 +37,18 @@ func (f *fixture) layersWithAbsent(n int) []string {
 	return layers
 }
 
-// useLongBackoff makes the client wait an hour between attempts.
+// useLongBackoff makes the client wait an hour between attempts, and calls f.end when as
+// many calls wait as the reader makes.
 func (f *fixture) useLongBackoff() {
+	var waiting atomic.Int32
 	f.cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Hour, nil })
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
+				if int(waiting.Add(1)) == f.calls {
+					f.end()
+				}
+				return time.Hour, nil
+			})
 		})
 	}
 }

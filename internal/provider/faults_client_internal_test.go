@@ -88,8 +88,17 @@ var stages = map[string]func(*testing.T, *fixture){
 	"backoff":                  func(_ *testing.T, f *fixture) { f.useLongBackoff(); f.Inject(ecrtest.Fault{Status: 503}) },
 	"backoff after a reset":    func(_ *testing.T, f *fixture) { f.useLongBackoff(); f.Inject(ecrtest.Fault{Reset: true}) },
 	"second attempt": func(_ *testing.T, f *fixture) {
-		f.Inject(ecrtest.Fault{Status: 500, Times: 1})
-		f.Inject(ecrtest.Fault{Hang: true})
+		var failed string
+		f.Inject(ecrtest.Fault{Status: 500, Times: 1, Match: func(call ecrtest.Call) bool {
+			failed = call.References[0]
+			return true
+		}})
+		f.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool {
+			if call.References[0] == failed {
+				f.end()
+			}
+			return true
+		}})
 	},
 }
 
@@ -109,13 +118,18 @@ func TestReadCancellation(t *testing.T) {
 			t.Run(stage+", "+reader+", timed out", func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)
-				prepare(t, f)
-				ctx, cancel := context.WithTimeout(t.Context(), limit)
-				defer cancel()
+				ctx := newManualContext(t.Context(), context.DeadlineExceeded)
 				summary, ok := map[string]string{"backoff": "ECR failed", "backoff after a reset": "Connection lost", "second attempt": "ECR failed"}[stage]
-				if !ok {
-					summary = "Timeout" // No attempt said why.
+				if f.calls = 1; reader == "batch" {
+					f.calls = len(f.layers)
 				}
+				if ok {
+					f.end = ctx.end
+				} else {
+					summary = "Timeout" // No attempt said why.
+					defer time.AfterFunc(limit, ctx.end).Stop()
+				}
+				prepare(t, f)
 				expectDiagnostic(t, f, read(f, ctx), summary, []string{"timeouts.read", faultRepository, faultRegion})
 			})
 		}

@@ -47,6 +47,8 @@ type fixture struct {
 	cfg    aws.Config
 	tls    *httptest.Server
 	log    bytes.Buffer // of all reads
+	calls  int          // of the reader
+	end    func()       // called when a fault has taken effect
 }
 
 // newFixture returns a fixture whose client makes up to faultAttempts attempts
@@ -82,6 +84,7 @@ func newFixture(t *testing.T) *fixture {
 		layers:   layers,
 		user:     user,
 		tls:      secure,
+		end:      func() {},
 		cfg: aws.Config{
 			Region:       faultRegion,
 			BaseEndpoint: aws.String(plain.URL),

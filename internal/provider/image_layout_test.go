@@ -651,6 +651,7 @@ func TestAccImageLayoutTimeout(t *testing.T) {
 	c, _ := newLayoutCLI(t, e, layoutConfig("test", "timeouts {\n    create = \"5s\"\n  }"))
 	c.mustFail(t, []string{"Error: Timeout", "create =", `\d+ of \d+ bytes of .*were in cache by then`, "timeouts.create"}, "apply", "-auto-approve")
 	e.ClearFaults()
+	c.write(t, "main.tf", strings.Replace(readFile(t, filepath.Join(c.dir, "main.tf")), `"5s"`, `"1h"`, 1))
 	c.must(t, "apply", "-auto-approve")
 }
 

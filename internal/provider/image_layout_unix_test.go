@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
@@ -28,22 +29,31 @@ func TestAccImageLayoutOfKilledRunIsCompleted(t *testing.T) {
 	config := must[v1.Hash](t)(large.ConfigName())
 	e.push(t, "large", large)
 	// The third and last part of each layer.
-	e.Inject(ecrtest.Fault{Hang: true, Match: func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") }})
+	third := func(call ecrtest.Call) bool { return strings.HasPrefix(call.Range, "bytes=16777216-") }
+	e.Inject(ecrtest.Fault{Hang: true, Match: third})
 
 	cmd := c.command(t.Context(), "apply", "-auto-approve")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	finished := func() (parts int) {
+	ready := func() bool {
+		parts := 0
 		for _, name := range must[[]string](t)(filepath.Glob(filepath.Join(dir, ".ecrlayer", "*.done"))) {
 			if !strings.Contains(name, config.Hex) {
 				parts += strings.Count(readFile(t, name), "\n")
 			}
 		}
-		return parts
+		hanging := 0
+		for _, call := range e.Calls() {
+			if third(call) {
+				hanging++
+			}
+		}
+		_, err := os.Stat(blobIn(dir, config.String()))
+		return err == nil && parts == 4 && hanging == 2
 	}
-	for _, err := os.Stat(blobIn(dir, config.String())); err != nil || finished() < 4; _, err = os.Stat(blobIn(dir, config.String())) {
+	for !ready() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	// The CLI and the provider.
@@ -51,6 +61,16 @@ func TestAccImageLayoutOfKilledRunIsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+	// Nobody waits for the provider, which has died when its locks are free.
+	for _, name := range must[[]string](t)(filepath.Glob(filepath.Join(dir, ".ecrlayer", "*.lock"))) {
+		lock := flock.New(name)
+		for !must[bool](t)(lock.TryLock()) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := lock.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
 		t.Error("index.json was written before the image is complete")
 	}

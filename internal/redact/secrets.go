@@ -88,7 +88,9 @@ func SecretURL(raw string) {
 // Signatures registers what makes a pre-signed URL a credential: its signature and
 // session token or, if it has none by Signature Version 4, the first long values of its
 // query.
-func Signatures(presigned string) {
+func Signatures(presigned string) { known.addURL(presigned) }
+
+func (s *store) addURL(presigned string) {
 	_, query, _ := strings.Cut(presigned, "?")
 	query, _, _ = strings.Cut(query, "#")
 	v4 := strings.Contains(query, "X-Amz-Signature=")
@@ -101,9 +103,9 @@ func Signatures(presigned string) {
 		if kept++; kept > maxPerURL {
 			return
 		}
-		known.addSignatures(value)
+		s.addSignatures(value)
 		if decoded, err := url.QueryUnescape(value); err == nil {
-			known.addSignatures(decoded)
+			s.addSignatures(decoded)
 		}
 	}
 }
