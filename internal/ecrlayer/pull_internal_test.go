@@ -44,8 +44,6 @@ type blobHost struct {
 	ranges []string // requested of the host, "" without one
 	valid  int      // requests that each URL is valid for, 0 for all
 	uses   map[string]int
-	active int // downloads
-	most   int // most active downloads
 }
 
 func newBlobHost(t *testing.T, blobs ...[]byte) (*blobHost, []Descriptor) {
@@ -78,14 +76,7 @@ func (h *blobHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.ranges = append(h.ranges, r.Header.Get("Range"))
 	h.uses[r.URL.RawQuery]++
 	expired := h.valid > 0 && h.uses[r.URL.RawQuery] > h.valid
-	h.active++
-	h.most = max(h.most, h.active)
 	h.mu.Unlock()
-	defer func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.active--
-	}()
 	blob := h.blobs[digest.Digest(strings.TrimPrefix(r.URL.Path, "/"))]
 	switch {
 	case expired:
@@ -553,31 +544,66 @@ func TestDownloadsAvoidHTTP2(t *testing.T) {
 	}
 }
 
+// connections counts downloads, each until its response is closed: a handler may still run
+// when the client has sent its next request.
+type connections struct {
+	http.RoundTripper
+	mu           sync.Mutex
+	active, most int
+	full         chan struct{} // closed when there are MaxConnections
+}
+
+type countedBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *countedBody) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+func (c *connections) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active += n; c.active > c.most {
+		if c.most = c.active; c.most == MaxConnections {
+			close(c.full)
+		}
+	}
+}
+
+func (c *connections) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost {
+		return c.RoundTripper.RoundTrip(r)
+	}
+	c.add(1)
+	response, err := c.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	response.Body = &countedBody{response.Body, sync.OnceFunc(func() { c.add(-1) })}
+	return response, nil
+}
+
 func TestPullUsesSeveralConnections(t *testing.T) {
 	t.Parallel()
 	h, blobs := newBlobHost(t, newBlob(40*testPartSize), []byte("a"), []byte("b"), nil)
-	full := make(chan struct{})
-	var once sync.Once
-	h.serve = func(h *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
-		h.mu.Lock()
-		if h.active == MaxConnections {
-			once.Do(func() { close(full) })
-		}
-		h.mu.Unlock()
+	c := &connections{RoundTripper: h.Client().Transport, full: make(chan struct{})}
+	h.serve = func(_ *blobHost, w http.ResponseWriter, r *http.Request, blob []byte) {
 		if len(blob) > 1 && !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") {
-			<-full // Every connection waits until all are in use.
+			<-c.full // Every connection waits until all are in use.
 		}
 		serveRange(w, r, blob)
 	}
 	store := newMemoryStore()
 	store.files[blobs[1].Digest] = &memoryFile{committed: true}
-	p := newTestPull(t, h, store)
+	p := newTestPull(t, h, store, func(cfg *aws.Config) { cfg.HTTPClient = &http.Client{Transport: c} })
 	if err := p.run(t.Context(), blobs); err != nil {
 		t.Fatal(err)
 	}
-	// A handler may still be active when the client has sent its next request.
-	if h.most < MaxConnections || h.urls != 2 || p.done.Load() != 40*testPartSize+2 {
-		t.Errorf("%d connections, %d URLs, %d bytes done", h.most, h.urls, p.done.Load())
+	if c.most != MaxConnections || h.urls != 2 || p.done.Load() != 40*testPartSize+2 {
+		t.Errorf("%d connections, %d URLs, %d bytes done", c.most, h.urls, p.done.Load())
 	}
 	for d, file := range store.files {
 		if !file.committed {

@@ -118,16 +118,17 @@ func TestReadCancellation(t *testing.T) {
 			t.Run(stage+", "+reader+", timed out", func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t)
-				ctx := newManualContext(t.Context(), context.DeadlineExceeded)
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
 				summary, ok := map[string]string{"backoff": "ECR failed", "backoff after a reset": "Connection lost", "second attempt": "ECR failed"}[stage]
-				if f.calls = 1; reader == "batch" {
-					f.calls = len(f.layers)
-				}
 				if ok {
-					f.end = ctx.end
+					manual := newManualContext(t.Context(), context.DeadlineExceeded)
+					ctx, f.end = manual, manual.end
 				} else {
 					summary = "Timeout" // No attempt said why.
-					defer time.AfterFunc(limit, ctx.end).Stop()
+				}
+				if f.calls = 1; reader == "batch" {
+					f.calls = len(f.layers)
 				}
 				prepare(t, f)
 				expectDiagnostic(t, f, read(f, ctx), summary, []string{"timeouts.read", faultRepository, faultRegion})
